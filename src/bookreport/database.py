@@ -1,0 +1,289 @@
+"""Postgres: connect, transactions, COPY, locks, and the translation of driver errors."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib import resources
+from typing import Any, Protocol, cast
+
+import psycopg2
+import psycopg2.extensions
+from sqlalchemy import URL, Connection, Row, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from bookreport.errors import BookreportError, CommitUnknown, Configuration, CopyRefused, Locked, Temporary
+
+LOCK_SECONDS = 30
+"""How long a statement waits for somebody else's lock on a table."""
+
+FIRST_PATIENCE, LATER_PATIENCE = 3.0, 60.0
+"""Seconds for which a connection is tried again: the first of a run, and every later one (a server that restarts)."""
+
+RawConnection = psycopg2.extensions.connection
+
+
+class Stream(Protocol):
+    """What COPY reads from: `read` gives bytes of any length, b"" only at the end, and keeps its first failure."""
+
+    failure: BaseException | None
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+@cache
+def query(name: str) -> str:
+    """Return the text of `sql/NAME.sql`."""
+    return resources.files("bookreport").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+class Transaction:
+    """One open transaction; `Database.transaction` makes it, commits it and rolls it back."""
+
+    def __init__(self, connection: Connection, schema: str) -> None:
+        self._connection = connection
+        self._schema = schema
+
+    @property
+    def connection(self) -> Connection:
+        """The SQLAlchemy connection, for Alembic."""
+        return self._connection
+
+    @property
+    def raw(self) -> RawConnection:
+        return cast(RawConnection, self._connection.connection.dbapi_connection)
+
+    def rows(self, name: str, /, **parameters: Any) -> Sequence[Row[Any]]:
+        """Run `sql/NAME.sql` with `parameters` and return its rows; raises what the driver's error translates to."""
+        with self._translated():
+            return self._connection.execute(text(query(name)), parameters).all()
+
+    def row(self, name: str, /, **parameters: Any) -> Row[Any] | None:
+        """Like `rows`, for a query with one row at the most."""
+        rows = self.rows(name, **parameters)
+        return rows[0] if rows else None
+
+    def run(self, name: str, /, *batch: dict[str, Any], **parameters: Any) -> int:
+        """Run `sql/NAME.sql`, once or for each of `batch`, and return the number of rows it touched."""
+        with self._translated():
+            return self._connection.execute(text(query(name)), list(batch) or parameters).rowcount
+
+    def script(self, sql: str) -> None:
+        """Run the statements of `sql` as they are; for what can't be a parameterised file (names of tables, of columns)."""
+        with self._translated():
+            self._connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+
+    def copy(self, table: str, columns: Sequence[str], stream: Stream, options: str) -> int:
+        """Load CSV without a header from `stream` into `columns` of `table`; return the number of rows COPY loaded.
+
+        Raises CopyRefused for a record that the table does not take (the transaction needs its savepoint then), and
+        whatever `stream.read` raised: psycopg2 turns that into a QueryCanceled without a cause, so the stream keeps it.
+        """
+        statement = f"copy {table} ({', '.join(columns)}) from stdin (format csv{options})"
+        with self._translated(), self.raw.cursor() as cursor:
+            try:
+                cursor.copy_expert(statement, stream, size=1 << 18)
+            except psycopg2.Error as error:
+                if stream.failure is not None:
+                    raise stream.failure from error
+                raise
+            return cursor.rowcount
+
+    def try_lock(self, name: str) -> bool:
+        """Take the advisory lock of `name` in this schema until the transaction ends; False when another run has it."""
+        taken = self.row("try_lock", name=name)
+        return taken is not None and bool(taken.taken)
+
+    def wait_for_lock(self, name: str) -> None:
+        """Take the advisory lock of `name`, waiting LOCK_SECONDS at the most; raises Locked after that."""
+        self.rows("wait_for_lock", name=name)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what the block did to the database if it raises, and nothing else of the transaction."""
+        self.script("savepoint file")
+        try:
+            yield
+        except BookreportError:
+            if not self.raw.closed:
+                self.script("rollback to savepoint file")
+            raise
+        self.script("release savepoint file")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, psycopg2.Error) as error:
+            raise translate(error, self.raw) from error
+
+
+class Database:
+    """The one Postgres database, and bookreport's schema in it.
+
+    `url` is a `postgresql://` or `postgres://` URL; what it leaves out libpq takes from PG* and its own files.
+    """
+
+    def __init__(self, url: str, schema: str = "bookreport") -> None:
+        self.schema = schema
+        self._live: set[RawConnection] = set()
+        self._patience = FIRST_PATIENCE
+        self._engine = create_engine(
+            _driver_url(url),
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={
+                "client_encoding": "utf8",
+                "application_name": "bookreport",
+                "connect_timeout": 10,
+                # A peer that vanished without a word is noticed within a minute and a half.
+                "keepalives_idle": 30,
+                "keepalives_interval": 10,
+                "keepalives_count": 6,
+            },
+        )
+
+    @contextmanager
+    def transaction(self, *, snapshot: bool = False, search_path: str | None = None) -> Iterator[Transaction]:
+        """Give a transaction that commits at the end of the block, and rolls back when the block raises.
+
+        `snapshot`: read only, and all of its queries see one state (REPEATABLE READ). `search_path`: in place of the
+        schema alone; "" leaves the user's own. All settings are local to the transaction, so they work through PgBouncer.
+        Raises Temporary when the server is out of reach after retries, Configuration when it refuses the connection,
+        and CommitUnknown when the connection was lost while committing.
+        """
+        connection = self._connect()
+        raw = cast(RawConnection, connection.connection.dbapi_connection)
+        self._live.add(raw)
+        transaction = Transaction(connection, self.schema)
+        try:
+            isolation = "repeatable read, read only" if snapshot else "read committed, read write"
+            transaction.script(f"set transaction isolation level {isolation}")
+            path = quoted(self.schema) if search_path is None else search_path
+            transaction.rows("begin", search_path=path, lock_timeout=f"{LOCK_SECONDS}s")
+            yield transaction
+            self._commit(connection, raw)
+        finally:
+            self._live.discard(raw)
+            # A raw error is unknown to the pool: a broken connection must not go back into it.
+            if raw.closed:
+                connection.invalidate()
+            connection.close()
+
+    def cancel(self) -> None:
+        """Cancel what every connection is at; called from the thread that waits for signals."""
+        for raw in list(self._live):
+            raw.cancel()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _connect(self) -> Connection:
+        deadline = time.monotonic() + self._patience
+        for attempt in range(1, 1000):
+            try:
+                connection = self._engine.connect()
+            except DBAPIError as error:
+                translated = translate(error)
+                if not isinstance(translated, Temporary) or time.monotonic() > deadline:
+                    raise translated from error
+                time.sleep(random.uniform(0.5, 1) * min(0.25 * 2**attempt, 5))
+            else:
+                self._patience = LATER_PATIENCE
+                return connection
+        raise AssertionError("the deadline ends the loop")
+
+    @staticmethod
+    def _commit(connection: Connection, raw: RawConnection) -> None:
+        # A transaction in which a statement failed ends by COMMIT without an error, and nothing is stored.
+        if raw.get_transaction_status() != psycopg2.extensions.TRANSACTION_STATUS_INTRANS:
+            raise BookreportError("the transaction failed before its commit; nothing was stored", hint="run it again")
+        try:
+            connection.commit()
+        except DBAPIError as error:
+            if raw.closed or error.connection_invalidated:
+                raise CommitUnknown("the connection to Postgres was lost while committing", hint="run it again") from error
+            raise translate(error, raw) from error
+
+
+def quoted(name: str) -> str:
+    """Return `name` as an SQL identifier, quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """Return `value` as an SQL string literal, whatever standard_conforming_strings says."""
+    text_ = value.replace("'", "''")
+    return "E'" + text_.replace("\\", "\\\\") + "'" if "\\" in text_ else f"'{text_}'"
+
+
+def _driver_url(url: str) -> URL:
+    """Return `url` for psycopg2: SQLAlchemy 2.1 takes psycopg 3 for a bare `postgresql://`, and refuses `postgres://`."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        # Neither the URL nor the parser's message is shown: both may hold the password.
+        raise Configuration(
+            "DATABASE_URL is not a URL", hint="write it like postgresql://user:password@host:5432/database"
+        ) from None
+    if parsed.drivername.split("+")[0] not in ("postgresql", "postgres"):
+        raise Configuration(
+            f"DATABASE_URL is for {parsed.drivername.split('+')[0]}, not for Postgres",
+            hint="write it like postgresql://user:password@host:5432/database",
+        )
+    return parsed.set(drivername="postgresql+psycopg2")
+
+
+_COMING_BACK = re.compile(r"starting up|shutting down|recovery|too many|remaining connection slots|not accepting", re.I)
+_REFUSED = re.compile(r"FATAL|password|SSL|certificate|pg_hba|invalid|unrecognized|unsupported", re.I)
+
+
+def translate(error: DBAPIError | psycopg2.Error, raw: RawConnection | None = None) -> BookreportError:
+    """Return the error of bookreport's tree that the driver's `error` means.
+
+    Classes of SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html. A connection that was lost has
+    none (libpq's own errors), so `raw.closed` decides; nor has one that was refused, so its text does.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(cause, psycopg2.Error):
+        return BookreportError(f"Postgres: {cause}")
+    state = cause.pgcode or ""
+    said = (cause.diag.message_primary or str(cause)).strip().replace("\n", " ")
+    if not state:
+        if isinstance(cause, psycopg2.OperationalError) and raw is None:
+            if _REFUSED.search(said) and not _COMING_BACK.search(said):
+                return Configuration(
+                    f"Postgres refuses the connection: {said}", hint="look at DATABASE_URL, POSTGRES_* or PG*"
+                )
+            return Temporary(f"Postgres is out of reach: {said}", hint="is the server up? the next run goes on from here")
+        if raw is not None and raw.closed or isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
+            return Temporary(f"the connection to Postgres was lost: {said}", hint="the next run goes on from here")
+        return BookreportError(f"Postgres: {said}")
+    if state in ("42501", "28000", "28P01", "25006"):
+        return Configuration(f"Postgres refuses access: {said}", hint="the role needs more rights; see the README, Roles")
+    if state in ("3D000", "3F000", "42P01", "42703", "42883", "0A000"):
+        return Configuration(f"Postgres: {said}", hint="run: bookreport migrate")
+    if state == "55P03":
+        return Locked(f"Postgres: {said} (waited {LOCK_SECONDS} s)", hint="see who holds it in pg_locks, or try again")
+    if state == "53100":
+        return Temporary(f"Postgres has no room: {said}", hint="make room on the server's disk; the next run goes on")
+    if state[:2] in ("08", "53", "57", "40"):
+        return Temporary(f"Postgres: {said}", hint="the next run goes on from here")
+    if state[:2] == "22" or state in ("23502", "23514"):
+        return CopyRefused(said + _refused_value(cause), line=_copy_line(cause))
+    return BookreportError(f"Postgres: {said} ({state})")
+
+
+def _copy_line(cause: psycopg2.Error) -> int | None:
+    # "COPY purchase_rows, line 7, column quantity: …"; the words are the server's language, the table's name may hold digits.
+    match = re.match(r"COPY \S+,\D*([0-9]+)", cause.diag.context or "")
+    return int(match[1]) if match else None
+
+
+def _refused_value(cause: psycopg2.Error) -> str:
+    name = cause.diag.constraint_name
+    return f" ({name})" if name else ""

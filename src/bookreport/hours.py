@@ -1,0 +1,117 @@
+"""Hours and spans of hours, in UTC: parse, print, count."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+ONE_HOUR = timedelta(hours=1)
+EXAMPLE = "2022-12-08T01"
+
+_HOUR = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})T(?P<hour>[0-9]{2})(?P<minutes>:00(?::00)?)?"
+    r"(?P<zone>Z|(?P<sign>[+-])(?P<offset>[0-9]{2})(?::?00)?)?"
+)
+_DURATION = re.compile(r"([0-9]{1,6})([mhd])")
+
+
+@dataclass(frozen=True, order=True)
+class Hour:
+    """One whole UTC hour, named by its start."""
+
+    start: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.start.utcoffset() != timedelta(0):
+            raise ValueError(f"not a UTC hour: {self.start!r}")
+        if (self.start.minute, self.start.second, self.start.microsecond) != (0, 0, 0):
+            raise ValueError(f"not a whole hour: {self.start!r}")
+
+    @classmethod
+    def parse(cls, text: str) -> Hour:
+        """Return the hour that `text` names: `2022-12-08T01`, with or without `:00`, `:00:00`, `Z` or a whole-hour offset.
+
+        The grammar is strict, since `datetime.fromisoformat` takes `2024-05-01T13-02`, a typo for a range, for an offset.
+        Raises ValueError for anything else; its text shows how an hour is written.
+        """
+        match = _HOUR.fullmatch(text)
+        # `T13-02` without minutes is a mistyped range; an offset needs them, as RFC 3339 does.
+        if not match or (match["sign"] and not match["minutes"]):
+            raise ValueError(f"{text!r} is not an hour; write it like {EXAMPLE} (UTC)")
+        try:
+            start = datetime.strptime(f"{match['date']} {match['hour']}", "%Y-%m-%d %H").replace(tzinfo=UTC)
+            if match["sign"]:
+                offset = int(match["offset"])
+                if offset > 14:
+                    raise ValueError("no zone is that far from UTC")
+                start -= timedelta(hours=offset) * (1 if match["sign"] == "+" else -1)
+        except (ValueError, OverflowError) as error:
+            raise ValueError(f"{text!r} is no hour of the calendar; write it like {EXAMPLE} (UTC)") from error
+        return cls(start)
+
+    @classmethod
+    def last(cls, now: datetime | None = None) -> Hour:
+        """Return the newest hour that has ended by the clock (`now`: an aware instant, today's clock by default)."""
+        now = (now or datetime.now(UTC)).astimezone(UTC)
+        return cls(now.replace(minute=0, second=0, microsecond=0) - ONE_HOUR)
+
+    @classmethod
+    def of(cls, year: int, month: int, day: int, hour: int) -> Hour:
+        """Return the hour of these UTC calendar numbers; raises ValueError when there is none."""
+        return cls(datetime(year, month, day, hour, tzinfo=UTC))
+
+    @property
+    def instant(self) -> str:
+        """The hour's start by RFC 3339, as JSON has it: `2022-12-08T01:00:00Z`."""
+        return f"{self}:00:00Z"
+
+    @property
+    def partition(self) -> str:
+        """The key prefix of the hour below the bucket's prefix: `year=2022/month=12/day=08/hour=01/`."""
+        start = self.start
+        return f"year={start.year:04}/month={start.month:02}/day={start.day:02}/hour={start.hour:02}/"
+
+    def __add__(self, hours: int) -> Hour:
+        return Hour(self.start + hours * ONE_HOUR)
+
+    def __str__(self) -> str:
+        return self.start.isoformat()[:13]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A half-open range of hours: `since` included, `until` not."""
+
+    since: Hour
+    until: Hour
+
+    def __post_init__(self) -> None:
+        if self.since >= self.until:
+            raise ValueError(f"the span is empty: {self.since} is not before {self.until}")
+
+    @classmethod
+    def of_hour(cls, hour: Hour) -> Span:
+        """Return the span of one hour."""
+        return cls(hour, hour + 1)
+
+    def __len__(self) -> int:
+        return (self.until.start - self.since.start) // ONE_HOUR
+
+    def __iter__(self) -> Iterator[Hour]:
+        return (self.since + number for number in range(len(self)))
+
+    def __contains__(self, hour: Hour) -> bool:
+        return self.since <= hour < self.until
+
+    def __str__(self) -> str:
+        return f"{self.since} to {self.until} UTC"
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return the duration that `text` names: minutes, hours or days, as `40m`, `24h`, `7d`. Raises ValueError otherwise."""
+    match = _DURATION.fullmatch(text)
+    if not match or not int(match[1]):
+        raise ValueError(f"{text!r} is not a duration; write it like 40m, 24h or 7d")
+    return int(match[1]) * {"m": timedelta(minutes=1), "h": ONE_HOUR, "d": timedelta(days=1)}[match[2]]

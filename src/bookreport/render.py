@@ -1,0 +1,294 @@
+"""Reports and outcomes as a table, JSON, CSV or Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from bookreport.errors import BookreportError
+from bookreport.hours import Hour, Span
+from bookreport.loader import Outcome
+from bookreport.preview import Preview
+from bookreport.reports import Buyers, Report
+
+OUTCOMES = ("loaded", "reloaded", "unchanged", "failed", "locked", "not-ready")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def money(amount: Decimal) -> str:
+    """Return an exact amount with two decimals, and more only where it has more."""
+    text = f"{amount:f}"
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def plain(text: str) -> str:
+    """Return `text` with what steers a terminal (escape sequences, line ends, direction marks) made visible."""
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+def report_json(report: Report) -> dict[str, object]:
+    """Return the report as `bookreport.report/1`."""
+    return {
+        "schema": "bookreport.report/1",
+        "generated_at": report.generated_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "window": {"since": report.span.since.instant, "until": report.span.until.instant},
+        "coverage": {
+            "hours_expected": report.hours_expected,
+            "hours_loaded": report.hours_loaded,
+            "missing": [hour.instant for hour in report.missing],
+            "complete": not report.missing,
+        },
+        "sales": [
+            {
+                "format": sale.format,
+                "language": sale.language,
+                "books_sold": sale.books_sold,
+                "sale_value": money(sale.sale_value),
+            }
+            for sale in report.sales
+        ],
+        "unmatched": {
+            "books_sold": report.unmatched.books_sold,
+            "sale_value": money(report.unmatched.sale_value),
+            "isbns": report.unmatched.isbns,
+        },
+        "total": {"books_sold": report.books_sold, "sale_value": money(report.sale_value)},
+        "buyers": _buyers_json(report.buyers[0]),
+        "buyers_by_language": [_buyers_json(buyers) for buyers in report.buyers],
+        "rejected_rows": report.rejected_rows,
+    }
+
+
+def run_json(
+    outcomes: Sequence[Outcome], reports: Sequence[Report] | None = None, preview: Preview | None = None
+) -> dict[str, object]:
+    """Return the outcomes of a run as `bookreport.run/1`, with its reports, or the readings of a dry run."""
+    document: dict[str, object] = {
+        "schema": "bookreport.run/1",
+        "hours": [_outcome_json(outcome) for outcome in outcomes],
+    }
+    for name in OUTCOMES:
+        document[name.replace("-", "_")] = sum(outcome.outcome == name for outcome in outcomes)
+    if preview is not None:
+        document["readings"] = [
+            {
+                "files": sample.files,
+                "header": ",".join(sample.reading.header),
+                "columns": sample.reading.names,
+                "extra": list(sample.reading.extra),
+                "ignored": sample.reading.ignored,
+                "rows": [list(row) for row in sample.rows],
+                "isbns_matched_percent": sample.isbns_matched_percent,
+            }
+            for sample in preview.readings
+        ]
+    if reports is not None:
+        document["reports"] = [report_json(report) for report in reports]
+    return document
+
+
+def error_json(error: BookreportError) -> str:
+    """Return a failure as one line of `bookreport.error/1`."""
+    document = {
+        "schema": "bookreport.error/1",
+        "code": error.exit_code,
+        "kind": error.kind,
+        "hour": error.hour,
+        "message": error.message,
+        "hint": error.hint,
+    }
+    return json.dumps(document, ensure_ascii=False)
+
+
+def as_json(document: dict[str, object]) -> str:
+    """Return a document as indented JSON text."""
+    return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def report_csv(report: Report) -> str:
+    """Return the report as CSV (RFC 4180, LF): one header; sections sales, unmatched, total, buyers."""
+    output = io.StringIO()
+    write = csv.writer(output, lineterminator="\n").writerow
+    write(("section", "format", "language", "books_sold", "sale_value", "users", "buyers", "percent"))
+    for sale in report.sales:
+        write(("sales", sale.format, sale.language, sale.books_sold, money(sale.sale_value), "", "", ""))
+    write(("unmatched", "", "", report.unmatched.books_sold, money(report.unmatched.sale_value), "", "", ""))
+    write(("total", "", "", report.books_sold, money(report.sale_value), "", "", ""))
+    for buyers in report.buyers:
+        percent = "" if buyers.percent is None else str(buyers.percent)
+        write(("buyers", "", buyers.language, "", "", buyers.users, buyers.buyers, percent))
+    return output.getvalue()
+
+
+def report_table(report: Report) -> str:
+    """Return the report as text for a terminal: sales with their shares, total last, buyers, coverage."""
+    rows = _sales_rows(report)
+    lines = [
+        f"Books sold, {report.span}",
+        "",
+        _table(("Format", "Language", "Books", "Value", "Share"), rows, right=(2, 3, 4), total=True),
+        "",
+        *(_buyers_line(buyers) for buyers in report.buyers),
+        *_coverage_lines(report),
+    ]
+    return "\n".join(lines)
+
+
+def report_markdown(report: Report) -> str:
+    """Return the report as GitHub-flavoured Markdown."""
+    rows = _sales_rows(report)
+    *body, total = [[_markdown(cell) for cell in row] for row in rows]
+    table = [
+        ["Format", "Language", "Books", "Value", "Share"],
+        ["---", "---", "---:", "---:", "---:"],
+        *body,
+        [f"**{cell}**" if cell else "" for cell in total],
+    ]
+    lines = [
+        f"### Books sold, {report.span}",
+        "",
+        *(f"| {' | '.join(row)} |" for row in table),
+        "",
+        *(f"{_markdown(line)}  " for line in [*map(_buyers_line, report.buyers), *_coverage_lines(report)]),
+    ]
+    return "\n".join(lines)
+
+
+def run_table(outcomes: Sequence[Outcome], preview: Preview | None = None) -> str:
+    """Return the outcomes of a run as text for a terminal; for a dry run how each shape of header would be read, too."""
+    parts = []
+    if outcomes:
+        header = ("Hour", "Outcome", "Files", "Bytes", "Rows", "Rejected", "Unmatched", "Seconds")
+        rows = [
+            (
+                str(outcome.hour),
+                outcome.outcome,
+                f"{outcome.files:,}",
+                f"{outcome.bytes:,}",
+                f"{outcome.rows_loaded:,}",
+                f"{outcome.rows_rejected:,}",
+                f"{outcome.rows_unmatched:,}",
+                f"{outcome.seconds:.1f}",
+            )
+            for outcome in outcomes
+        ]
+        parts.append(_table(header, rows, right=range(2, 8)))
+    for sample in preview.readings if preview else ():
+        reading = sample.reading
+        matched = "" if sample.isbns_matched_percent is None else f"; {sample.isbns_matched_percent}% of ISBNs match a book"
+        lines = [f"{sample.files:,} files with the header {plain(','.join(reading.header))}{matched}"]
+        lines += [f"  {column:<12} is {plain(repr(name))}" for column, name in reading.names.items()]
+        lines += [f"  {'extra':<12} keeps {', '.join(plain(repr(name)) for name in reading.extra)}"] if reading.extra else []
+        lines += [f"  {'left out':<12} the unnamed first column"] if reading.dropped else []
+        lines += [] if reading.priced else ["  unit_price   is the catalogue's own price"]
+        lines += ["    " + plain(",".join(row)) for row in sample.rows]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """Return the one line that tells an hour's outcome."""
+    if outcome.error is not None:
+        return f"{outcome.hour} {outcome.outcome}: {outcome.error.message}"
+    counts = f"{outcome.rows_loaded:,} rows from {outcome.files:,} files"
+    if outcome.rows_rejected:
+        counts += f", {outcome.rows_rejected:,} rejected"
+    if outcome.rows_unmatched:
+        counts += f", {outcome.rows_unmatched:,} unmatched"
+    return f"{outcome.hour} {outcome.outcome}: {counts}, {outcome.seconds:.1f} s"
+
+
+def _outcome_json(outcome: Outcome) -> dict[str, object]:
+    return {
+        "hour": outcome.hour.instant,
+        "outcome": outcome.outcome,
+        "attempt": outcome.attempt,
+        "files": outcome.files,
+        "bytes": outcome.bytes,
+        "rows_loaded": outcome.rows_loaded,
+        "rows_rejected": outcome.rows_rejected,
+        "rows_unmatched": outcome.rows_unmatched,
+        "seconds": outcome.seconds,
+        "error": outcome.error.message if outcome.error else None,
+    }
+
+
+def _buyers_json(buyers: Buyers) -> dict[str, object]:
+    percent = None if buyers.percent is None else float(buyers.percent)
+    return {"language": buyers.language, "buyers": buyers.buyers, "users": buyers.users, "percent": percent}
+
+
+def _sales_rows(report: Report) -> list[tuple[str, ...]]:
+    def row(format_: str, language: str, books_sold: int, value: Decimal) -> tuple[str, ...]:
+        share = f"{100 * value / report.sale_value:.1f}%" if report.sale_value else ""
+        return (format_, language, f"{books_sold:,}", f"{Decimal(money(value)):,}", share)
+
+    rows = [
+        row(_name(sale.format), _name(sale.language), sale.books_sold, sale.sale_value) for sale in report.sales
+    ]
+    if report.unmatched.books_sold:
+        rows.append(row("(no such book)", "", report.unmatched.books_sold, report.unmatched.sale_value))
+    return [*rows, row("Total", "", report.books_sold, report.sale_value)]
+
+
+def _name(name: str | None) -> str:
+    return "(none)" if name is None else plain(name)
+
+
+def _buyers_line(buyers: Buyers) -> str:
+    share = "n/a" if buyers.percent is None else f"{buyers.percent}%"
+    return f"Users who bought a book in {plain(buyers.language)}: {share} ({buyers.buyers:,} of {buyers.users:,} users)"
+
+
+def _coverage_lines(report: Report) -> list[str]:
+    lines = [f"{report.hours_loaded:,} of {report.hours_expected:,} hours are loaded"]
+    if report.missing:
+        lines[0] += f"; totals are lower than the truth. Missing: {_hours(report.missing)}"
+    if report.rejected_rows:
+        lines.append(f"{report.rejected_rows:,} rows were rejected and are in no figure")
+    if report.unmatched.isbns:
+        lines.append(f"{report.unmatched.isbns:,} ISBNs are in no book of the catalogue")
+    return lines
+
+
+def _hours(hours: Sequence[Hour], most: int = 6) -> str:
+    """Return hours in words, runs of them as spans."""
+    spans: list[Span] = []
+    for hour in hours:
+        if spans and spans[-1].until == hour:
+            spans[-1] = Span(spans[-1].since, hour + 1)
+        else:
+            spans.append(Span.of_hour(hour))
+    told = [str(span.since) if len(span) == 1 else f"{span.since} to {span.until}" for span in spans]
+    return ", ".join(told[:most]) + (f" and {len(told) - most} more" if len(told) > most else "")
+
+
+def _markdown(cell: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", cell)
+
+
+def _table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = (), total: bool = False
+) -> str:
+    """Return a table of its natural width, whatever the terminal's."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, header_style=None)
+    rights = set(right)
+    for position, name in enumerate(header):
+        table.add_column(name, justify="right" if position in rights else "left", no_wrap=True)
+    body = [[Text(cell) for cell in row] for row in rows]
+    for number, row in enumerate(body):
+        table.add_row(*row, end_section=total and number == len(body) - 2)
+    output = io.StringIO()
+    Console(file=output, width=100_000, color_system=None, force_terminal=False).print(table)
+    return "\n".join(line.rstrip() for line in output.getvalue().rstrip().splitlines())

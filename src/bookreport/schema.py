@@ -1,0 +1,152 @@
+"""Bookreport's tables and the books view: create, upgrade, and tell whether they are the code's."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bookreport.database import Database, Transaction, literal, quoted
+from bookreport.errors import Configuration
+from bookreport.rows import fold
+
+ISBN, PRICE = ("isbn10", "isbn"), ("unitprice", "price", "bookprice")
+
+NO_BOOKS_HINT = "create the books table (ISBN-10, Format, Language), then run again: bookreport migrate"
+
+
+@dataclass(frozen=True)
+class Books:
+    """The user's books table, and what its columns are called there (`price`: None where it has none)."""
+
+    table: str
+    isbn10: str
+    format: str
+    language: str
+    price: str | None
+
+    @classmethod
+    def recognise(cls, schema: str, name: str, columns: Sequence[str]) -> Books | None:
+        """Return the books table that these columns make, or None when an ISBN, a format or a language is missing."""
+        by_fold = {fold(column): column for column in reversed(columns)}
+        isbn10 = next((by_fold[name] for name in ISBN if name in by_fold), None)
+        if isbn10 is None or "format" not in by_fold or "language" not in by_fold:
+            return None
+        price = next((by_fold[name] for name in PRICE if name in by_fold), None)
+        return cls(f"{quoted(schema)}.{quoted(name)}", isbn10, by_fold["format"], by_fold["language"], price)
+
+
+def migrations() -> Path:
+    """Return the folder of the migrations: inside the package as a wheel lays it, or beside `src` in a checkout."""
+    package = Path(__file__).parent
+    for folder in (package / "migrations", package.parents[1] / "migrations"):
+        if (folder / "env.py").is_file():
+            return folder
+    raise Configuration("the migrations are not where the package was installed", hint="install bookreport again")
+
+
+def newest_revision() -> str:
+    """Return the revision that this code works with: the number that the last file of migrations/versions starts with."""
+    return max(path.name for path in (migrations() / "versions").glob("[0-9]*.py")).split("_")[0]
+
+
+def migrate(database: Database, books_table: str | None = None) -> str:
+    """Create or upgrade bookreport's tables, and the books view over the user's table; return that table's name.
+
+    `books_table`: `schema.table` to use; else the one on the search path that has columns for ISBN, format and language;
+    a books view that was made before is left alone without it, since its function is there to be changed in SQL.
+    Raises Configuration where there is no such table, or several; all else is made then.
+    """
+    with database.transaction(search_path="") as transaction:
+        transaction.wait_for_lock(f"migrate {database.schema}")
+        if not transaction.rows("schema_exists", schema=database.schema):
+            transaction.script(f"create schema {quoted(database.schema)}")
+    with database.transaction() as transaction:
+        transaction.wait_for_lock("migrate")
+        _upgrade(transaction)
+    return _find_books(database, books_table)
+
+
+def require(database: Database) -> None:
+    """Raise Configuration unless the tables are of this code's revision and the books view was made."""
+    try:
+        with database.transaction() as transaction:
+            installed = transaction.row("installed")
+    except Configuration as error:
+        if error.hint != "run: bookreport migrate":
+            raise
+        raise Configuration(
+            f"bookreport's tables are not in schema {database.schema!r} of this database", hint="run: bookreport migrate"
+        ) from error
+    revision, newest = (installed.revision if installed else "none"), newest_revision()
+    if revision > newest and revision != "none":
+        raise Configuration(
+            f"the tables are of revision {revision}, newer than this bookreport's {newest}", hint="install the newer bookreport"
+        )
+    if revision != newest:
+        raise Configuration(f"the tables are of revision {revision}, this bookreport wants {newest}", hint="run: bookreport migrate")
+    if installed is None or not installed.books:
+        raise Configuration("no books table was found when bookreport migrate ran", hint=NO_BOOKS_HINT)
+
+
+def _upgrade(transaction: Transaction) -> None:
+    # Alembic costs a quarter of a second to import, and only this command needs it.
+    command = importlib.import_module("alembic.command")
+    config = importlib.import_module("alembic.config").Config()
+    config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = transaction.connection
+    command.upgrade(config, "head")
+
+
+def _find_books(database: Database, books_table: str | None) -> str:
+    with database.transaction() as transaction:
+        installed = transaction.row("installed")
+    if installed is not None and installed.books and books_table is None:
+        return str(installed.books)
+    with database.transaction(search_path="") as transaction:
+        if books_table is not None:
+            found = transaction.rows("books_table", table=books_table)
+            if not found:
+                raise Configuration(f"there is no table {books_table}", hint="write it like --books schema.table")
+        else:
+            found = transaction.rows("books_candidates", schema=database.schema)
+    candidates = [books for row in found if (books := Books.recognise(row.schema, row.name, row.columns))]
+    if not candidates and books_table is not None:
+        raise Configuration(
+            f"{books_table} has no columns for ISBN, format and language; it has: {', '.join(found[0].columns)}",
+            hint="name the table that has them: bookreport migrate --books schema.table",
+        )
+    if not candidates:
+        raise Configuration(
+            "bookreport's tables are made, but no table on the search path has columns ISBN-10, Format and Language",
+            hint=NO_BOOKS_HINT,
+        )
+    if len(candidates) > 1:
+        names = ", ".join(books.table.replace('"', "") for books in candidates)
+        raise Configuration(
+            f"several tables have columns for ISBN, format and language: {names}",
+            hint="choose one: bookreport migrate --books schema.table",
+        )
+    _make_books(database, candidates[0])
+    return candidates[0].table
+
+
+def _make_books(database: Database, books: Books) -> None:
+    blanks = r"E' \t\r\n'"
+    price = "null::numeric"
+    if books.price is not None:
+        # Not every price column is numeric, and a price that is no number must not break a report.
+        price = f"case when {quoted(books.price)}::text ~ '^ *[0-9]+([.][0-9]*)? *$' then {quoted(books.price)}::text::numeric end"
+    body = (
+        f"select {quoted(books.isbn10)}::text, btrim({quoted(books.format)}::text, {blanks}),\n"
+        f"    btrim({quoted(books.language)}::text, {blanks}),\n    {price}\nfrom {books.table}"
+    )
+    with database.transaction() as transaction:
+        # A string body records no dependency on the table: its owner may drop it and write it anew.
+        transaction.script(
+            "create or replace function books_rows() returns table (isbn10 text, format text, language text, price numeric)\n"
+            f"language sql stable parallel safe as {literal(body)}"
+        )
+        transaction.script(f"comment on function books_rows() is {literal(books.table)}")

@@ -1,0 +1,136 @@
+"""Settings: environment and env file; names every missing one at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+from bookreport.errors import Configuration
+from bookreport.hours import parse_duration
+
+POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD")
+LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE")
+
+
+@dataclass(frozen=True)
+class BucketSettings:
+    """Where the partitions are, and with which keys; None leaves it to botocore's own chain."""
+
+    bucket: str
+    prefix: str
+    endpoint_url: str | None
+    access_key: str | None
+    secret_key: str | None
+    marker: str
+    ignore: tuple[str, ...]
+
+
+class Settings:
+    """The settings of one command, from `environment` (environment variables and the env file, merged)."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = {name: value for name, value in environment.items() if value.strip()}
+
+    @classmethod
+    def load(cls, env_file: Path | None = None) -> Settings:
+        """Return the settings of the environment, filled up from `env_file`, or else from ./.env where that is there.
+
+        They go into the process's environment too, so that libpq and botocore find their own names there. Nothing in
+        the file is expanded: a `$` in a password is a `$`. Raises Configuration when the named file can't be read.
+        """
+        path = env_file or Path(".env")
+        if env_file is not None or path.is_file():
+            # Most runs from cron have no file, and needn't pay for the import.
+            from dotenv import load_dotenv
+
+            try:
+                with path.open(encoding="utf-8") as stream:
+                    load_dotenv(stream=stream, override=False, interpolate=False)
+            except (OSError, UnicodeDecodeError) as error:
+                raise Configuration(f"the env file {path} can't be read: {error}", hint="see --env-file") from error
+        return cls(os.environ)
+
+    def require(self, *, bucket: bool = False, database: bool = False) -> None:
+        """Raise Configuration that names every setting that is missing for what the command needs."""
+        missing = []
+        if bucket and not self._get("S3_BUCKET"):
+            missing.append("S3_BUCKET")
+        if bucket:
+            keys = ("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")
+            given = [name for name in keys if self._get(name)]
+            missing += [name for name in keys if given and name not in given]
+        if database and not any(map(self._get, ("DATABASE_URL", *POSTGRES, *LIBPQ))):
+            missing.append("DATABASE_URL (or POSTGRES_HOST and the like)")
+        if missing:
+            raise Configuration(
+                f"missing settings: {', '.join(missing)}", hint="set them in the environment, in ./.env or in --env-file FILE"
+            )
+
+    @property
+    def bucket(self) -> BucketSettings:
+        prefix = (self._get("S3_PREFIX") or "").strip("/")
+        ignore = (pattern.strip() for pattern in (self._get("BOOKREPORT_IGNORE") or "").split(","))
+        return BucketSettings(
+            bucket=self._get("S3_BUCKET") or "",
+            prefix=f"{prefix}/" if prefix else "",
+            endpoint_url=self._get("S3_ENDPOINT_URL"),
+            access_key=self._get("MINIO_ROOT_USER"),
+            secret_key=self._get("MINIO_ROOT_PASSWORD"),
+            marker=self._get("BOOKREPORT_MARKER") or "FULL",
+            ignore=tuple(pattern for pattern in ignore if pattern),
+        )
+
+    @property
+    def database_url(self) -> str:
+        """DATABASE_URL; else what POSTGRES_* make; else an empty URL, which leaves all to PG* and libpq."""
+        if url := self._get("DATABASE_URL"):
+            return url
+        if not any(map(self._get, POSTGRES)):
+            return "postgresql://"
+        host, port, name, user, password = map(self._get, POSTGRES)
+        login = quote(user or "postgres", safe="") + (f":{quote(password, safe='')}" if password else "")
+        address = (host or "localhost") + (f":{port}" if port else "")
+        if address.startswith("/"):
+            return f"postgresql://{login}@/{quote(name or '', safe='')}?host={quote(host or '', safe='')}" + (
+                f"&port={port}" if port else ""
+            )
+        return f"postgresql://{login}@{address}/{quote(name or '', safe='')}"
+
+    @property
+    def schema(self) -> str:
+        return self._get("BOOKREPORT_SCHEMA") or "bookreport"
+
+    @property
+    def columns(self) -> str | None:
+        return self._get("BOOKREPORT_COLUMNS")
+
+    @property
+    def header(self) -> str | None:
+        return self._get("BOOKREPORT_HEADER")
+
+    @property
+    def reject_limit(self) -> str:
+        return self._get("BOOKREPORT_REJECT_LIMIT") or "1%"
+
+    @property
+    def jobs(self) -> int:
+        text = self._get("BOOKREPORT_JOBS") or "1"
+        if not text.isdigit() or not int(text):
+            raise Configuration(f"BOOKREPORT_JOBS is {text!r}, not a number of jobs", hint="set it to 1 or more")
+        return int(text)
+
+    @property
+    def lookback(self) -> timedelta:
+        text = self._get("BOOKREPORT_LOOKBACK") or "7d"
+        try:
+            return parse_duration(text)
+        except ValueError as error:
+            raise Configuration(f"BOOKREPORT_LOOKBACK: {error}", hint="write it like 7d") from error
+
+    def _get(self, name: str) -> str | None:
+        value = self._environment.get(name)
+        return value.strip() if value is not None else None

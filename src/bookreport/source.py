@@ -1,0 +1,409 @@
+"""The bucket: which hours there are, which files an hour has, and their bytes."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import logging
+import random
+import re
+import time
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PaginationError,
+    PartialCredentialsError,
+)
+from urllib3.exceptions import HTTPError
+
+from bookreport.errors import BadData, BookreportError, ChangedWhileLoading, Configuration, Temporary
+from bookreport.hours import Hour
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+log = logging.getLogger(__name__)
+
+CHUNK = 1 << 18
+"""Bytes read from the network, and given on, at once."""
+
+FRUITLESS_TRIES = 5
+"""Times that a body is asked for again without a byte of progress, before the file is given up."""
+
+_LEVELS = (("year", 4), ("month", 2), ("day", 2), ("hour", 2))
+_PART = re.compile(r"(year|month|day|hour)=(.*)/")
+_REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "403", "401"}
+
+
+@dataclass(frozen=True, order=True)
+class File:
+    """One CSV object of a partition: `key` below the partition's prefix, `size` in bytes."""
+
+    key: str
+    size: int
+    etag: str
+    last_modified: datetime
+
+    @property
+    def identity(self) -> tuple[str, int, str]:
+        """What must stay the same between listing and commit."""
+        return (self.key, self.size, self.etag)
+
+
+def fingerprint(files: Collection[File]) -> str:
+    """Return a digest of the files' identities, whatever their order."""
+    text = "\n".join(f"{key}\t{size}\t{etag}" for key, size, etag in sorted(file.identity for file in files))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Bucket:
+    """The partitions of one bucket below one prefix; only ever read.
+
+    `prefix` is empty or ends in `/`. `endpoint_url` None is AWS; keys that are None leave it to AWS's own chain. `marker`
+    is the name of the object that closes an hour, `ignore` patterns of objects (below the partition) that are no data.
+    All methods raise Temporary when the store is out of reach after retries, Configuration when it refuses access, knows
+    no such bucket, or its clock differs from this machine's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        prefix: str = "",
+        *,
+        endpoint_url: str | None = None,
+        access_key: str | None = None,
+        secret_key: str | None = None,
+        marker: str = "FULL",
+        ignore: Collection[str] = (),
+        connections: int = 1,
+    ) -> None:
+        self.name = name
+        self.prefix = prefix
+        self.endpoint_url = endpoint_url
+        self.requests = 0
+        self._marker = marker
+        self._ignore = tuple(ignore)
+        with self._translated():
+            self._client: S3Client = boto3.client(
+                "s3",
+                endpoint_url=endpoint_url,
+                aws_access_key_id=access_key,
+                aws_secret_access_key=secret_key,
+                config=Config(
+                    connect_timeout=10,
+                    read_timeout=30,
+                    max_pool_connections=10 + connections,
+                    tcp_keepalive=True,
+                    retries={"mode": "standard", "total_max_attempts": 5},
+                    # An endpoint of one's own seldom has a host name for each bucket.
+                    s3={"addressing_style": "path" if endpoint_url else "auto"},
+                    # Since botocore 1.36 the other default troubles older stores that speak S3.
+                    request_checksum_calculation="when_required",
+                    response_checksum_validation="when_required",
+                ),
+            )
+        self._client.meta.events.register("before-send.s3", self._count)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What the ledger knows its source by."""
+        endpoint = (self.endpoint_url or "").rstrip("/")
+        return {"endpoint": endpoint, "bucket": self.name, "prefix": self.prefix}
+
+    def url(self, hour: Hour, key: str = "") -> str:
+        """Return the address of an hour's partition, or of an object in it, for people to read."""
+        return f"s3://{self.name}/{self.prefix}{hour.partition}{key}"
+
+    def hours(self, since: Hour | None = None, until: Hour | None = None, known: Collection[Hour] = ()) -> list[Hour]:
+        """Return the hours that have a partition, oldest first: `since` included, `until` not, without those `known`.
+
+        Partitions are listed level by level with a delimiter, so the files in them cost nothing; a year, month or day
+        that lies outside, or whose hours are all known, is not entered. A prefix that looks like a partition but is no
+        real hour is told in a warning.
+        """
+        found: list[Hour] = []
+        seen = set(known)
+        self._walk((), since, until, seen, found)
+        return sorted(hour for hour in found if hour not in seen)
+
+    def marker(self, hour: Hour) -> datetime | None:
+        """Return when the hour was closed, by its marker's time; None when it is still open."""
+        key = f"{self.prefix}{hour.partition}{self._marker}"
+        # A listing tells a missing bucket from a missing marker, and needs no right but that of listing; HEAD does neither.
+        with self._translated():
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=key):
+                for entry in page.get("Contents", []):
+                    if entry["Key"] == key:
+                        return entry["LastModified"]
+        return None
+
+    def files(self, hour: Hour) -> tuple[File, ...]:
+        """Return the hour's files, ordered by key.
+
+        Raises BadData, by name, for an object that is neither a CSV file nor the marker, nor named as no data.
+        """
+        partition = f"{self.prefix}{hour.partition}"
+        files: list[File] = []
+        strange: list[str] = []
+        with self._translated():
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=partition):
+                for entry in page.get("Contents", []):
+                    key = entry["Key"].removeprefix(partition)
+                    if not self._is_data(key, entry["Size"]):
+                        continue
+                    if "/" in key or not key.lower().endswith((".csv", ".csv.gz")):
+                        strange.append(key)
+                    files.append(File(key, entry["Size"], entry["ETag"].strip('"'), entry["LastModified"]))
+        if strange:
+            names = ", ".join(repr(key) for key in sorted(strange)[:5])
+            raise BadData(
+                f"the partition of {hour} holds what is no CSV file: {names}{' …' if len(strange) > 5 else ''}",
+                hint="if it is no data, name its pattern in BOOKREPORT_IGNORE; if it is, bring it as .csv or .csv.gz",
+            )
+        return tuple(sorted(files))
+
+    def read(self, hour: Hour, file: File) -> Iterator[bytes]:
+        """Give the bytes of a file, unpacked when its first bytes are gzip's, in chunks of bounded size.
+
+        Each request asks for the ETag that was listed; a body that breaks is taken up where it broke (Range, RFC 9110
+        section 14). Raises ChangedWhileLoading when the object is gone or another one, BadData when gzip's data is cut
+        short or broken.
+        """
+        chunks = self._download(hour, file)
+        first = b""
+        for chunk in chunks:
+            first += chunk
+            if len(first) >= 2:
+                break
+        if first.startswith(b"\x1f\x8b"):
+            yield from _gunzip(first, chunks, file.key)
+        else:
+            yield first
+            yield from chunks
+
+    def _download(self, hour: Hour, file: File) -> Iterator[bytes]:
+        key = f"{self.prefix}{hour.partition}{file.key}"
+        offset = 0
+        tries = 0
+        while offset < file.size:
+            try:
+                with self._translated():
+                    span = {"Range": f"bytes={offset}-"} if offset else {}
+                    body = self._client.get_object(Bucket=self.name, Key=key, IfMatch=file.etag, **span)["Body"]
+                try:
+                    # read(n) raises for a body that was cut; `with body` and readlines() take it for whole.
+                    while chunk := body.read(CHUNK):
+                        offset += len(chunk)
+                        tries = 0
+                        yield chunk
+                finally:
+                    body.close()
+                if offset < file.size:
+                    raise IncompleteReadError(actual_bytes=offset, expected_bytes=file.size)
+            except (_Missing, _Changed) as error:
+                raise ChangedWhileLoading(
+                    f"{file.key} changed while it was loaded", hint="the next run loads the hour as it is then"
+                ) from error
+            except (HTTPClientError, IncompleteReadError, HTTPError, OSError) as error:
+                tries += 1
+                if tries >= FRUITLESS_TRIES:
+                    raise Temporary(
+                        f"{file.key}: the connection to S3 broke {tries} times at byte {offset:,} of {file.size:,}",
+                        hint="the next run tries the hour again",
+                    ) from error
+                log.debug("%s: the connection broke at byte %d of %d; going on there", file.key, offset, file.size)
+                time.sleep(random.uniform(0.5, 1) * 0.25 * 2**tries)
+        if offset != file.size:
+            raise ChangedWhileLoading(
+                f"{file.key} has {offset:,} bytes, not the {file.size:,} that were listed", hint="the next run tries again"
+            )
+
+    def _walk(
+        self, above: tuple[int, ...], since: Hour | None, until: Hour | None, known: set[Hour], found: list[Hour]
+    ) -> None:
+        level, digits = _LEVELS[len(above)]
+        path = "".join(f"{name}={number:0{width}}/" for (name, width), number in zip(_LEVELS, above, strict=False))
+        for prefix in self._prefixes(f"{self.prefix}{path}"):
+            match = _PART.fullmatch(prefix)
+            if not match or match[1] != level:
+                continue
+            below = _first_hour((*above, int(match[2]))) if re.fullmatch(f"[0-9]{{{digits}}}", match[2]) else None
+            if below is None:
+                log.warning("s3://%s/%s%s%s is no real hour; it is left out", self.name, self.prefix, path, prefix)
+                continue
+            numbers = (*above, int(match[2]))
+            end = _end(numbers)
+            if (since is not None and end <= since) or (until is not None and below >= until):
+                continue
+            if len(numbers) == len(_LEVELS):
+                found.append(below)
+            elif not self._all_known(below, end, since, until, known):
+                self._walk(numbers, since, until, known, found)
+
+    @staticmethod
+    def _all_known(start: Hour, end: Hour, since: Hour | None, until: Hour | None, known: set[Hour]) -> bool:
+        hour = max(start, since) if since else start
+        end = min(end, until) if until else end
+        while hour < end:
+            if hour not in known:
+                return False
+            hour += 1
+        return True
+
+    def _prefixes(self, prefix: str) -> Iterator[str]:
+        with self._translated():
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix, Delimiter="/")
+            for page in pages:
+                for entry in page.get("CommonPrefixes", []):
+                    yield entry["Prefix"].removeprefix(prefix)
+
+    def _is_data(self, key: str, size: int) -> bool:
+        folder = key == "" or (key.endswith("/") and size == 0)
+        hidden = key.startswith((".", "_")) or key.rpartition("/")[2].startswith((".", "_"))
+        ignored = any(fnmatch.fnmatchcase(key, pattern) for pattern in self._ignore)
+        return not (folder or hidden or ignored or key == self._marker)
+
+    def _count(self, **_: object) -> None:
+        self.requests += 1
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            raise self._translate(error) from error
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise Configuration(
+                f"S3: {error}", hint="set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD, or what AWS's own tools read"
+            ) from error
+        except (HTTPClientError, PaginationError, HTTPError) as error:
+            where = self.endpoint_url or "AWS"
+            raise Temporary(f"S3 at {where} is out of reach: {error}", hint="is the store up? the next run goes on from here") from error
+        except (BotoCoreError, ValueError) as error:
+            raise Configuration(f"S3: {error}", hint="look at S3_ENDPOINT_URL, S3_BUCKET and the AWS_* settings") from error
+
+    def _translate(self, error: ClientError) -> BookreportError:
+        answer: dict[str, Any] = dict(error.response)
+        code = str(answer.get("Error", {}).get("Code", ""))
+        status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        if code == "NoSuchBucket":
+            return Configuration(f"there is no bucket {self.name!r}", hint="look at S3_BUCKET and S3_ENDPOINT_URL")
+        if code in ("NoSuchKey", "404") or status == 404:
+            return _Missing(str(error))
+        if code in ("PreconditionFailed", "412", "InvalidRange") or status == 412:
+            return _Changed(str(error))
+        if code == "RequestTimeTooSkewed":
+            date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "another time")
+            return Configuration(f"this machine's clock is off: S3 says it is {date}", hint="set the clock, by NTP")
+        if code in _REFUSED or status in (401, 403):
+            return Configuration(
+                f"S3 refuses access to bucket {self.name!r}: {code}",
+                hint="look at MINIO_ROOT_USER and MINIO_ROOT_PASSWORD (or AWS_*); reading and listing is all it takes",
+            )
+        if status >= 500 or code in ("SlowDown", "RequestTimeout", "Throttling") or status == 429:
+            return Temporary(f"S3 answers {code or status} after retries", hint="the next run goes on from here")
+        return Configuration(f"S3 answers {code or status}: {error}", hint="look at S3_ENDPOINT_URL and S3_BUCKET")
+
+
+class BucketWriter(Bucket):
+    """A bucket that samples are written to; loading never uses it."""
+
+    def is_empty(self) -> bool:
+        """Return whether nothing is below the prefix; a bucket that isn't there is empty."""
+        try:
+            with self._translated():
+                return not self._client.list_objects_v2(Bucket=self.name, Prefix=self.prefix, MaxKeys=1).get("Contents")
+        except Configuration:
+            if self._exists():
+                raise
+            return True
+
+    def create(self) -> None:
+        """Make the bucket unless it is there."""
+        if not self._exists():
+            with self._translated():
+                self._client.create_bucket(Bucket=self.name)
+
+    def write(self, hour: Hour, key: str, content: bytes) -> None:
+        """Write an object of the hour's partition."""
+        with self._translated():
+            self._client.put_object(Bucket=self.name, Key=f"{self.prefix}{hour.partition}{key}", Body=content)
+
+    def close_hour(self, hour: Hour) -> None:
+        """Write the hour's marker."""
+        self.write(hour, self._marker, b"")
+
+    def _exists(self) -> bool:
+        try:
+            with self._translated():
+                self._client.head_bucket(Bucket=self.name)
+        except _Missing:
+            return False
+        return True
+
+
+class _Missing(Configuration):
+    """The store knows no such object."""
+
+
+class _Changed(BookreportError):
+    """The object is not the one that was listed."""
+
+
+def _first_hour(numbers: tuple[int, ...]) -> Hour | None:
+    year, month, day, hour = (*numbers, *(1, 1, 1, 0)[len(numbers) :])
+    try:
+        return Hour.of(year, month, day, hour)
+    except ValueError:
+        return None
+
+
+def _end(numbers: tuple[int, ...]) -> Hour:
+    """Return the first hour after the year, month, day or hour that `numbers` name."""
+    last = (9999, 12, 31, 23)
+    if len(numbers) == 1:
+        return Hour.of(numbers[0] + 1, 1, 1, 0) if numbers[0] < 9999 else Hour.of(*last)
+    if len(numbers) == 2:
+        return _end(numbers[:1]) if numbers[1] == 12 else Hour.of(numbers[0], numbers[1] + 1, 1, 0)
+    start = _first_hour(numbers)
+    assert start is not None
+    return start + (24 if len(numbers) == 3 else 1)
+
+
+def _gunzip(first: bytes, chunks: Iterator[bytes], key: str) -> Iterator[bytes]:
+    """Unpack gzip, of one member or several (RFC 1952 section 2.2), a bounded chunk at a time."""
+    unpack = zlib.decompressobj(wbits=31)
+    packed = first
+    try:
+        while True:
+            while packed and not unpack.eof:
+                yield unpack.decompress(packed, 4 * CHUNK)
+                packed = unpack.unconsumed_tail
+            if unpack.eof:
+                rest = (unpack.unused_data or packed).lstrip(b"\0")
+                packed = rest or next(chunks, b"").lstrip(b"\0")
+                if not packed:
+                    return
+                unpack = zlib.decompressobj(wbits=31)
+                continue
+            packed = next(chunks, b"")
+            if not packed:
+                yield unpack.flush()
+                if unpack.eof:
+                    return
+                break
+    except zlib.error as error:
+        raise BadData(f"{key}: its gzip data is broken: {error}", hint="write the file again") from error
+    raise BadData(f"{key}: its gzip data is cut short", hint="write the file again")
