@@ -118,7 +118,7 @@ create table ledger_files (
 comment on table ledger_files is 'The files of each hour as they were loaded; columns tells how the header was read.';
 
 create table rejects (
-    hour timestamptz not null,
+    hour timestamptz not null default loading_hour(),
     key text not null,
     line_number bigint not null,
     reason text not null,

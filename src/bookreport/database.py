@@ -67,6 +67,11 @@ class Transaction:
         rows = self.rows(name, **parameters)
         return rows[0] if rows else None
 
+    def one(self, name: str, /, **parameters: Any) -> Row[Any]:
+        """Like `rows`, for a query that always has one row."""
+        with self._translated():
+            return self._connection.execute(text(query(name)), parameters).one()
+
     def run(self, name: str, /, *batch: dict[str, Any], **parameters: Any) -> int:
         """Run `sql/NAME.sql`, once or for each of `batch`, and return the number of rows it touched."""
         with self._translated():
@@ -86,7 +91,7 @@ class Transaction:
         statement = f"copy {table} ({', '.join(columns)}) from stdin (format csv{options})"
         with self._translated(), self.raw.cursor() as cursor:
             try:
-                cursor.copy_expert(statement, stream, size=1 << 18)
+                cursor.copy_expert(statement, cast(Any, stream), size=1 << 18)
             except psycopg2.Error as error:
                 if stream.failure is not None:
                     raise stream.failure from error
@@ -95,8 +100,7 @@ class Transaction:
 
     def try_lock(self, name: str) -> bool:
         """Take the advisory lock of `name` in this schema until the transaction ends; False when another run has it."""
-        taken = self.row("try_lock", name=name)
-        return taken is not None and bool(taken.taken)
+        return bool(self.one("try_lock", name=name).taken)
 
     def wait_for_lock(self, name: str) -> None:
         """Take the advisory lock of `name`, waiting LOCK_SECONDS at the most; raises Locked after that."""
@@ -256,11 +260,9 @@ def translate(error: DBAPIError | psycopg2.Error, raw: RawConnection | None = No
     if not state:
         if isinstance(cause, psycopg2.OperationalError) and raw is None:
             if _REFUSED.search(said) and not _COMING_BACK.search(said):
-                return Configuration(
-                    f"Postgres refuses the connection: {said}", hint="look at DATABASE_URL, POSTGRES_* or PG*"
-                )
+                return Configuration(f"Postgres refuses the connection: {said}", hint="look at DATABASE_URL, POSTGRES_* or PG*")
             return Temporary(f"Postgres is out of reach: {said}", hint="is the server up? the next run goes on from here")
-        if raw is not None and raw.closed or isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
+        if (raw is not None and raw.closed) or isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
             return Temporary(f"the connection to Postgres was lost: {said}", hint="the next run goes on from here")
         return BookreportError(f"Postgres: {said}")
     if state in ("42501", "28000", "28P01", "25006"):

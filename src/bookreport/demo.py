@@ -107,7 +107,8 @@ def s3(folder: Path, *, keep: bool = False, access_key: str = ACCESS_KEY, secret
 def run(say: Callable[[str], object], *, keep: bool) -> None:
     """Start the servers, then do by `bookreport` itself what a new user would do; stop what was started.
 
-    `say` gets the lines that tell what happens. `keep`: leave the servers running, and tell how to go on by hand and how to stop them.
+    `say` gets the lines that tell what happens. `keep`: leave the servers running, and tell how to go on by hand, and how to
+    stop them.
     """
     folder = Path(tempfile.mkdtemp(prefix="bookreport-demo-"))
     # The server runs as a user of its own when this one is root.
@@ -147,8 +148,9 @@ def run(say: Callable[[str], object], *, keep: bool) -> None:
 def _bookreport(say: Callable[[str], object], settings: dict[str, str], *arguments: str) -> None:
     """Run the tool as its user would, with nothing but `settings`."""
     say(f"\n$ bookreport {shlex.join(arguments)}")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BOOKREPORT_", "S3_", "POSTGRES_"))}
-    subprocess.run([sys.executable, "-m", "bookreport", *arguments], env=inherited | settings, check=True)  # noqa: S603
+    foreign = ("BOOKREPORT_", "S3_", "POSTGRES_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    subprocess.run([sys.executable, "-m", "bookreport", *arguments], env=inherited | settings, check=True)
 
 
 def _free_ports(number: int) -> list[int]:

@@ -45,6 +45,14 @@ class ChangedWhileLoading(BadData):
     """The partition's files changed between listing and commit; the next run tries again."""
 
 
+class TooManyRejects(BadData):
+    """More records of an hour were set aside than its limit allows; `rejects` are the first of them, for the ledger."""
+
+    def __init__(self, message: str, rejects: list[dict[str, object]], *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.rejects = rejects
+
+
 class CopyRefused(BadData):
     """COPY refused a file; `line` is the physical line of the stream that COPY got, counted from 1."""
 

@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 from bookreport import __version__
+from bookreport.careful import Reject
 from bookreport.database import Database, Transaction
-from bookreport.errors import Configuration
+from bookreport.errors import BookreportError, Configuration, TooManyRejects
 from bookreport.hours import Hour
+from bookreport.purchases import Sums
 from bookreport.rows import Reading
 from bookreport.source import Bucket, File, fingerprint
 
@@ -38,22 +39,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class FileLoad:
-    """How one file was loaded."""
+    """How one file was loaded; `first_rejects` are the first of its records that were set aside."""
 
     file: File
     reading: Reading | None
     rows_loaded: int
     rows_rejected: int = 0
-
-
-@dataclass(frozen=True)
-class Sums:
-    """The sums of one hour: `rows_unmatched` were sold under an ISBN that the catalogue does not hold."""
-
-    rows: int
-    books_sold: int
-    sale_value: Decimal
-    rows_unmatched: int
+    first_rejects: tuple[Reject, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +76,7 @@ def check_source(transaction: Transaction, bucket: Bucket, *, new_source: bool) 
 def entry(transaction: Transaction, hour: Hour) -> Entry | None:
     """Return what is known of `hour`; None when it was never tried."""
     row = transaction.row("ledger_entry", hour=hour.start)
-    return Entry(hour, *row[1:]) if row else None
+    return Entry(hour, **row._asdict()) if row else None
 
 
 def newest_loaded(transaction: Transaction) -> Hour | None:
@@ -103,25 +95,6 @@ def failed_hours(transaction: Transaction) -> list[Hour]:
     return [_hour(row.hour) for row in transaction.rows("failed_hours")]
 
 
-def remove(transaction: Transaction, hour: Hour) -> None:
-    """Take the hour's rows, sums, files and rejects away, for the load that replaces them."""
-    for statement in ("delete_rows", "delete_sums", "delete_files", "delete_rejects"):
-        transaction.run(statement, hour=hour.start)
-
-
-def add_up(transaction: Transaction, hour: Hour) -> Sums:
-    """Make the sums of the hour's rows that reports add up, and return their total."""
-    transaction.run("insert_sums", hour=hour.start)
-    return sums(transaction, hour)
-
-
-def sums(transaction: Transaction, hour: Hour) -> Sums:
-    """Return the total of the hour's stored sums."""
-    row = transaction.row("hour_total", hour=hour.start)
-    assert row is not None
-    return Sums(*row)
-
-
 def record_load(
     transaction: Transaction,
     attempt: Attempt,
@@ -136,7 +109,7 @@ def record_load(
     total_bytes = sum(load.file.size for load in files)
     rejected = sum(load.rows_rejected for load in files)
     counts = {"files": len(files), "bytes": total_bytes, "rows_loaded": after.rows, "rows_rejected": rejected}
-    load = transaction.row(
+    load = transaction.one(
         "insert_load",
         **_attempt(attempt),
         **counts,
@@ -147,7 +120,6 @@ def record_load(
         sale_value=after.sale_value,
         error=None,
     )
-    assert load is not None
     transaction.run(
         "record_loaded",
         **counts,
@@ -157,6 +129,7 @@ def record_load(
         marker_at=marker_at,
         load_id=load.load_id,
     )
+    transaction.run("delete_files", hour=hour.start)
     batch = [
         {
             "hour": hour.start,
@@ -173,25 +146,28 @@ def record_load(
     if batch:
         transaction.run("insert_file", *batch)
     transaction.run("record_source", **bucket.identity)
-    recorded = entry(transaction, hour)
-    assert recorded is not None
-    return recorded
+    return Entry(hour, **transaction.one("ledger_entry", hour=hour.start)._asdict())
 
 
-def record_failure(database: Database, attempt: Attempt, bucket: Bucket, error: str) -> int:
+def record_failure(database: Database, attempt: Attempt, bucket: Bucket, error: BookreportError) -> int:
     """Write that an attempt failed, in a transaction of its own; return the number of attempts so far.
 
-    A loaded hour stays loaded, with the error beside it.
+    A loaded hour stays loaded, with the error beside it; of one that is not, the first rejects are kept.
     """
     nothing = dict.fromkeys(
         ("files", "bytes", "rows_loaded", "rows_rejected", "books_sold_before", "books_sold", "sale_value_before", "sale_value")
     )
     with database.transaction() as transaction:
-        transaction.row("insert_load", **_attempt(attempt), **nothing, outcome="failed", error=error)
-        row = transaction.row("record_failed", hour=attempt.hour.start, error=error)
+        transaction.row("insert_load", **_attempt(attempt), **nothing, outcome="failed", error=error.message)
+        hour = attempt.hour.start
+        recorded = transaction.one("record_failed", hour=hour, error=error.message)
+        if recorded.status == "failed":
+            transaction.run("delete_rejects", hour=hour)
+            batch = [reject | {"hour": hour} for reject in error.rejects] if isinstance(error, TooManyRejects) else []
+            if batch:
+                transaction.run("insert_reject", *batch)
         transaction.run("record_source", **bucket.identity)
-    assert row is not None
-    return int(row.attempts)
+    return int(recorded.attempts)
 
 
 def load_of_run(transaction: Transaction, run_id: UUID, hour: Hour) -> bool:

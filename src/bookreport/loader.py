@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from bookreport import ledger
-from bookreport.database import Database, Transaction, literal
+from bookreport import ledger, purchases
+from bookreport.careful import RecordCheck, RejectLimit
+from bookreport.database import Database, Transaction
 from bookreport.errors import (
     BadData,
     BookreportError,
@@ -21,6 +22,7 @@ from bookreport.errors import (
     Interrupted,
     Locked,
     NotReady,
+    TooManyRejects,
 )
 from bookreport.hours import Hour
 from bookreport.ledger import Attempt, Entry, FileLoad
@@ -28,6 +30,9 @@ from bookreport.rows import Columns, Reading, RowStream, split_header, without_b
 from bookreport.source import Bucket, File
 
 log = logging.getLogger(__name__)
+
+FIRST_REJECTS = 1000
+"""How many rejects of an attempt that failed are kept."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +95,24 @@ class Stopwatch:
 class Loader:
     """Loads hours of one bucket into one database; one run of the tool, known by its `run_id`.
 
-    `new_source` says that the bucket has moved. Making one raises Configuration when the ledger speaks of another bucket.
+    `reject_limit`: how many records of an hour may be set aside. `new_source` says that the bucket has moved. Making one
+    raises Configuration when the ledger speaks of another bucket.
     """
 
-    def __init__(self, database: Database, bucket: Bucket, columns: Columns, *, new_source: bool = False) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bucket: Bucket,
+        columns: Columns,
+        *,
+        reject_limit: RejectLimit,
+        new_source: bool = False,
+    ) -> None:
         self.run_id: UUID = uuid4()
         self._database = database
         self._bucket = bucket
         self._columns = columns
+        self._reject_limit = reject_limit
         self._told: set[str] = set()
         with database.transaction() as transaction:
             ledger.check_source(transaction, bucket, new_source=new_source)
@@ -158,7 +173,7 @@ class Loader:
             marker_at = self._see_marker(hour)
             files = self._bucket.files(hour)
         with self._database.transaction() as transaction:
-            transaction.rows("ensure_month", hour=hour.start)
+            purchases.ensure_month(transaction, hour)
         try:
             with self._database.transaction() as transaction:
                 if not transaction.try_lock(hour.instant):
@@ -167,11 +182,12 @@ class Loader:
                 if known is not None and known.is_loaded and not again:
                     return Outcome.of("unchanged", known, watch.total)
                 before = self._clear(transaction, hour, known, files)
-                transaction.rows("set_hour", hour=hour.instant)
+                purchases.begin_hour(transaction, hour)
                 with watch.phase("copy"):
                     loads = [self._copy_file(transaction, hour, file) for file in files]
+                self._see_reject_limit(loads)
                 with watch.phase("sums"):
-                    after = ledger.add_up(transaction, hour)
+                    after = purchases.add_up(transaction, hour)
                 with watch.phase("list"):
                     self._see_no_change(hour, files)
                 self._account(hour, loads, after)
@@ -182,7 +198,7 @@ class Loader:
         else:
             self._read_back(hour, entry)
         with self._database.transaction() as transaction:
-            transaction.rows("summarise", hour=hour.start)
+            purchases.summarise(transaction, hour)
         return Outcome.of("reloaded" if before else "loaded", entry, watch.total)
 
     def _see_marker(self, hour: Hour) -> datetime:
@@ -193,38 +209,83 @@ class Loader:
 
     def _clear(
         self, transaction: Transaction, hour: Hour, known: Entry | None, files: tuple[File, ...]
-    ) -> ledger.Sums | None:
+    ) -> purchases.Sums | None:
         """Take away what an earlier load left; return its sums, or None when the hour was not loaded."""
         before = None
         if known is not None and known.is_loaded:
             if known.files and not files:
                 raise BadData(
-                    f"all {known.files} files of {hour} are gone from {self._bucket.url(hour)}; the hour stays as it was loaded",
+                    f"all {known.files} files of {hour} are gone from {self._bucket.url(hour)}; the hour stays as it was",
                     hint="bring the files back, or look for who removed them",
                 )
-            before = ledger.sums(transaction, hour)
+            before = purchases.sums(transaction, hour)
         if known is not None:
-            ledger.remove(transaction, hour)
+            purchases.remove(transaction, hour)
         return before
 
     def _copy_file(self, transaction: Transaction, hour: Hour, file: File) -> FileLoad:
-        """Stream one file into COPY; its bytes are touched by no Python but the counting of lines."""
+        """Stream one file into COPY; no Python looks at a row, unless COPY and the count of lines don't agree."""
         try:
-            reading, first_line, chunks = self._open(hour, file)
+            reading, header_lines, chunks = self._open(hour, file)
             if reading is None:
                 return FileLoad(file, None, 0)
-            stream = RowStream(chunks)
-            with transaction.savepoint():
-                rows_loaded = self._copy(transaction, reading, stream)
-                if rows_loaded != stream.lines:
-                    raise CopyRefused(f"{stream.lines:,} lines went by, but COPY made {rows_loaded:,} rows of them")
-        except CopyRefused as error:
-            where = f", line {error.line + first_line}" if error.line is not None else ""
-            raise BadData(f"{file.key}{where}: {error.message}", hint="mend the file in the bucket") from error
+            try:
+                load = self._copy_straight(transaction, file, reading, chunks)
+            except CopyRefused as refusal:
+                where = f" (line {refusal.line + header_lines})" if refusal.line is not None else ""
+                log.debug("%s %s: read again, record by record: %s%s", hour, file.key, refusal.message, where)
+                load = self._copy_carefully(transaction, hour, file)
         except BadData as error:
-            raise BadData(f"{file.key}: {error.message}", hint=error.hint) from error
-        log.debug("%s %s: %s rows", hour, file.key, f"{rows_loaded:,}")
+            error.message = f"{file.key}: {error.message}"
+            raise
+        log.debug("%s %s: %d rows, %d rejected", hour, file.key, load.rows_loaded, load.rows_rejected)
+        return load
+
+    @staticmethod
+    def _copy_straight(transaction: Transaction, file: File, reading: Reading, chunks: Iterator[bytes]) -> FileLoad:
+        stream = RowStream(chunks)
+        with transaction.savepoint():
+            rows_loaded = purchases.copy_rows(transaction, reading, stream)
+            if rows_loaded != stream.lines:
+                raise CopyRefused(f"{stream.lines:,} lines went by, but COPY made {rows_loaded:,} rows of them")
         return FileLoad(file, reading, rows_loaded)
+
+    def _copy_carefully(self, transaction: Transaction, hour: Hour, file: File) -> FileLoad:
+        """Check every record of the file; COPY the good ones, set the others aside."""
+        reading, header_lines, chunks = self._open(hour, file)
+        if reading is None:
+            return FileLoad(file, None, 0)
+        check = RecordCheck(
+            file.key,
+            reading,
+            first_line=header_lines,
+            server_version=transaction.raw.server_version,
+            has_price=frozenset() if reading.priced else purchases.priced_isbns(transaction),
+            keep=FIRST_REJECTS,
+        )
+        with check.rejects, transaction.savepoint():
+            rows_loaded = purchases.copy_rows(transaction, reading, RowStream(check.good_rows(chunks)))
+            if rows_loaded != check.rows:
+                raise BookreportError(f"{file.key}: COPY made {rows_loaded:,} rows of {check.rows:,} good records")
+            purchases.set_aside(transaction, check.rejects)
+        return FileLoad(file, reading, rows_loaded, check.rejected, tuple(check.first))
+
+    def _see_reject_limit(self, loads: list[FileLoad]) -> None:
+        rejected = sum(load.rows_rejected for load in loads)
+        records = rejected + sum(load.rows_loaded for load in loads)
+        if rejected <= self._reject_limit.allowed(records):
+            return
+        rejects: list[dict[str, object]] = [
+            {"key": load.file.key, "line_number": first.line_number, "reason": first.reason, "raw": first.raw}
+            for load in loads
+            for first in load.first_rejects
+        ]
+        told = "; ".join(f"{reject['key']} line {reject['line_number']}: {reject['reason']}" for reject in rejects[:10])
+        raise TooManyRejects(
+            f"{rejected:,} of {records:,} records are no good, more than the limit of {self._reject_limit}: {told}",
+            rejects[:FIRST_REJECTS],
+            hint="mend the files in the bucket, or raise --reject-limit; see them all: bookreport rejects",
+        )
 
     def _open(self, hour: Hour, file: File) -> tuple[Reading | None, int, Iterator[bytes]]:
         """Return how the file's header is read (None: the file is empty), how many lines it took, and the bytes behind it."""
@@ -251,21 +312,16 @@ class Loader:
         if not reading.priced:
             log.info("%s: no column for a price; the catalogue's own price is taken", file.key)
 
-    @staticmethod
-    def _copy(transaction: Transaction, reading: Reading, stream: RowStream) -> int:
-        if reading.direct:
-            in_order = sorted(reading.columns, key=lambda column: reading.columns[column])
-            return transaction.copy("purchase_rows", in_order, stream, _empty_values(reading.columns))
-        return _copy_by_table(transaction, reading, stream)
-
     def _see_no_change(self, hour: Hour, files: tuple[File, ...]) -> None:
         listed, now = {file.identity for file in files}, {file.identity for file in self._bucket.files(hour)}
         if listed != now:
             keys = ", ".join(sorted({key for key, _, _ in listed ^ now})[:5])
-            raise ChangedWhileLoading(f"the files of {hour} changed while it was loaded: {keys}", hint="the next run tries again")
+            raise ChangedWhileLoading(
+                f"the files of {hour} changed while it was loaded: {keys}", hint="the next run tries again"
+            )
 
     @staticmethod
-    def _account(hour: Hour, loads: list[FileLoad], after: ledger.Sums) -> None:
+    def _account(hour: Hour, loads: list[FileLoad], after: purchases.Sums) -> None:
         """Hold what COPY said against what the tables hold."""
         copied = sum(load.rows_loaded for load in loads)
         if copied != after.rows:
@@ -287,57 +343,15 @@ class Loader:
             entry = ledger.entry(transaction, hour)
         # A newer load_id is another run's reload, that came after this commit.
         if entry is None or entry.load_id is None or recorded.load_id is None or entry.load_id < recorded.load_id:
-            raise BookreportError(f"{hour} was committed, but is not in the ledger", hint="look at the server's log; run it again")
+            raise BookreportError(
+                f"{hour} was committed, but is not in the ledger", hint="look at the server's log; run it again"
+            )
 
     def _record_failure(self, hour: Hour, watch: Stopwatch, error: BookreportError) -> int:
         attempt = Attempt(self.run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
         try:
-            return ledger.record_failure(self._database, attempt, self._bucket, error.message)
+            return ledger.record_failure(self._database, attempt, self._bucket, error)
         except BookreportError as second:
             # A database out of reach keeps no record; the first failure is what the user must see.
             error.__context__ = second
             return 0
-
-
-def _empty_values(columns: Iterable[str]) -> str:
-    """Return COPY's options by which an empty field means the same, quoted or not."""
-    given = set(columns)
-    texts = [column for column in ("user_id", "isbn10") if column in given]
-    others = [column for column in ("quantity", "unit_price", "sale_value", "purchased_at") if column in given]
-    return f", force_not_null ({', '.join(texts)})" + (f", force_null ({', '.join(others)})" if others else "")
-
-
-_TYPES = {"quantity": "integer", "unit_price": "numeric", "sale_value": "numeric"}
-
-
-def _copy_by_table(transaction: Transaction, reading: Reading, stream: RowStream) -> int:
-    """Load a file that has columns which purchase_rows does not, or no price, through a temporary table."""
-    if not reading.priced:
-        known = transaction.row("catalogue_has_prices")
-        if known is None or not known.has_prices:
-            raise BadData(
-                f"no column for a price in {list(reading.header)}, and the catalogue has no prices",
-                hint="name the price's column: BOOKREPORT_COLUMNS='unit_price=NAME'",
-            )
-    name_of = {position: column for column, position in reading.columns.items()}
-    names = [name_of.get(position, f"c{position}") for position in range(len(reading.header))]
-    definitions = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in names)
-    transaction.script(f"create temporary table incoming ({definitions}) on commit drop")
-    others = [f"c{position}" for position in reading.extra.values()]
-    options = _empty_values(reading.columns)
-    if others:
-        options = options.replace("force_not_null (", f"force_not_null ({', '.join(others)}, ")
-    rows_copied = transaction.copy("incoming", names, stream, options)
-    values = {column: f"i.{column}" for column in reading.columns}
-    joined = ""
-    if not reading.priced:
-        values["unit_price"] = "c.price"
-        joined = " left join catalogue c on c.isbn10 = canonical_isbn(i.isbn10)"
-    if others:
-        keys = ", ".join(map(literal, reading.extra))
-        values["extra"] = f"jsonb_object(array[{keys}], array[{', '.join(f'i.{name}' for name in others)}])"
-    transaction.script(
-        f"insert into purchase_rows ({', '.join(values)}) select {', '.join(values.values())} from incoming i{joined};"
-        " drop table incoming"
-    )
-    return rows_copied

@@ -92,8 +92,8 @@ def _matched_percent(database: Database, isbns: list[str]) -> float | None:
     if not isbns:
         return None
     with database.transaction(snapshot=True) as transaction:
-        row = transaction.row("isbns_matched", isbns=[isbn.replace("\0", "") for isbn in isbns])
-    return round(100 * int(row.matched) / len(isbns), 1) if row else None
+        matched: int = transaction.one("isbns_matched", isbns=isbns).matched
+    return round(100 * matched / len(isbns), 1)
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:

@@ -27,6 +27,11 @@ def money(amount: Decimal) -> str:
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, as `1 file` or `1,234 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def plain(text: str) -> str:
     """Return `text` with what steers a terminal (escape sequences, line ends, direction marks) made visible."""
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
@@ -182,7 +187,7 @@ def run_table(outcomes: Sequence[Outcome], preview: Preview | None = None) -> st
     for sample in preview.readings if preview else ():
         reading = sample.reading
         matched = "" if sample.isbns_matched_percent is None else f"; {sample.isbns_matched_percent}% of ISBNs match a book"
-        lines = [f"{sample.files:,} files with the header {plain(','.join(reading.header))}{matched}"]
+        lines = [f"{counted(sample.files, 'file')} with the header {plain(','.join(reading.header))}{matched}"]
         lines += [f"  {column:<12} is {plain(repr(name))}" for column, name in reading.names.items()]
         lines += [f"  {'extra':<12} keeps {', '.join(plain(repr(name)) for name in reading.extra)}"] if reading.extra else []
         lines += [f"  {'left out':<12} the unnamed first column"] if reading.dropped else []
@@ -196,7 +201,7 @@ def outcome_line(outcome: Outcome) -> str:
     """Return the one line that tells an hour's outcome."""
     if outcome.error is not None:
         return f"{outcome.hour} {outcome.outcome}: {outcome.error.message}"
-    counts = f"{outcome.rows_loaded:,} rows from {outcome.files:,} files"
+    counts = f"{counted(outcome.rows_loaded, 'row')} from {counted(outcome.files, 'file')}"
     if outcome.rows_rejected:
         counts += f", {outcome.rows_rejected:,} rejected"
     if outcome.rows_unmatched:
@@ -229,9 +234,7 @@ def _sales_rows(report: Report) -> list[tuple[str, ...]]:
         share = f"{100 * value / report.sale_value:.1f}%" if report.sale_value else ""
         return (format_, language, f"{books_sold:,}", f"{Decimal(money(value)):,}", share)
 
-    rows = [
-        row(_name(sale.format), _name(sale.language), sale.books_sold, sale.sale_value) for sale in report.sales
-    ]
+    rows = [row(_name(sale.format), _name(sale.language), sale.books_sold, sale.sale_value) for sale in report.sales]
     if report.unmatched.books_sold:
         rows.append(row("(no such book)", "", report.unmatched.books_sold, report.unmatched.sale_value))
     return [*rows, row("Total", "", report.books_sold, report.sale_value)]
@@ -251,9 +254,9 @@ def _coverage_lines(report: Report) -> list[str]:
     if report.missing:
         lines[0] += f"; totals are lower than the truth. Missing: {_hours(report.missing)}"
     if report.rejected_rows:
-        lines.append(f"{report.rejected_rows:,} rows were rejected and are in no figure")
+        lines.append(f"Not in these figures: {counted(report.rejected_rows, 'rejected row')}")
     if report.unmatched.isbns:
-        lines.append(f"{report.unmatched.isbns:,} ISBNs are in no book of the catalogue")
+        lines.append(f"Not in the catalogue: {counted(report.unmatched.isbns, 'ISBN')}")
     return lines
 
 
@@ -273,9 +276,7 @@ def _markdown(cell: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", cell)
 
 
-def _table(
-    header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = (), total: bool = False
-) -> str:
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = (), total: bool = False) -> str:
     """Return a table of its natural width, whatever the terminal's."""
     from rich import box
     from rich.console import Console

@@ -132,16 +132,15 @@ def _buyers(
 ) -> tuple[tuple[Buyers, ...], tuple[str, ...]]:
     """Return the buyers of each language, and those languages in which the catalogue has no book."""
     known = [row.language for row in transaction.rows("languages")]
-    users_row = transaction.row("users", **bounds)
-    users = int(users_row.users) if users_row else 0
+    users: int = transaction.one("users", **bounds).users
     found, unknown = [], []
     for language in languages:
         # Postgres folds case by the database's locale, which may know ASCII alone; Python knows all of Unicode.
         spellings = [name for name in known if _same_language(name, language)]
         if not spellings:
             unknown.append(language)
-        row = transaction.row("buyers", **bounds, spellings=spellings)
-        found.append(Buyers(language.strip(), int(row.buyers) if row else 0, users))
+        buyers: int = transaction.one("buyers", **bounds, spellings=spellings).buyers
+        found.append(Buyers(language.strip(), buyers, users))
     return tuple(found), tuple(unknown)
 
 

@@ -165,11 +165,10 @@ class Columns:
         extra: dict[str, int] = {}
         for position, name in enumerate(header):
             if position not in taken:
-                name = name.strip() or f"column {position + 1}"
-                unique = name
-                number = 2
+                own = name.strip() or f"column {position + 1}"
+                unique, number = own, 2
                 while unique in extra:
-                    unique, number = f"{name} ({number})", number + 1
+                    unique, number = f"{own} ({number})", number + 1
                 extra[unique] = position
         return extra
 
@@ -198,9 +197,7 @@ def split_header(chunks: Iterable[bytes]) -> tuple[list[str], int, Iterator[byte
     _refuse_encodings(start)
     end = _record_end(start) or len(start)
     if end > LONGEST_HEADER:
-        raise BadData(
-            f"the header does not end within {LONGEST_HEADER:,} bytes", hint="is it a CSV file with a header line?"
-        )
+        raise BadData(f"the header does not end within {LONGEST_HEADER:,} bytes", hint="is it a CSV file with a header line?")
     try:
         record = start[:end].decode("utf-8")
     except UnicodeDecodeError as error:
@@ -260,7 +257,7 @@ class RowStream:
         self._last = b"\n"
         self.failure: BaseException | None = None
 
-    def read(self, size: int = -1, /) -> bytes:
+    def read(self, _size: int = -1, /) -> bytes:
         """Return the next bytes, of any length; b"" only at the end, since COPY takes an empty answer for it."""
         try:
             for chunk in self._chunks:

@@ -85,7 +85,9 @@ def require(database: Database) -> None:
             f"the tables are of revision {revision}, newer than this bookreport's {newest}", hint="install the newer bookreport"
         )
     if revision != newest:
-        raise Configuration(f"the tables are of revision {revision}, this bookreport wants {newest}", hint="run: bookreport migrate")
+        raise Configuration(
+            f"the tables are of revision {revision}, this bookreport wants {newest}", hint="run: bookreport migrate"
+        )
     if installed is None or not installed.books:
         raise Configuration("no books table was found when bookreport migrate ran", hint=NO_BOOKS_HINT)
 
@@ -138,7 +140,9 @@ def _make_books(database: Database, books: Books) -> None:
     price = "null::numeric"
     if books.price is not None:
         # Not every price column is numeric, and a price that is no number must not break a report.
-        price = f"case when {quoted(books.price)}::text ~ '^ *[0-9]+([.][0-9]*)? *$' then {quoted(books.price)}::text::numeric end"
+        price = (
+            f"case when {quoted(books.price)}::text ~ '^ *[0-9]+([.][0-9]*)? *$' then {quoted(books.price)}::text::numeric end"
+        )
     body = (
         f"select {quoted(books.isbn10)}::text, btrim({quoted(books.format)}::text, {blanks}),\n"
         f"    btrim({quoted(books.language)}::text, {blanks}),\n    {price}\nfrom {books.table}"

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
+from bookreport.careful import RejectLimit
 from bookreport.errors import Configuration
 from bookreport.hours import parse_duration
 
@@ -113,8 +114,11 @@ class Settings:
         return self._get("BOOKREPORT_HEADER")
 
     @property
-    def reject_limit(self) -> str:
-        return self._get("BOOKREPORT_REJECT_LIMIT") or "1%"
+    def reject_limit(self) -> RejectLimit:
+        try:
+            return RejectLimit.parse(self._get("BOOKREPORT_REJECT_LIMIT") or "1%")
+        except ValueError as error:
+            raise Configuration(f"BOOKREPORT_REJECT_LIMIT: {error}", hint="write it like 100 or 1%") from error
 
     @property
     def jobs(self) -> int:

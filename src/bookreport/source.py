@@ -200,8 +200,9 @@ class Bucket:
         while offset < file.size:
             try:
                 with self._translated():
-                    span = {"Range": f"bytes={offset}-"} if offset else {}
-                    body = self._client.get_object(Bucket=self.name, Key=key, IfMatch=file.etag, **span)["Body"]
+                    body = self._client.get_object(Bucket=self.name, Key=key, IfMatch=file.etag, Range=f"bytes={offset}-")[
+                        "Body"
+                    ]
                 try:
                     # read(n) raises for a body that was cut; `with body` and readlines() take it for whole.
                     while chunk := body.read(CHUNK):
@@ -290,7 +291,9 @@ class Bucket:
             ) from error
         except (HTTPClientError, PaginationError, HTTPError) as error:
             where = self.endpoint_url or "AWS"
-            raise Temporary(f"S3 at {where} is out of reach: {error}", hint="is the store up? the next run goes on from here") from error
+            raise Temporary(
+                f"S3 at {where} is out of reach: {error}", hint="is the store up? the next run goes on from here"
+            ) from error
         except (BotoCoreError, ValueError) as error:
             raise Configuration(f"S3: {error}", hint="look at S3_ENDPOINT_URL, S3_BUCKET and the AWS_* settings") from error
 
@@ -377,9 +380,8 @@ def _end(numbers: tuple[int, ...]) -> Hour:
         return Hour.of(numbers[0] + 1, 1, 1, 0) if numbers[0] < 9999 else Hour.of(*last)
     if len(numbers) == 2:
         return _end(numbers[:1]) if numbers[1] == 12 else Hour.of(numbers[0], numbers[1] + 1, 1, 0)
-    start = _first_hour(numbers)
-    assert start is not None
-    return start + (24 if len(numbers) == 3 else 1)
+    year, month, day, hour = (*numbers, 0)[:4]
+    return Hour.of(year, month, day, hour) + (24 if len(numbers) == 3 else 1)
 
 
 def _gunzip(first: bytes, chunks: Iterator[bytes], key: str) -> Iterator[bytes]:

@@ -1,0 +1,120 @@
+"""The table of purchases: its months, COPY into it, its sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import IO
+
+from bookreport.database import Stream, Transaction, literal
+from bookreport.errors import BadData
+from bookreport.hours import Hour
+from bookreport.rows import Reading, RowStream, shown
+
+_TYPES = {"quantity": "integer", "unit_price": "numeric", "sale_value": "numeric"}
+
+
+@dataclass(frozen=True)
+class Sums:
+    """The sums of one hour: `rows_unmatched` were sold under an ISBN that the catalogue does not hold."""
+
+    rows: int
+    books_sold: int
+    sale_value: Decimal
+    rows_unmatched: int
+
+
+def ensure_month(transaction: Transaction, hour: Hour) -> None:
+    """Make the table partition of the hour's month unless it is there; in a transaction of its own, so that none waits."""
+    transaction.rows("ensure_month", hour=hour.start)
+
+
+def begin_hour(transaction: Transaction, hour: Hour) -> None:
+    """Say which hour the rows of this transaction belong to."""
+    transaction.rows("set_hour", hour=hour.instant)
+
+
+def remove(transaction: Transaction, hour: Hour) -> None:
+    """Take the hour's rows, sums and rejects away, for the load that replaces them."""
+    for statement in ("delete_rows", "delete_sums", "delete_rejects"):
+        transaction.run(statement, hour=hour.start)
+
+
+def copy_rows(transaction: Transaction, reading: Reading, stream: Stream) -> int:
+    """COPY a file's rows, in the order of its own columns, and return how many COPY made.
+
+    They go straight into purchase_rows where the file has no other columns; else through a temporary table. Raises
+    CopyRefused for a row that the table does not take, BadData when no price is to be had.
+    """
+    if not reading.direct:
+        return _copy_by_table(transaction, reading, stream)
+    in_order = sorted(reading.columns, key=lambda column: reading.columns[column])
+    return transaction.copy("purchase_rows", in_order, stream, _empty_values(reading.columns))
+
+
+def priced_isbns(transaction: Transaction) -> frozenset[str]:
+    """Return the canonical ISBNs of which the catalogue knows a price."""
+    return frozenset(row.isbn10 for row in transaction.rows("priced_isbns"))
+
+
+def set_aside(transaction: Transaction, rejects: IO[bytes]) -> None:
+    """COPY a file's rejects (CSV: key, line number, reason, raw) into their table."""
+    rejects.seek(0)
+    stream = RowStream(iter(lambda: rejects.read(1 << 16), b""))
+    transaction.copy("rejects", ("key", "line_number", "reason", "raw"), stream, "")
+
+
+def add_up(transaction: Transaction, hour: Hour) -> Sums:
+    """Make the sums of the hour's rows that reports add up, and return their total."""
+    transaction.run("insert_sums", hour=hour.start)
+    return sums(transaction, hour)
+
+
+def sums(transaction: Transaction, hour: Hour) -> Sums:
+    """Return the total of the hour's stored sums."""
+    return Sums(**transaction.one("hour_total", hour=hour.start)._asdict())
+
+
+def summarise(transaction: Transaction, hour: Hour) -> None:
+    """Summarise the month's newest pages for its BRIN index; after the commit, since it would make other loads wait."""
+    transaction.rows("summarise", hour=hour.start)
+
+
+def _empty_values(columns: Iterable[str]) -> str:
+    """Return COPY's options by which an empty field means the same, quoted or not."""
+    given = set(columns)
+    texts = [column for column in ("user_id", "isbn10") if column in given]
+    others = [column for column in ("quantity", "unit_price", "sale_value", "purchased_at") if column in given]
+    return f", force_not_null ({', '.join(texts)})" + (f", force_null ({', '.join(others)})" if others else "")
+
+
+def _copy_by_table(transaction: Transaction, reading: Reading, stream: Stream) -> int:
+    """Load a file that has columns which purchase_rows does not, or no price, through a temporary table."""
+    if not reading.priced and not transaction.one("catalogue_has_prices").has_prices:
+        raise BadData(
+            f"no column for a price in the header {shown(reading.header)}, and the catalogue has no prices",
+            hint="name the price's column: BOOKREPORT_COLUMNS='unit_price=NAME'",
+        )
+    name_of = {position: column for column, position in reading.columns.items()}
+    names = [name_of.get(position, f"c{position}") for position in range(len(reading.header))]
+    definitions = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in names)
+    transaction.script(f"create temporary table incoming ({definitions}) on commit drop")
+    others = [f"c{position}" for position in reading.extra.values()]
+    options = _empty_values(reading.columns)
+    if others:
+        options = options.replace("force_not_null (", f"force_not_null ({', '.join(others)}, ")
+    rows_copied = transaction.copy("incoming", names, stream, options)
+    values = {column: f"i.{column}" for column in reading.columns}
+    joined = ""
+    if not reading.priced:
+        values["unit_price"] = "c.price"
+        joined = " left join catalogue c on c.isbn10 = canonical_isbn(i.isbn10)"
+    if others:
+        keys = ", ".join(map(literal, reading.extra))
+        values["extra"] = f"jsonb_object(array[{keys}], array[{', '.join(f'i.{name}' for name in others)}])"
+    transaction.script(
+        f"insert into purchase_rows ({', '.join(values)}) select {', '.join(values.values())} from incoming i{joined};"
+        " drop table incoming"
+    )
+    return rows_copied
