@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from bookreport import __version__
-from bookreport.errors import BookreportError, Configuration, Interrupted, Usage, gravest
-from bookreport.hours import EXAMPLE, Hour, Span, parse_duration
+from bookreport.errors import BadData, BookreportError, Configuration, Interrupted, Usage, gravest
+from bookreport.hours import EXAMPLE, FIRST, Hour, Span, parse_duration
 from bookreport.settings import Settings
 
 if TYPE_CHECKING:
@@ -173,6 +173,10 @@ def _load_options(command: Command) -> Command:
 
 
 @commands.command()
+@click.option(
+    "--max-reload", type=click.IntRange(min=0), default=24, show_default=True, help="Drifted hours to reload at most."
+)
+@click.option("--changed", is_flag=True, help="Reload hours of the span whose files are others now, too.")
 @click.option("--dry-run", is_flag=True, help="Tell what would be loaded, and how headers are read; write nothing.")
 @_load_options
 @click.option("--all", "everything", is_flag=True, help="Look through the whole bucket.")
@@ -189,6 +193,8 @@ def ingest(
     reject_limit: RejectLimit | None,
     new_source: bool,
     dry_run: bool,
+    changed: bool,
+    max_reload: int,
     format_: str,
     as_json: bool,
     output: Path | None,
@@ -207,12 +213,17 @@ def ingest(
     _try_output(output)
     settings = _settings(bucket=True, database=True)
     with _loader(settings, reject_limit, new_source=new_source) as (database, bucket, loader):
-        named = sorted(set(hours)) or loader.pending(
-            since=since, until=until, everything=everything, lookback=settings.lookback
-        )
+        chosen = set(hours) or set(loader.pending(since=since, until=until, everything=everything, lookback=settings.lookback))
+        again: set[Hour] = set()
+        if changed and hours:
+            again = {hour for hour in hours if loader.drifted(hour, hour + 1, lookback=settings.lookback, most=1)}
+        elif changed:
+            begin = FIRST if everything else since
+            again = set(loader.drifted(begin, until, lookback=settings.lookback, most=max_reload))
+        named = sorted(chosen | again)
         if dry_run:
-            return _preview(database, bucket, settings, named, as_json=as_json or format_ == "json", output=output)
-        return _load(loader, database, named, as_json=as_json or format_ == "json", output=output)
+            return _preview(database, bucket, settings, named, again, as_json=as_json or format_ == "json", output=output)
+        return _load(loader, database, named, again=again, as_json=as_json or format_ == "json", output=output)
 
 
 @commands.command("run-hour")
@@ -237,7 +248,13 @@ def run_hour(
     with _loader(settings, reject_limit, new_source=new_source) as (database, _, loader):
         hours = [hour] if hour else loader.pending(lookback=settings.lookback)
         return _load(
-            loader, database, hours, again=hour is not None, report=True, as_json=as_json or format_ == "json", output=output
+            loader,
+            database,
+            hours,
+            again=[hour] if hour else (),
+            report=True,
+            as_json=as_json or format_ == "json",
+            output=output,
         )
 
 
@@ -286,6 +303,64 @@ def report(
         "json": lambda made: render.as_json(render.report_json(made)),
     }
     _write(printers["json" if as_json else format_](made), output)
+    return 0
+
+
+@commands.command()
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Show so many at most.")
+@click.option("--hour", type=HourType(), metavar="HOUR", help="Of this hour alone.")
+@output_options("table", "json", "csv")
+def rejects(*, hour: Hour | None, limit: int, format_: str, as_json: bool, output: Path | None) -> int:
+    """Print the records that were set aside, and why, newest hour first."""
+    from bookreport import ledger, render
+
+    _try_output(output)
+    with _database() as database:
+        _require_schema(database)
+        with database.transaction(snapshot=True) as transaction:
+            found = ledger.rejects(transaction, hour, limit)
+    if as_json or format_ == "json":
+        _write(render.as_json(render.rejects_json(found)), output)
+    elif format_ == "csv":
+        _write(render.rejects_csv(found), output)
+    elif found:
+        _write(render.rejects_table(found), output)
+    else:
+        log.info("no rejects")
+    return 0
+
+
+@commands.command()
+@span_options[0]
+@span_options[1]
+@output_options("table", "json")
+def verify(*, since: Hour | None, until: Hour | None, format_: str, as_json: bool, output: Path | None) -> int:
+    """Compare loaded hours with the bucket and with the tables; write nothing, exit 4 when something differs."""
+    from bookreport import health, ledger, render
+    from bookreport.source import Bucket
+
+    _try_output(output)
+    settings = _settings(bucket=True, database=True)
+    if since and until:
+        _span(since, until)
+    with _database() as database:
+        _require_schema(database)
+        bucket = _bucket(settings, Bucket)
+        with database.transaction(snapshot=True) as transaction:
+            ledger.check_source(transaction, bucket, new_source=False)
+        found = health.verify(database, bucket, since, until)
+    if as_json or format_ == "json":
+        _write(render.as_json(render.verification_json(found)), output)
+    elif found.differences:
+        _write(render.verification_table(found), output)
+    if found.differences:
+        hours = len({difference.hour for difference in found.differences})
+        raise BadData(
+            f"{hours} of {found.hours} loaded hours differ from the bucket or the tables",
+            hint="reload those whose files changed: bookreport ingest --changed; or one: bookreport run-hour --hour HOUR",
+            hour=found.differences[0].hour.instant,
+        )
+    log.info("%d loaded hours are as they were loaded", found.hours)
     return 0
 
 
@@ -488,13 +563,20 @@ def _span(since: Hour, until: Hour) -> Span:
 
 
 def _preview(
-    database: Database, bucket: Bucket, settings: Settings, hours: Sequence[Hour], *, as_json: bool, output: Path | None
+    database: Database,
+    bucket: Bucket,
+    settings: Settings,
+    hours: Sequence[Hour],
+    again: Container[Hour],
+    *,
+    as_json: bool,
+    output: Path | None,
 ) -> int:
     from bookreport import render
     from bookreport.preview import preview
     from bookreport.rows import Columns
 
-    made = preview(database, bucket, Columns(settings.columns, settings.header), hours)
+    made = preview(database, bucket, Columns(settings.columns, settings.header), hours, again=again)
     if as_json:
         _write(render.as_json(render.run_json(made.outcomes, preview=made)), output)
     elif made.outcomes:
@@ -508,7 +590,7 @@ def _load(
     database: Database,
     hours: Sequence[Hour],
     *,
-    again: bool = False,
+    again: Container[Hour] = (),
     report: bool = False,
     as_json: bool,
     output: Path | None,

@@ -109,6 +109,10 @@ class Span:
         return f"{self.since} to {self.until} UTC"
 
 
+FIRST, LAST = Hour.of(1, 1, 1, 0), Hour.of(9999, 12, 31, 23)
+"""The bounds of a span that has none."""
+
+
 def parse_duration(text: str) -> timedelta:
     """Return the duration that `text` names: minutes, hours or days, as `40m`, `24h`, `7d`. Raises ValueError otherwise."""
     match = _DURATION.fullmatch(text)

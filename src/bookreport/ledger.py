@@ -85,6 +85,31 @@ def newest_loaded(transaction: Transaction) -> Hour | None:
     return _hour(row.hour) if row and row.hour else None
 
 
+@dataclass(frozen=True)
+class SetAside:
+    """A record of an hour's file that was set aside: where it starts, why, and its text."""
+
+    hour: Hour
+    key: str
+    line_number: int
+    reason: str
+    raw: str
+
+
+def rejects(transaction: Transaction, hour: Hour | None, limit: int) -> list[SetAside]:
+    """Return the first `limit` rejects, of `hour` or of all hours, newest hour first."""
+    found = transaction.rows("rejects", hour=hour.start if hour else None, limit=limit)
+    return [SetAside(_hour(row.hour), row.key, row.line_number, row.reason, row.raw) for row in found]
+
+
+def twins(transaction: Transaction, hour: Hour) -> list[str]:
+    """Return a sentence for each file of `hour` that has the size and ETag of another of its day."""
+    return [
+        f"{hour} {row.key} is the same as {_hour(row.other_hour)} {row.other_key}: probably one file under two names"
+        for row in transaction.rows("twins", hour=hour.start)
+    ]
+
+
 def settled_hours(transaction: Transaction, since: Hour | None = None) -> set[Hour]:
     """Return the hours from `since` on (None: all) that need no load: loaded, or given up."""
     return {_hour(row.hour) for row in transaction.rows("settled_hours", since=since.start if since else None)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from bookreport import ledger, purchases
 from bookreport.careful import RecordCheck, RejectLimit
 from bookreport.database import Database, Transaction
+from bookreport.drift import compare, recorded_files
 from bookreport.errors import (
     BadData,
     BookreportError,
@@ -24,7 +25,7 @@ from bookreport.errors import (
     NotReady,
     TooManyRejects,
 )
-from bookreport.hours import Hour
+from bookreport.hours import FIRST, LAST, Hour
 from bookreport.ledger import Attempt, Entry, FileLoad
 from bookreport.rows import Columns, Reading, RowStream, split_header, without_bom
 from bookreport.source import Bucket, File
@@ -140,13 +141,44 @@ class Loader:
         found = self._bucket.hours(since, until, settled)
         return [hour for hour in sorted({*found, *failed}) if self._bucket.marker(hour)]
 
-    def load_hours(self, hours: Iterable[Hour], *, again: bool = False) -> Iterator[Outcome]:
-        """Load `hours` in their order, and give each one's outcome as it ends.
+    def drifted(self, since: Hour | None, until: Hour | None, *, lookback: timedelta, most: int) -> list[Hour]:
+        """Return the loaded hours of the span (`pending` tells where it begins) whose files are others now, `most` of them.
+
+        Warned of, and left alone: the same size under another ETag (a bucket was copied), a marker or all files gone.
+        """
+        with self._database.transaction() as transaction:
+            if since is None and until is None:
+                newest = ledger.newest_loaded(transaction)
+                since = Hour(newest.start - lookback) if newest else None
+            recorded = recorded_files(transaction, since or FIRST, until or LAST)
+        found = [hour for hour, files in recorded.items() if self._has_drifted(hour, files)]
+        if len(found) > most:
+            log.warning("%d loaded hours have drifted; the oldest %d are reloaded (see --max-reload)", len(found), most)
+        return found[:most]
+
+    def _has_drifted(self, hour: Hour, recorded: list[File]) -> bool:
+        try:
+            listed = self._bucket.files(hour)
+        except BadData:
+            # The reload will tell what is wrong, and leave the hour as it was.
+            return True
+        differences = compare(hour, recorded, listed)
+        for difference in differences:
+            log.log(logging.WARNING if difference.same_size else logging.INFO, "%s: %s", hour, difference.message)
+        if all(difference.same_size for difference in differences):
+            return False
+        if not listed or self._bucket.marker(hour) is None:
+            log.warning("%s: %s gone; it stays as it was loaded", hour, "its marker is" if listed else "all of its files are")
+            return False
+        return True
+
+    def load_hours(self, hours: Iterable[Hour], *, again: Container[Hour] = ()) -> Iterator[Outcome]:
+        """Load `hours` in their order, and give each one's outcome as it ends; `again`: replace those that are loaded.
 
         Not ready, bad data and locked stop the hour alone; what else goes wrong is the last outcome, and ends the run.
         """
         for hour in hours:
-            outcome = self.load(hour, again=again)
+            outcome = self.load(hour, again=hour in again)
             yield outcome
             if outcome.error is not None and not isinstance(outcome.error, NotReady | BadData | Locked):
                 return
@@ -199,6 +231,8 @@ class Loader:
             self._read_back(hour, entry)
         with self._database.transaction() as transaction:
             purchases.summarise(transaction, hour)
+            for sentence in ledger.twins(transaction, hour):
+                log.warning("%s", sentence)
         return Outcome.of("reloaded" if before else "loaded", entry, watch.total)
 
     def _see_marker(self, hour: Hour) -> datetime:

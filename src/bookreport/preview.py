@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from bookreport import ledger
@@ -37,14 +37,16 @@ class Preview:
     readings: list[Sample] = field(default_factory=list)
 
 
-def preview(database: Database, bucket: Bucket, columns: Columns, hours: Iterable[Hour], *, again: bool = False) -> Preview:
+def preview(
+    database: Database, bucket: Bucket, columns: Columns, hours: Iterable[Hour], *, again: Container[Hour] = ()
+) -> Preview:
     """Return what loading `hours` would do; reads the beginning of each file, and writes nothing."""
     result = Preview()
     shapes: dict[tuple[str, ...], Sample] = {}
     for hour in hours:
         with database.transaction(snapshot=True) as transaction:
             known = ledger.entry(transaction, hour)
-        if known is not None and known.is_loaded and not again:
+        if known is not None and known.is_loaded and hour not in again:
             result.outcomes.append(Outcome.of("unchanged", known, 0.0))
             continue
         try:

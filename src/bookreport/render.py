@@ -7,10 +7,13 @@ import io
 import json
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from decimal import Decimal
 
 from bookreport.errors import BookreportError
+from bookreport.health import Verification
 from bookreport.hours import Hour, Span
+from bookreport.ledger import SetAside
 from bookreport.loader import Outcome
 from bookreport.preview import Preview
 from bookreport.reports import Buyers, Report
@@ -195,6 +198,51 @@ def run_table(outcomes: Sequence[Outcome], preview: Preview | None = None) -> st
         lines += ["    " + plain(",".join(row)) for row in sample.rows]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
+
+
+def rejects_json(rejects: Sequence[SetAside]) -> dict[str, object]:
+    """Return rejects as `bookreport.rejects/1`."""
+    return {
+        "schema": "bookreport.rejects/1",
+        "rejects": [asdict(reject) | {"hour": reject.hour.instant} for reject in rejects],
+    }
+
+
+def rejects_csv(rejects: Sequence[SetAside]) -> str:
+    """Return rejects as CSV (RFC 4180, LF)."""
+    output = io.StringIO()
+    write = csv.writer(output, lineterminator="\n").writerow
+    write(("hour", "key", "line_number", "reason", "raw"))
+    for reject in rejects:
+        write((reject.hour.instant, reject.key, reject.line_number, reject.reason, reject.raw))
+    return output.getvalue()
+
+
+def rejects_table(rejects: Sequence[SetAside]) -> str:
+    """Return rejects as text for a terminal."""
+    rows = [
+        (str(reject.hour), plain(reject.key), f"{reject.line_number:,}", plain(reject.reason), plain(reject.raw))
+        for reject in rejects
+    ]
+    return _table(("Hour", "File", "Line", "Reason", "Raw"), rows, right=(2,))
+
+
+def verification_json(found: Verification) -> dict[str, object]:
+    """Return what verify found as `bookreport.verify/1`."""
+    return {
+        "schema": "bookreport.verify/1",
+        "hours": found.hours,
+        "differences": [
+            {"hour": each.hour.instant, "kind": each.kind, "key": each.key, "message": each.message}
+            for each in found.differences
+        ],
+    }
+
+
+def verification_table(found: Verification) -> str:
+    """Return the differences that verify found as text for a terminal."""
+    rows = [(str(each.hour), each.kind, plain(each.message)) for each in found.differences]
+    return _table(("Hour", "Kind", "Difference"), rows)
 
 
 def outcome_line(outcome: Outcome) -> str:

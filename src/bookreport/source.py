@@ -29,7 +29,7 @@ from botocore.exceptions import (
 from urllib3.exceptions import HTTPError
 
 from bookreport.errors import BadData, BookreportError, ChangedWhileLoading, Configuration, Temporary
-from bookreport.hours import Hour
+from bookreport.hours import LAST, Hour
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -375,9 +375,8 @@ def _first_hour(numbers: tuple[int, ...]) -> Hour | None:
 
 def _end(numbers: tuple[int, ...]) -> Hour:
     """Return the first hour after the year, month, day or hour that `numbers` name."""
-    last = (9999, 12, 31, 23)
     if len(numbers) == 1:
-        return Hour.of(numbers[0] + 1, 1, 1, 0) if numbers[0] < 9999 else Hour.of(*last)
+        return Hour.of(numbers[0] + 1, 1, 1, 0) if numbers[0] < 9999 else LAST
     if len(numbers) == 2:
         return _end(numbers[:1]) if numbers[1] == 12 else Hour.of(numbers[0], numbers[1] + 1, 1, 0)
     year, month, day, hour = (*numbers, 0)[:4]
