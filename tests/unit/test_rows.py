@@ -1,0 +1,282 @@
+import io
+import random
+import re
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bookreport.errors import BadData, Configuration
+from bookreport.rows import NAMES, Columns, RowStream, fold, split_header, without_bom
+
+UNDERSTOOD: list[tuple[str, str, list[str], list[str]]] = [
+    # What the header is, what each column is taken for, what is kept in extra, what is left out.
+    (
+        "user_id,isbn10,quantity,unit_price,sale_value,purchased_at",
+        "user_id isbn10 quantity unit_price sale_value purchased_at",
+        [],
+        [],
+    ),
+    # A price; a quantity and a price; a total; both.
+    ("user_id,isbn10,price", "user_id isbn10 unit_price", [], []),
+    ("user_id,isbn10,quantity,price", "user_id isbn10 quantity unit_price", [], []),
+    ("user_id,isbn10,total", "user_id isbn10 sale_value", [], []),
+    ("user_id,isbn10,quantity,total", "user_id isbn10 quantity sale_value", [], []),
+    ("user_id,isbn10,qty,price,total", "user_id isbn10 quantity unit_price sale_value", [], []),
+    ("user_id,isbn10,amount", "user_id isbn10 sale_value", [], []),
+    ("user_id,isbn10,quantity,value", "user_id isbn10 quantity sale_value", [], []),
+    # In another order.
+    ("price,quantity,isbn,user", "unit_price quantity isbn10 user_id", [], []),
+    # As pandas writes it, with its index and without.
+    (",user_id,isbn10,quantity,unit_price", "- user_id isbn10 quantity unit_price", [], [""]),
+    ("Unnamed: 0,user_id,isbn10,price", "- user_id isbn10 unit_price", [], ["Unnamed: 0"]),
+    ("index,user_id,isbn10,price", "- user_id isbn10 unit_price", ["index"], []),
+    # As Java, SQL and a spreadsheet's user spell it.
+    ("userId,isbn10,quantity,unitPrice,purchasedAt", "user_id isbn10 quantity unit_price purchased_at", [], []),
+    ("customerId,isbn,copies,totalPrice,createdAt", "user_id isbn10 quantity sale_value purchased_at", [], []),
+    ("USER_ID,ISBN10,QUANTITY,UNIT_PRICE,CREATED_AT", "user_id isbn10 quantity unit_price purchased_at", [], []),
+    ("BUYER_ID,ISBN,UNITS,SALE_VALUE,PURCHASE_TIME", "user_id isbn10 quantity sale_value purchased_at", [], []),
+    ("User ID,ISBN-10,Number of Books,Book Price,Purchase Date", "user_id isbn10 quantity unit_price purchased_at", [], []),
+    (" Customer , ISBN , Count , Total Value ", "user_id isbn10 quantity sale_value", [], []),
+    ('"User ID","ISBN-10","Unit Price"', "user_id isbn10 unit_price", [], []),
+    ("user-id,isbn-10,unit-price", "user_id isbn10 unit_price", [], []),
+    ("\ufeffuser_id,isbn10,price", "user_id isbn10 unit_price", [], []),
+    # The canonical name wins, and the others are kept.
+    ("user,user_id,isbn,ISBN-10,price", "- user_id - isbn10 unit_price", ["user", "isbn"], []),
+    ("user_id,isbn10,quantity,count,price", "user_id isbn10 quantity - unit_price", ["count"], []),
+    ("user_id,isbn10,price,unit_price", "user_id isbn10 - unit_price", ["price"], []),
+    ("user_id,isbn10,sale value,total", "user_id isbn10 sale_value -", ["total"], []),
+    ("user_id,isbn10,time,date,price", "user_id isbn10 - purchased_at unit_price", ["time"], []),
+    # Columns that nobody knows.
+    ("order_id,user_id,isbn10,price,discount code", "- user_id isbn10 unit_price -", ["order_id", "discount code"], []),
+    ("user_id,isbn10,isbn13,price", "user_id isbn10 - unit_price", ["isbn13"], []),
+    ("user_id,isbn10,price,note,note", "user_id isbn10 unit_price - -", ["note", "note (2)"], []),
+    ("user_id,isbn10,price,", "user_id isbn10 unit_price -", ["column 4"], []),
+    # No price at all: the catalogue's own.
+    ("user_id,isbn10", "user_id isbn10", [], []),
+    ("user_id,isbn10,quantity,timestamp", "user_id isbn10 quantity purchased_at", [], []),
+]
+
+REFUSED = [
+    # What the header is, what is said of it, and what is advised.
+    ("user_id,isbn10,price,amount", "'amount' beside a price may be copies or money", "BOOKREPORT_COLUMNS='quantity=amount'"),
+    (
+        "user_id,isbn10,unit price,Value",
+        "'Value' beside a price may be copies or money",
+        "BOOKREPORT_COLUMNS='sale_value=Value'",
+    ),
+    ("user_id,isbn10,quantity,price,amount", "'amount' beside a price", "BOOKREPORT_COLUMNS="),
+    (
+        "user_id,isbn10,price,book price",
+        "'price' and 'book price' both claim to be unit_price",
+        "BOOKREPORT_COLUMNS='unit_price=price'",
+    ),
+    ("user_id,isbn10,total,total_price", "'total' and 'total_price' both claim to be sale_value", "BOOKREPORT_COLUMNS="),
+    ("user,customer,isbn10,price", "'user' and 'customer' both claim to be user_id", "BOOKREPORT_COLUMNS='user_id=user'"),
+    ("user_id,isbn10,copies,units,price", "'copies' and 'units' both claim to be quantity", "BOOKREPORT_COLUMNS="),
+    ("user_id,User ID,isbn10,price", "'user_id' and 'User ID' both claim to be user_id", "BOOKREPORT_COLUMNS="),
+    ("isbn10,price", "no column for user_id", "userid, user, customerid"),
+    ("user_id,title,price", "no column for isbn10", "isbn10, isbn"),
+    ("user_id,isbn13,price", "no column for isbn10", "BOOKREPORT_COLUMNS"),
+    ("email,ean,price", "no column for user_id and isbn10", "BOOKREPORT_COLUMNS"),
+    ("u1,0306406152,2,9.99", "no column for user_id and isbn10", "BOOKREPORT_HEADER"),
+    ("user_id;isbn10;price", "has no comma", "separate fields by commas"),
+    ("user_id\tisbn10\tprice", "has no comma", "separate fields by commas"),
+    ("user_id|isbn10|price", "has no comma", "separate fields by commas"),
+]
+
+
+def read(header: str, columns: Columns | None = None) -> tuple[str, list[str], list[str]]:
+    """Return what each column of the header was taken for (`-`: nothing), and the names that are kept and left out."""
+    names, lines, rest = split_header([f"{header}\n".encode()])
+    assert (lines, b"".join(rest)) == (1, b"")
+    reading = (columns or Columns()).read(names)
+    taken = {position: column for column, position in reading.columns.items()}
+    return " ".join(taken.get(position, "-") for position in range(len(names))), list(reading.extra), reading.ignored
+
+
+@pytest.mark.parametrize(("header", "taken", "extra", "ignored"), UNDERSTOOD)
+def test_a_plausible_header_is_read_right(header: str, taken: str, extra: list[str], ignored: list[str]) -> None:
+    assert read(header) == (taken, extra, ignored)
+
+
+@pytest.mark.parametrize(("header", "message", "hint"), REFUSED)
+def test_a_header_that_may_be_read_wrong_is_refused_with_a_hint(header: str, message: str, hint: str) -> None:
+    with pytest.raises(BadData) as caught:
+        read(header)
+    assert message in caught.value.message
+    assert hint in str(caught.value.hint)
+
+
+def test_a_refusal_shows_the_header_that_was_found() -> None:
+    with pytest.raises(BadData, match=re.escape("['e-mail', 'ean', 'price']")):
+        read("e-mail,ean,price")
+
+
+def test_the_names_understood_are_those_of_the_design() -> None:
+    assert {column: " ".join(names) for column, names in NAMES.items()} == {
+        "user_id": "userid user customerid customer buyerid buyer",
+        "isbn10": "isbn10 isbn",
+        "quantity": "quantity qty copies units count numberofbooks",
+        "unit_price": "unitprice price bookprice",
+        "sale_value": "salevalue total totalprice totalvalue value amount",
+        "purchased_at": "purchasedat timestamp purchasetime purchasedate datetime createdat date time",
+    }
+
+
+@pytest.mark.parametrize(("column", "name"), [(column, name) for column, names in NAMES.items() for name in names])
+def test_each_name_is_understood_alone(column: str, name: str) -> None:
+    others = [other for other in ("user_id", "isbn10", "unit_price") if other != column]
+    if name in ("value", "amount"):
+        others.remove("unit_price")
+    assert read(",".join([name, *others]))[0] == " ".join([column, *others])
+
+
+@given(st.permutations(sorted(NAMES)), st.randoms(use_true_random=False))
+def test_case_blanks_and_joiners_never_matter(order: list[str], chance: random.Random) -> None:
+    def respelled(name: str) -> str:
+        letters = (chance.choice((letter.upper(), letter)) for letter in name)
+        return "".join(chance.choice((" ", "-", "_", "", "__")) if letter == "_" else letter for letter in letters)
+
+    assert read(",".join(map(respelled, order)))[0] == " ".join(order)
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12), max_size=6))
+def test_no_two_columns_of_a_header_are_ever_taken_for_one(names: list[str]) -> None:
+    try:
+        reading = Columns().read(["user_id", "isbn10", *names])
+    except BadData:
+        return
+    taken = [*reading.columns.values(), *reading.extra.values(), *reading.dropped]
+    assert sorted(taken) == list(range(len(names) + 2))
+
+
+def test_folding_leaves_case_blanks_and_joiners_out() -> None:
+    assert {fold(name) for name in ("ISBN-10", "isbn_10", " Isbn 10 ", "\ufeffisbn10", "ISBN\u201010", "isbn\u00a010")} == {
+        "isbn10"
+    }
+
+
+def test_a_column_that_is_declared_is_what_it_is_declared_to_be() -> None:
+    columns = Columns("user_id=client no,isbn10=code")
+    assert read("Client-No,CODE,price", columns)[0] == "user_id isbn10 unit_price"
+
+
+@pytest.mark.parametrize(
+    ("declared", "taken"),
+    [("quantity=amount", "quantity"), ("sale_value=amount", "sale_value"), ("sale_value=Amount", "sale_value")],
+)
+def test_a_declaration_decides_between_copies_and_money(declared: str, taken: str) -> None:
+    assert read("user_id,isbn10,price,amount", Columns(declared))[0] == f"user_id isbn10 unit_price {taken}"
+
+
+def test_a_declaration_decides_between_two_that_claim_the_same() -> None:
+    assert read("user_id,isbn10,price,book price", Columns("unit_price=book price")) == (
+        "user_id isbn10 - unit_price",
+        ["price"],
+        [],
+    )
+
+
+def test_a_declaration_wins_over_the_canonical_name() -> None:
+    assert read("user_id,client,isbn10,price", Columns("user_id=client"))[0] == "- user_id isbn10 unit_price"
+
+
+def test_a_declared_name_may_hold_a_comma() -> None:
+    assert read('"last, first",isbn10,price', Columns('"user_id=last, first"'))[0] == "user_id isbn10 unit_price"
+
+
+def test_a_file_without_the_declared_name_is_read_by_the_usual_ones() -> None:
+    assert read("user_id,isbn10,price", Columns("user_id=client no"))[0] == "user_id isbn10 unit_price"
+
+
+@pytest.mark.parametrize("declared", ["client no", "customer=client no", "user_id=", "=client no", "user_id=a,,isbn10=b"])
+def test_a_declaration_that_makes_no_sense_is_told_by_name(declared: str) -> None:
+    with pytest.raises(Configuration, match="BOOKREPORT_COLUMNS"):
+        Columns(declared)
+
+
+def test_a_header_may_be_given_for_files_without_one() -> None:
+    given_ = Columns(header="user_id,isbn10,Unit Price").given
+    assert given_ is not None
+    assert dict(given_.columns) == {"user_id": 0, "isbn10": 1, "unit_price": 2}
+
+
+def test_a_given_header_that_makes_no_sense_is_told_by_name() -> None:
+    with pytest.raises(Configuration, match=r"BOOKREPORT_HEADER: no column for isbn10"):
+        Columns(header="user_id,price")
+
+
+@pytest.mark.parametrize(
+    ("content", "names", "lines", "rest"),
+    [
+        (b"user_id,isbn10\nu1,1\n", ["user_id", "isbn10"], 1, b"u1,1\n"),
+        (b"user_id,isbn10\r\nu1,1\r\n", ["user_id", "isbn10"], 1, b"u1,1\r\n"),
+        (b"\xef\xbb\xbfuser_id,isbn10\nu1,1\n", ["user_id", "isbn10"], 1, b"u1,1\n"),
+        (b'\xef\xbb\xbf"user_id","isbn10"\nu1,1\n', ["user_id", "isbn10"], 1, b"u1,1\n"),
+        (b'"user\nid","a ""b"", c"\nu1,1\n', ["user\nid", 'a "b", c'], 2, b"u1,1\n"),
+        (b"user_id,isbn10", ["user_id", "isbn10"], 1, b""),
+        (b"user_id,isbn10\n", ["user_id", "isbn10"], 1, b""),
+        ("usuario,título\nu1,ñ\n".encode(), ["usuario", "título"], 1, "u1,ñ\n".encode()),
+        (b"", [], 0, b""),
+        (b"\xef\xbb\xbf", [], 0, b""),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_the_header_is_taken_off_and_nothing_else(content: bytes, names: list[str], lines: int, rest: bytes, size: int) -> None:
+    chunks = [content[start : start + size] for start in range(0, len(content), size)]
+    found, took, behind = split_header(chunks)
+    assert (found, took, b"".join(behind)) == (names, lines, rest)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("user_id,isbn10\n".encode("utf-16"), "UTF-16"),
+        ("user_id,isbn10\n".encode("utf-16-le"), "UTF-16"),
+        ("usuario,título\n".encode("latin-1"), "not UTF-8"),
+        (b"user_id,isbn10\ru1,1\r", "CR alone"),
+        (b"user_id,isbn10\ru1,1\r\n", "CR alone"),
+        (b'"user_id,isbn10\nu1,1\n', "is not CSV"),
+        (b"PK\x03\x04rest", "not by gzip"),
+        (b"\x28\xb5\x2f\xfdrest", "not by gzip"),
+        (b"BZh91AY", "not by gzip"),
+        (b"x" * 100_000, "does not end within"),
+    ],
+)
+def test_what_is_no_header_is_refused(content: bytes, message: str) -> None:
+    with pytest.raises(BadData, match=message) as caught:
+        split_header([content])
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "chunks", [[b"\xef\xbb\xbfu1,1\n"], [b"\xef", b"\xbb", b"\xbfu1", b",1\n"], [b"u1,1\n"], [b"", b"u1,1\n"]]
+)
+def test_a_file_without_header_loses_its_byte_order_mark_alone(chunks: list[bytes]) -> None:
+    assert b"".join(without_bom(chunks)) == b"u1,1\n"
+
+
+@given(st.lists(st.binary(max_size=20), max_size=10))
+def test_copy_reads_every_byte_and_counts_every_line(chunks: list[bytes]) -> None:
+    stream, content = RowStream(chunks), b"".join(chunks)
+    assert b"".join(iter(stream.read, b"")) == content
+    assert stream.lines == len(list(io.BytesIO(content)))
+
+
+def test_an_empty_chunk_in_the_middle_does_not_end_the_copy() -> None:
+    stream = RowStream([b"u1,1\n", b"", b"", b"u2,2\n"])
+    assert [stream.read(), stream.read(), stream.read()] == [b"u1,1\n", b"u2,2\n", b""]
+
+
+def test_the_stream_keeps_the_failure_that_copy_would_hide() -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"u1,1\n"
+        raise ConnectionError("the store went away")
+
+    stream = RowStream(broken())
+    stream.read()
+    with pytest.raises(ConnectionError):
+        stream.read()
+    assert isinstance(stream.failure, ConnectionError)

@@ -1,0 +1,130 @@
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg2.extensions
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import make_url
+
+from bookreport.errors import Configuration
+from bookreport.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """An env file fills the process's environment up; each test gets it back as it was."""
+    monkeypatch.chdir(tmp_path)
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def test_every_missing_setting_is_named_at_once() -> None:
+    with pytest.raises(Configuration) as caught:
+        Settings({"MINIO_ROOT_USER": "me"}).require(bucket=True, database=True)
+    for name in ("S3_BUCKET", "MINIO_ROOT_PASSWORD", "DATABASE_URL", "POSTGRES_HOST"):
+        assert name in caught.value.message
+    assert "--env-file" in str(caught.value.hint)
+
+
+def test_only_what_a_command_needs_is_asked_for() -> None:
+    Settings({}).require()
+    Settings({"S3_BUCKET": "bookstore"}).require(bucket=True)
+    Settings({"PGHOST": "db"}).require(database=True)
+    Settings({"POSTGRES_PASSWORD": "secret"}).require(database=True)
+    Settings({"DATABASE_URL": "postgresql://"}).require(database=True)
+
+
+def test_a_blank_setting_is_a_missing_one() -> None:
+    with pytest.raises(Configuration, match="S3_BUCKET"):
+        Settings({"S3_BUCKET": "  "}).require(bucket=True)
+    assert Settings({"BOOKREPORT_SCHEMA": ""}).schema == "bookreport"
+
+
+def test_the_defaults_are_those_of_the_design() -> None:
+    settings = Settings({"S3_BUCKET": "bookstore"})
+    bucket = settings.bucket
+    assert (bucket.bucket, bucket.prefix, bucket.marker, bucket.ignore) == ("bookstore", "", "FULL", ())
+    assert (bucket.endpoint_url, bucket.access_key, bucket.secret_key) == (None, None, None)
+    assert (settings.schema, settings.columns, settings.header) == ("bookreport", None, None)
+    assert settings.lookback == timedelta(days=7)
+
+
+@pytest.mark.parametrize("prefix", ["shop/online", "/shop/online", "shop/online/", "/shop/online/"])
+def test_the_prefix_may_be_written_with_slashes_or_without(prefix: str) -> None:
+    assert Settings({"S3_PREFIX": prefix}).bucket.prefix == "shop/online/"
+
+
+def test_patterns_to_ignore_are_separated_by_commas() -> None:
+    assert Settings({"BOOKREPORT_IGNORE": "*.zst, *.tmp,,"}).bucket.ignore == ("*.zst", "*.tmp")
+
+
+def test_the_database_url_wins_over_postgres_settings_and_these_over_libpq() -> None:
+    libpq = {"PGHOST": "libpq"}
+    postgres = {"POSTGRES_HOST": "db", "POSTGRES_DB": "shop"}
+    url = {"DATABASE_URL": "postgres://one/two"}
+    assert Settings(libpq | postgres | url).database_url == "postgres://one/two"
+    assert Settings(libpq | postgres).database_url == "postgresql://postgres@db/shop"
+    assert Settings(libpq).database_url == "postgresql://"
+
+
+def test_a_password_alone_means_the_local_server() -> None:
+    assert Settings({"POSTGRES_PASSWORD": "secret"}).database_url == "postgresql://postgres:secret@localhost/"
+
+
+@given(st.text(st.characters(min_codepoint=33, exclude_categories=("C", "Z")), min_size=1))
+def test_a_password_of_any_characters_reaches_the_server_as_it_is(password: str) -> None:
+    url = make_url(Settings({"POSTGRES_HOST": "db", "POSTGRES_USER": "a@b:c/d", "POSTGRES_PASSWORD": password}).database_url)
+    assert (url.username, url.password, url.host) == ("a@b:c/d", password, "db")
+
+
+def test_a_socket_folder_may_stand_for_the_host() -> None:
+    settings = Settings({"POSTGRES_HOST": "/var/run/postgresql", "POSTGRES_PORT": "5433", "POSTGRES_DB": "shop"})
+    dsn = psycopg2.extensions.parse_dsn(settings.database_url)
+    assert (dsn["host"], dsn["port"], dsn["dbname"], dsn["user"]) == ("/var/run/postgresql", "5433", "shop", "postgres")
+
+
+def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("S3_BUCKET=of-the-file\nBOOKREPORT_SCHEMA=staging\n")
+    monkeypatch.setenv("S3_BUCKET", "of-the-environment")
+    settings = Settings.load()
+    assert (settings.bucket.bucket, settings.schema) == ("of-the-environment", "staging")
+
+
+def test_the_file_that_is_named_wins_over_the_one_that_is_found(tmp_path: Path) -> None:
+    Path(".env").write_text("S3_BUCKET=found\nBOOKREPORT_SCHEMA=found\n")
+    (tmp_path / "named").write_text("S3_BUCKET=named\n")
+    settings = Settings.load(tmp_path / "named")
+    assert (settings.bucket.bucket, settings.schema) == ("named", "bookreport")
+
+
+def test_nothing_in_the_env_file_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/nowhere")
+    Path(".env").write_text("MINIO_ROOT_PASSWORD=a$HOME${HOME}b\n")
+    assert Settings.load().bucket.secret_key == "a$HOME${HOME}b"
+
+
+def test_libpq_and_botocore_see_the_env_file_too() -> None:
+    Path(".env").write_text("PGHOST=db\nAWS_PROFILE=shop\n")
+    Settings.load()
+    assert (os.environ["PGHOST"], os.environ["AWS_PROFILE"]) == ("db", "shop")
+
+
+def test_a_named_env_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Configuration, match="absent"):
+        Settings.load(tmp_path / "absent")
+
+
+def test_without_any_env_file_the_environment_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3_BUCKET", "bookstore")
+    assert Settings.load().bucket.bucket == "bookstore"
+
+
+@pytest.mark.parametrize("text", ["7", "week", "-1d", "0d"])
+def test_a_look_back_that_is_no_duration_is_refused_by_name(text: str) -> None:
+    with pytest.raises(Configuration, match="BOOKREPORT_LOOKBACK"):
+        _ = Settings({"BOOKREPORT_LOOKBACK": text}).lookback
