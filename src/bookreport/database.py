@@ -47,15 +47,13 @@ class Transaction:
     def __init__(self, connection: Connection, schema: str) -> None:
         self._connection = connection
         self._schema = schema
+        # Taken now: SQLAlchemy does not give it any more once the connection is lost, and that is when it is asked.
+        self.raw = cast(RawConnection, connection.connection.dbapi_connection)
 
     @property
     def connection(self) -> Connection:
         """The SQLAlchemy connection, for Alembic."""
         return self._connection
-
-    @property
-    def raw(self) -> RawConnection:
-        return cast(RawConnection, self._connection.connection.dbapi_connection)
 
     def rows(self, name: str, /, **parameters: Any) -> Sequence[Row[Any]]:
         """Run `sql/NAME.sql` with `parameters` and return its rows; raises what the driver's error translates to."""
@@ -161,9 +159,9 @@ class Database:
         and CommitUnknown when the connection was lost while committing.
         """
         connection = self._connect()
-        raw = cast(RawConnection, connection.connection.dbapi_connection)
-        self._live.add(raw)
         transaction = Transaction(connection, self.schema)
+        raw = transaction.raw
+        self._live.add(raw)
         try:
             isolation = "repeatable read, read only" if snapshot else "read committed, read write"
             transaction.script(f"set transaction isolation level {isolation}")
