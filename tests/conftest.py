@@ -15,6 +15,7 @@ import psycopg2
 import pytest
 
 from bookreport import demo, schema
+from bookreport.careful import RejectLimit
 from bookreport.database import Database
 from bookreport.hours import Hour
 from bookreport.loader import Loader, Outcome
@@ -172,8 +173,16 @@ def bucket(bookstore: Bookstore, open_bucket: Callable[..., Bucket]) -> Bucket:
 def make_loader(database: Database, bucket: Bucket) -> Callable[..., Loader]:
     """Makes the Loader of a new run; `columns` and `header` are BOOKREPORT_COLUMNS and BOOKREPORT_HEADER."""
 
-    def make(of: Bucket = bucket, *, columns: str | None = None, header: str | None = None, new_source: bool = False) -> Loader:
-        return Loader(database, of, Columns(columns, header), new_source=new_source)
+    def make(
+        of: Bucket = bucket,
+        *,
+        columns: str | None = None,
+        header: str | None = None,
+        reject_limit: str = "0",
+        new_source: bool = False,
+    ) -> Loader:
+        limit = RejectLimit.parse(reject_limit)
+        return Loader(database, of, Columns(columns, header), reject_limit=limit, new_source=new_source)
 
     return make
 

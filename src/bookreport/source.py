@@ -20,6 +20,8 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
     HTTPClientError,
     IncompleteReadError,
     NoCredentialsError,
@@ -289,7 +291,7 @@ class Bucket:
             raise Configuration(
                 f"S3: {error}", hint="set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD, or what AWS's own tools read"
             ) from error
-        except (HTTPClientError, PaginationError, HTTPError) as error:
+        except (HTTPClientError, EndpointConnectionError, ConnectTimeoutError, PaginationError, HTTPError) as error:
             where = self.endpoint_url or "AWS"
             raise Temporary(
                 f"S3 at {where} is out of reach: {error}", hint="is the store up? the next run goes on from here"

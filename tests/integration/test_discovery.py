@@ -1,0 +1,225 @@
+"""Which hours are pending, and which files an hour has."""
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from bookreport.demo import Store
+from bookreport.errors import BadData, Configuration, Temporary
+from bookreport.hours import Hour
+from bookreport.loader import Loader, Outcome
+from bookreport.source import Bucket
+from bookstore import HOUR, Bookstore, csv_file
+from truth import Purchase
+
+FILE = csv_file([Purchase("ana", "0306406152")])
+MakeLoader = Callable[..., Loader]
+Load = Callable[..., Outcome]
+
+
+@pytest.fixture
+def warnings_told(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    monkeypatch.setattr(logging.getLogger("bookreport"), "propagate", True)
+    return lambda: [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_only_complete_hours_are_pending_oldest_first(bookstore: Bookstore, make_loader: MakeLoader) -> None:
+    bookstore.fill(HOUR + 2, FILE)
+    bookstore.write(HOUR + 1, "purchases-1.csv", FILE)
+    bookstore.fill(HOUR, FILE)
+    bookstore.fill(HOUR + 24 * 40)
+    assert make_loader().pending() == [HOUR, HOUR + 2, HOUR + 24 * 40]
+
+
+def test_an_object_whose_name_begins_like_the_marker_is_no_marker(bookstore: Bookstore, make_loader: MakeLoader) -> None:
+    for name in ("FULL.csv", "FULLER", "full", "sub/FULL"):
+        bookstore.write(HOUR, name, b"")
+    assert make_loader().pending() == []
+
+
+def test_a_marker_of_another_name_is_found(
+    bookstore: Bookstore, make_loader: MakeLoader, open_bucket: Callable[..., Bucket]
+) -> None:
+    bookstore.write(HOUR, "purchases-1.csv", FILE)
+    bookstore.write(HOUR, "_SUCCESS", b"")
+    assert make_loader(open_bucket(marker="_SUCCESS")).pending() == [HOUR]
+
+
+def test_a_prefix_that_is_no_real_hour_is_told_and_left_out(
+    bookstore: Bookstore, make_loader: MakeLoader, warnings_told: Callable[[], list[str]]
+) -> None:
+    bookstore.fill(HOUR, FILE)
+    strange = [
+        "year=2024/month=05/day=01/hour=24",
+        "year=2024/month=05/day=01/hour=7",
+        "year=2024/month=13/day=01/hour=00",
+        "year=2023/month=02/day=29/hour=00",
+        "year=0000/month=01/day=01/hour=00",
+        "year=24/month=05/day=01/hour=00",
+    ]
+    for prefix in strange:
+        bookstore.put(f"{prefix}/FULL")
+    for key in ("readme.txt", "backup/year=2024/month=05/day=01/hour=02/FULL", "year=2024/month=05/notes/FULL"):
+        bookstore.put(key)
+    assert make_loader().pending() == [HOUR]
+    told = "\n".join(warnings_told())
+    for part in ("hour=24/", "hour=7/", "month=13/", "day=29/", "year=0000/", "year=24/"):
+        assert f"{part} is no real hour" in told
+    assert len(warnings_told()) == len(strange)
+
+
+def test_hours_are_found_below_the_prefix_alone(
+    bookstore: Bookstore, make_loader: MakeLoader, open_bucket: Callable[..., Bucket]
+) -> None:
+    bookstore.fill(HOUR, FILE)
+    bookstore.put(f"shop/online/{(HOUR + 1).partition}FULL")
+    bookstore.put(f"shop/online-old/{(HOUR + 2).partition}FULL")
+    loader = make_loader(open_bucket(prefix="shop/online/"))
+    assert loader.pending() == [HOUR + 1]
+    assert loader.load(HOUR + 1).outcome == "loaded"
+
+
+def test_a_span_has_its_first_hour_and_not_its_last(bookstore: Bookstore, make_loader: MakeLoader) -> None:
+    for number in range(5):
+        bookstore.fill(HOUR + number)
+    loader = make_loader()
+    assert loader.pending(since=HOUR + 1, until=HOUR + 3) == [HOUR + 1, HOUR + 2]
+    assert loader.pending(since=HOUR + 3) == [HOUR + 3, HOUR + 4]
+    assert loader.pending(until=HOUR + 2) == [HOUR, HOUR + 1]
+
+
+def test_an_hour_that_is_loaded_is_not_pending(bookstore: Bookstore, make_loader: MakeLoader, load: Load) -> None:
+    bookstore.fill(HOUR, FILE)
+    bookstore.fill(HOUR + 1, FILE)
+    load(HOUR)
+    assert make_loader().pending() == [HOUR + 1]
+    assert make_loader().pending(everything=True) == [HOUR + 1]
+    load(HOUR + 1)
+    assert make_loader().pending(everything=True) == []
+
+
+def test_it_is_looked_back_from_the_newest_loaded_hour_and_not_from_the_clock(
+    bookstore: Bookstore, make_loader: MakeLoader, load: Load
+) -> None:
+    newest, within, before = HOUR + 24 * 10, HOUR + 24 * 3, HOUR + (24 * 3 - 1)
+    for hour in (newest, within, before, newest + 1000):
+        bookstore.fill(hour, FILE)
+    load(newest)
+    assert make_loader().pending(lookback=timedelta(days=7)) == [within, newest + 1000]
+    assert make_loader().pending(lookback=timedelta(hours=1)) == [newest + 1000]
+    assert make_loader().pending(everything=True) == [before, within, newest + 1000]
+
+
+def test_a_failed_hour_is_pending_again_however_old(bookstore: Bookstore, make_loader: MakeLoader, load: Load) -> None:
+    old, new = HOUR, HOUR + 24 * 365
+    bookstore.fill(old, b"who,what\n")
+    bookstore.fill(new, FILE)
+    assert (load(old).outcome, load(new).outcome) == ("failed", "loaded")
+    assert make_loader().pending() == [old]
+    bookstore.fill(old, FILE)
+    second = load(old)
+    assert (second.outcome, second.attempt) == ("loaded", 2)
+    assert make_loader().pending() == []
+
+
+def test_a_failed_hour_without_its_marker_waits_for_it(bookstore: Bookstore, make_loader: MakeLoader, load: Load) -> None:
+    bookstore.fill(HOUR, b"who,what\n")
+    load(HOUR)
+    bookstore.remove(HOUR, "FULL")
+    assert make_loader().pending() == []
+
+
+def test_an_hour_that_was_given_up_is_not_pending(
+    bookstore: Bookstore, make_loader: MakeLoader, sql: Callable[..., object]
+) -> None:
+    bookstore.fill(HOUR, FILE)
+    sql("insert into ledger (hour, status) values (%s, 'skipped')", HOUR.start)
+    assert make_loader().pending() == []
+
+
+def test_files_and_what_is_no_data_are_told_apart(bookstore: Bookstore, bucket: Bucket) -> None:
+    data = ["a.csv", "B.CSV", "c.csv.gz", "D.Csv.GZ", "with space.csv", "größe.csv"]
+    for key in (*data, ".hidden.csv", "_temporary.csv", "sub/_ignored.csv", "FULL"):
+        bookstore.write(HOUR, key, FILE)
+    bookstore.write(HOUR, "", b"")
+    files = bucket.files(HOUR)
+    assert [file.key for file in files] == sorted(data)
+    assert {file.size for file in files} == {len(FILE)}
+
+
+@pytest.mark.parametrize("key", ["a.csv.zst", "a.parquet", "a.csv.bak", "notes.txt", "sub/a.csv", "csv"])
+def test_an_object_that_may_be_sales_is_bad_data_by_name(bookstore: Bookstore, bucket: Bucket, key: str) -> None:
+    bookstore.fill(HOUR, FILE)
+    bookstore.write(HOUR, key, FILE)
+    with pytest.raises(BadData, match=f"'{key}'") as caught:
+        bucket.files(HOUR)
+    assert "BOOKREPORT_IGNORE" in str(caught.value.hint)
+
+
+def test_objects_that_are_named_as_no_data_are_ignored(bookstore: Bookstore, open_bucket: Callable[..., Bucket]) -> None:
+    for key in ("a.csv", "a.csv.zst", "notes.txt"):
+        bookstore.write(HOUR, key, FILE)
+    assert [file.key for file in open_bucket(ignore=("*.zst", "notes.*")).files(HOUR)] == ["a.csv"]
+
+
+def test_a_marker_is_seen_with_its_time(bookstore: Bookstore, bucket: Bucket) -> None:
+    assert bucket.marker(HOUR) is None
+    bookstore.fill(HOUR)
+    head = bookstore.client.head_object(Bucket=bookstore.bucket, Key=f"{HOUR.partition}FULL")
+    assert bucket.marker(HOUR) == head["LastModified"]
+
+
+@pytest.mark.parametrize("keys", [{"access_key": "stranger"}, {"secret_key": "wrong"}])
+def test_wrong_keys_are_a_matter_of_configuration(open_bucket: Callable[..., Bucket], keys: dict[str, str]) -> None:
+    with pytest.raises(Configuration, match="S3 refuses access") as caught:
+        open_bucket(**keys).hours()
+    assert "wrong" not in caught.value.message
+
+
+def test_a_bucket_that_is_not_there_is_a_matter_of_configuration(open_bucket: Callable[..., Bucket]) -> None:
+    with pytest.raises(Configuration, match="there is no bucket 'absent'"):
+        open_bucket("absent").hours()
+    with pytest.raises(Configuration, match="there is no bucket 'absent'"):
+        open_bucket("absent").marker(HOUR)
+
+
+def test_a_store_that_does_not_answer_is_temporary(open_bucket: Callable[..., Bucket], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with pytest.raises(Temporary, match="out of reach"):
+        open_bucket(endpoint_url="http://127.0.0.1:1").hours()
+
+
+def test_a_partition_of_more_files_than_a_listing_has_is_seen_whole(bookstore: Bookstore, bucket: Bucket) -> None:
+    keys = [f"{number:05}.csv" for number in range(1005)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda key: bookstore.write(HOUR, key, b""), keys))
+    assert [file.key for file in bucket.files(HOUR)] == keys
+
+
+@pytest.fixture
+def moto() -> Iterator[Store]:
+    """An S3 store in memory."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield Store(f"http://{host}:{port}", "any", "any", None)
+    server.stop()
+
+
+def test_with_ten_years_of_loaded_hours_a_run_makes_a_few_dozen_requests(
+    moto: Store, open_bucket: Callable[..., Bucket]
+) -> None:
+    last = Hour.parse("2024-05-01T13")
+    hours = sorted({last + -24 * 180 * number for number in range(20)} | {last + -number for number in range(24 * 8)})
+    bookstore = Bookstore(moto)
+    bookstore.client.create_bucket(Bucket=bookstore.bucket)
+    for hour in hours:
+        bookstore.close(hour)
+    bookstore.client.close()
+    bucket = open_bucket(endpoint_url=moto.endpoint_url)
+    assert bucket.hours(last + -24 * 7, known=hours[:-1]) == [last]
+    assert bucket.requests < 30
