@@ -1,0 +1,169 @@
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+import readme
+from bookreport import settings
+from bookreport.cli import commands
+from bookreport.errors import BookreportError, Interrupted
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CRONTAB = (ROOT / "crontab.example").read_text(encoding="utf-8")
+COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+
+CRON_LINE = re.compile(r"(?P<fields>(?:[0-9*,/-]+ ){5})(?P<command>\S.*)")
+FIELD = re.compile(r"(?:\*|[0-9]+(?:-[0-9]+)?)(?:/[0-9]+)?(?:,[0-9]+(?:-[0-9]+)?)*")
+
+
+def command_lines(text: str) -> list[str]:
+    """Return the shell lines that call bookreport, from where its name stands; also those within cron and systemd lines."""
+    return [
+        match["line"]
+        for line in text.splitlines()
+        if (match := re.fullmatch(r"\s*(?:\$ |ExecStart=|[0-9*,/ -]+ )?(?P<line>(?:/\S+/)?bookreport [a-z-].*)", line))
+    ]
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```$", README, re.DOTALL | re.MULTILINE)
+
+
+def cron_jobs() -> list[str]:
+    return [line for line in CRONTAB.splitlines() if line and not re.match(r"#|[A-Z]+=", line)]
+
+
+def parse(line: str) -> str:
+    """Let click parse a command line, without running anything; return the command's name."""
+    arguments = shlex.split(line, comments=True)[1:]
+    with commands.make_context("bookreport", arguments) as context:
+        name = next(word for word in arguments if word in commands.commands)
+        commands.commands[name].make_context(name, list(context.args), parent=context).close()
+    return name
+
+
+README_LINES = [line for language in ("sh", "text", "ini") for block in blocks(language) for line in command_lines(block)]
+
+
+@pytest.mark.parametrize("line", README_LINES)
+def test_a_command_line_of_the_readme_parses(line: str) -> None:
+    assert parse(line) in commands.commands
+
+
+@pytest.mark.parametrize("line", re.findall(r"`(bookreport [a-z][^`]*)`", README))
+def test_a_command_within_a_sentence_of_the_readme_parses(line: str) -> None:
+    assert parse(line) in commands.commands
+
+
+def test_the_check_of_command_lines_refuses_what_click_refuses() -> None:
+    with pytest.raises(click.UsageError):
+        parse("bookreport report --hours 2022-12-08T01")
+    assert len(README_LINES) >= 10
+
+
+@pytest.mark.parametrize("job", cron_jobs())
+def test_a_line_of_the_crontab_has_five_fields_and_absolute_paths_and_parses(job: str) -> None:
+    match = CRON_LINE.fullmatch(job)
+    assert match
+    assert all(FIELD.fullmatch(field) for field in match["fields"].split())
+    assert "%" not in job  # cron takes it for a new line
+    words = shlex.split(match["command"])
+    assert words[0].startswith("/")
+    assert words[words.index("--env-file") + 1].startswith("/")
+    assert parse(match["command"]) in commands.commands
+
+
+def test_the_crontab_loads_hourly_looks_through_the_whole_bucket_monthly_and_tells_someone() -> None:
+    hourly, monthly = cron_jobs()
+    assert re.match(r"[0-9]+ \* \* \* \* ", hourly)
+    assert hourly.endswith(" run-hour")
+    assert re.match(r"[0-9]+ [0-9]+ [0-9]+ \* \* ", monthly)
+    assert monthly.endswith(" ingest --all")
+    assert re.search(r"^MAILTO=\S+@\S+$", CRONTAB, re.MULTILINE)
+    assert all(job in README for job in cron_jobs())
+
+
+@pytest.mark.parametrize("name", sorted(commands.commands))
+def test_a_command_and_its_options_have_help_and_are_in_the_readme(name: str) -> None:
+    command = commands.commands[name]
+    assert command.help
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+    section = README.partition(f"### `{name}`\n")[2].partition("\n#")[0]
+    assert [option.opts[-1] for option in options if option.opts[-1] not in section] == []
+
+
+def test_the_parts_of_the_readme_that_are_taken_from_the_code_are_current() -> None:
+    checked = subprocess.run(
+        [sys.executable, "-m", "cogapp", "--check", "-I", "tests", "README.md"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, f"run: make readme\n{checked.stdout}{checked.stderr}"
+
+
+def test_the_readme_shows_at_least_25_headers_each_of_its_own_spelling() -> None:
+    assert len(set(readme.HEADERS)) == len(readme.HEADERS) >= 25
+
+
+def test_the_env_example_names_exactly_the_settings_that_are_read_and_explains_each() -> None:
+    source = Path(settings.__file__).read_text(encoding="utf-8")
+    read = {*re.findall(r'_get\("([A-Z0-9_]+)"\)', source), *settings.POSTGRES}
+    purposes = {name: purpose for name, _, purpose, _ in readme.settings()}
+    assert set(purposes) == read
+    assert all(purposes.values())
+    assert len(set(purposes.values())) == len(purposes)
+
+
+def test_the_env_example_is_all_that_the_servers_and_bookreport_need() -> None:
+    environment = {name: value for name, value, _, commented in readme.settings() if not commented}
+    settings.Settings(environment).require(bucket=True, database=True)
+    demanded = re.findall(r"\$\{([A-Z0-9_]+):\?", COMPOSE)
+    assert {"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "POSTGRES_PASSWORD"} <= set(demanded) <= set(environment)
+
+
+def test_docker_compose_brings_both_servers_healthy_on_the_loopback_and_makes_the_bucket() -> None:
+    services = yaml.safe_load(COMPOSE)["services"]
+    assert set(services) == {"minio", "postgres", "bucket"}
+    for name in ("minio", "postgres"):
+        assert services[name]["healthcheck"]["test"]
+        assert all(port.startswith("127.0.0.1:") for port in services[name]["ports"])
+    assert services["bucket"]["depends_on"] == {"minio": {"condition": "service_healthy"}}
+    assert "mc mb" in services["bucket"]["command"][0]
+
+
+def subclasses(error: type[BookreportError]) -> set[type[BookreportError]]:
+    return {error}.union(*map(subclasses, error.__subclasses__()))
+
+
+def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
+    section = README.partition("## Exit codes\n")[2].partition("\n## ")[0]
+    told = {(int(code), kind.strip()) for code, kind in re.findall(r"^\| ([0-9]+) \|([^|]*)\|", section, re.MULTILINE)}
+    interrupted = [Interrupted(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    errors = [*(subclasses(BookreportError) - {Interrupted}), *interrupted]
+    assert told == {(0, ""), *((error.exit_code, error.kind) for error in errors)}
+
+
+@pytest.mark.parametrize("block", blocks("json"))
+def test_json_in_the_readme_is_a_document_with_a_schema(block: str) -> None:
+    assert re.fullmatch(r"bookreport\.[a-z]+/1", json.loads(block)["schema"])
+
+
+def test_links_within_the_readme_lead_to_a_heading() -> None:
+    headings = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert {link for link in re.findall(r"\]\(#([^)]+)\)", README) if link not in anchors} == set()
+
+
+def test_files_that_the_readme_links_to_are_there() -> None:
+    assert [link for link in re.findall(r"\]\(([^#)][^)]*)\)", README) if not (ROOT / link).is_file()] == []
