@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
+from fractions import Fraction
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Purchase:
         return 1 if self.quantity is None else self.quantity
 
     @property
-    def value(self) -> Decimal:
-        return self.books * Decimal(self.unit_price) if self.sale_value is None else Decimal(self.sale_value)
+    def value(self) -> Fraction:
+        return self.books * Fraction(self.unit_price) if self.sale_value is None else Fraction(self.sale_value)
 
 
 def check_digit(nine: str) -> str:
@@ -44,9 +44,12 @@ def canonical_isbn(isbn: str) -> str:
     return code.zfill(10)
 
 
-def money(amount: Decimal) -> str:
-    whole, _, decimals = str(amount.normalize() + Decimal("0.00")).partition(".")
-    return f"{whole}.{decimals}"
+def money(amount: Fraction) -> str:
+    decimals = 2
+    while amount * 10**decimals % 1:
+        decimals += 1
+    digits = str(int(amount * 10**decimals)).zfill(decimals + 1)
+    return f"{digits[:-decimals]}.{digits[-decimals:]}"
 
 
 def percent(part: int, whole: int) -> float | None:
@@ -94,8 +97,8 @@ def report(purchases: Iterable[Purchase], books: Iterable[Book], language: str =
     }
 
 
-def _sums(purchases: list[Purchase]) -> tuple[int, Decimal]:
-    return sum(purchase.books for purchase in purchases), sum((purchase.value for purchase in purchases), Decimal(0))
+def _sums(purchases: list[Purchase]) -> tuple[int, Fraction]:
+    return sum(purchase.books for purchase in purchases), sum((purchase.value for purchase in purchases), Fraction(0))
 
 
 def _order(book: Book) -> tuple[bool, str, bool, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 from bookreport.database import Database, Transaction
 from bookreport.errors import NotReady
@@ -76,7 +76,9 @@ class Report:
 
     @property
     def sale_value(self) -> Decimal:
-        return sum((sale.sale_value for sale in self.sales), self.unmatched.sale_value)
+        # Python rounds decimals to 28 digits unless it is told that more may come; money is exact.
+        with localcontext(prec=1000):
+            return sum((sale.sale_value for sale in self.sales), self.unmatched.sale_value)
 
 
 def newest_span(database: Database, hours: int = 1) -> Span:
