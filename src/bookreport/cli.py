@@ -463,6 +463,8 @@ class _StderrHandler(logging.Handler):
 
 
 def _set_up_logging(*, quiet: bool, verbose: bool) -> None:
+    # What libraries log is no sentence for users; without a handler Python would print it.
+    logging.getLogger().addHandler(logging.NullHandler())
     logger = logging.getLogger("bookreport")
     logger.handlers = [_StderrHandler()]
     logger.propagate = False

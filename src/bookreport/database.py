@@ -16,7 +16,7 @@ import psycopg2.extensions
 from sqlalchemy import URL, Connection, Row, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from bookreport.errors import BookreportError, CommitUnknown, Configuration, CopyRefused, Locked, Temporary
+from bookreport.errors import BadData, BookreportError, CommitUnknown, Configuration, CopyRefused, Locked, Temporary
 
 LOCK_SECONDS = 30
 """How long a statement waits for somebody else's lock on a table."""
@@ -106,13 +106,12 @@ class Transaction:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what the block did to the database if it raises, and nothing else of the transaction."""
+        """Undo what the block did to the database, and nothing else of the transaction, when it raises BadData."""
         self.script("savepoint file")
         try:
             yield
-        except BookreportError:
-            if not self.raw.closed:
-                self.script("rollback to savepoint file")
+        except BadData:
+            self.script("rollback to savepoint file")
             raise
         self.script("release savepoint file")
 

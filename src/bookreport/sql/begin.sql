@@ -1,7 +1,9 @@
--- The settings of a transaction, gone at its end: where names are found, and no time-out but for locks.
+-- The settings of a transaction, gone at its end: where names are found, no time-out but for locks, and a planner that
+-- hashes: fresh rows have no statistics yet, and without them it would sort millions of rows to group them.
 select set_config('search_path', case when :search_path = '' then current_setting('search_path') else :search_path end, true),
     set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, YMD', true),
     set_config('lock_timeout', :lock_timeout, true),
     set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true),
     set_config('tcp_keepalives_idle', '30', true), set_config('tcp_keepalives_interval', '10', true),
-    set_config('tcp_keepalives_count', '6', true)
+    set_config('tcp_keepalives_count', '6', true),
+    set_config('enable_sort', 'off', true), set_config('work_mem', '64MB', true), set_config('jit', 'off', true)
