@@ -20,7 +20,7 @@ test-faults: $(INSTALLED) ## run only the tests that kill, cut and race
 	$(BIN)/pytest tests/faults
 
 bench: $(INSTALLED) ## measure speed and memory beside psql's \copy
-	$(BIN)/python tests/bench
+	$(BIN)/python tests/bench/bench.py
 
 lint: $(INSTALLED) ## check style, types, imports, and that README.md is current
 	$(BIN)/ruff check

