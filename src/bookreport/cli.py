@@ -682,6 +682,10 @@ def _write(text: str, output: Path | None) -> None:
         click.echo(text, nl=False)
         return
     try:
+        if output.exists() and not output.is_file():
+            # A device or a pipe is written to; renaming would put a file in its place, for root even in that of /dev/null.
+            output.write_text(text, encoding="utf-8", newline="")
+            return
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", newline="", dir=output.absolute().parent, prefix=f".{output.name}.", delete=False
         ) as beside:

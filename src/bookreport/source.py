@@ -35,6 +35,7 @@ from bookreport.hours import LAST, Hour
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ class Bucket:
         key = f"{self.prefix}{hour.partition}{self._marker}"
         # A listing tells a missing bucket from a missing marker, and needs no right but that of listing; HEAD does neither.
         with self._translated():
-            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=key):
+            for page in self._listing(key):
                 for entry in page.get("Contents", []):
                     if entry["Key"] == key:
                         return entry["LastModified"]
@@ -160,7 +161,7 @@ class Bucket:
         files: list[File] = []
         strange: list[str] = []
         with self._translated():
-            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=partition):
+            for page in self._listing(partition):
                 for entry in page.get("Contents", []):
                     key = entry["Key"].removeprefix(partition)
                     if not self._is_data(key, entry["Size"]):
@@ -267,10 +268,17 @@ class Bucket:
 
     def _prefixes(self, prefix: str) -> Iterator[str]:
         with self._translated():
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix, Delimiter="/")
-            for page in pages:
+            for page in self._listing(prefix, "/"):
                 for entry in page.get("CommonPrefixes", []):
                     yield entry["Prefix"].removeprefix(prefix)
+
+    def _listing(self, prefix: str, delimiter: str = "") -> Iterator[ListObjectsV2OutputTypeDef]:
+        pages = self._client.get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=self.name, Prefix=prefix, Delimiter=delimiter):
+            # Python takes an answer that breaks within its HTTP head for one without a body: an empty listing.
+            if "IsTruncated" not in page:
+                raise Temporary("S3's answer to a listing was cut short", hint="the next run goes on from here")
+            yield page
 
     def _is_data(self, key: str, size: int) -> bool:
         folder = key == "" or (key.endswith("/") and size == 0)
