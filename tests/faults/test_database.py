@@ -1,0 +1,178 @@
+"""Postgres under fire: backends that end, commits whose answer is lost, a restart, time-outs, a full disk."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+from faults.account import inspect
+from faults.lab import Ended, Lab, Trace, at_request
+from faults.proxy import PIECE, Cut, Fault, Link
+
+
+def in_copy(act: Fault) -> Fault:
+    """Return a fault that lets `act` have a piece in the middle of the first COPY."""
+    pieces = 0
+
+    def fault(link: Link, to_server: bool, piece: bytes) -> bytes:
+        nonlocal pieces
+        if to_server and b"copy purchase_rows" in piece:
+            link.notes["copy"] = True
+        if not to_server or "copy" not in link.notes:
+            return piece
+        pieces += 1
+        return act(link, to_server, piece) if pieces == 4 else piece
+
+    return fault
+
+
+def at_commit(act: Fault) -> Fault:
+    """Return a fault that lets `act` have the commit of the first load."""
+    trace = Trace()
+    note = trace.fault("postgres")
+
+    def fault(link: Link, to_server: bool, piece: bytes) -> bytes:
+        note(link, to_server, piece)
+        if trace.phase == "commit" and to_server and not trace.struck:
+            trace.struck = True
+            return act(link, to_server, piece)
+        return piece
+
+    return fault
+
+
+def terminate(lab: Lab, database: str) -> None:
+    """End the backends of the tool, as an administrator would."""
+    lab.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}'")
+
+
+def loads(lab: Lab, database: str) -> int:
+    return int(lab.value("select count(*) from bookreport.loads where outcome = 'loaded'", database=database))
+
+
+def assert_temporary_and_nothing_loaded(lab: Lab, database: str, ended: Ended) -> None:
+    assert (ended.code, ended.error["kind"], ended.error["hour"]) == (5, "temporary", "2022-12-08T00:00:00Z"), ended.stderr
+    assert not inspect(lab.url(database), lab.hours, complete=False).told
+    assert loads(lab, database) == 0
+    assert not lab.finish(database).told
+    assert loads(lab, database) == len(lab.hours)
+
+
+def test_a_backend_ended_in_copy_is_temporary_and_the_next_run_loads_the_hour(lab: Lab, database: str) -> None:
+    def act(_link: Link, _to_server: bool, piece: bytes) -> bytes:
+        terminate(lab, database)
+        return piece
+
+    lab.postgres.fault = in_copy(act)
+    assert_temporary_and_nothing_loaded(lab, database, lab.run(database, "ingest", "--json"))
+
+
+def test_a_backend_ended_before_the_commit_is_temporary_and_the_next_run_loads_the_hour(lab: Lab, database: str) -> None:
+    def act(_link: Link, _to_server: bool, piece: bytes) -> bytes:
+        terminate(lab, database)
+        return piece
+
+    lab.postgres.fault = at_commit(act)
+    assert_temporary_and_nothing_loaded(lab, database, lab.run(database, "ingest", "--json"))
+
+
+def test_a_commit_that_never_arrived_is_temporary_and_the_next_run_loads_the_hour(lab: Lab, database: str) -> None:
+    def act(_link: Link, _to_server: bool, _piece: bytes) -> bytes:
+        raise Cut
+
+    lab.postgres.fault = at_commit(act)
+    assert_temporary_and_nothing_loaded(lab, database, lab.run(database, "ingest", "--json"))
+
+
+def test_a_commit_whose_answer_is_lost_is_looked_up_in_the_ledger(lab: Lab, database: str) -> None:
+    def act(link: Link, _to_server: bool, piece: bytes) -> bytes:
+        link.server.sendall(piece)
+        assert b"COMMIT" in link.server.recv(PIECE)
+        raise Cut
+
+    lab.postgres.fault = at_commit(act)
+    ended = lab.run(database, "ingest", "--json")
+    assert ended.code == 0, ended.stderr
+    assert [hour["outcome"] for hour in ended.json["hours"]] == ["loaded"] * len(lab.hours)
+    assert not inspect(lab.url(database), lab.hours, complete=True).told
+    assert loads(lab, database) == len(lab.hours)
+    assert not lab.finish(database).told
+
+
+def test_a_commit_that_is_still_at_work_when_the_connection_is_lost_is_waited_for(lab: Lab, database: str) -> None:
+    """A slow commit (here a deferred trigger that takes two seconds) goes on behind a connection that is gone."""
+    lab.execute(
+        "create function bookreport.slow() returns trigger language plpgsql as"
+        " $$ begin if new.hour = '2022-12-08 00:00Z' then perform pg_sleep(2); end if; return null; end $$",
+        database,
+    )
+    lab.execute(
+        "create constraint trigger slow after insert on bookreport.loads deferrable initially deferred"
+        " for each row execute function bookreport.slow()",
+        database,
+    )
+
+    def act(link: Link, _to_server: bool, piece: bytes) -> bytes:
+        link.server.sendall(piece)
+        time.sleep(0.5)
+        raise Cut
+
+    lab.postgres.fault = at_commit(act)
+    ended = lab.run(database, "ingest", "--json")
+    assert ended.code == 0, ended.stderr
+    assert not inspect(lab.url(database), lab.hours, complete=True).told
+    assert loads(lab, database) == len(lab.hours)
+
+
+def test_a_run_goes_on_when_a_postgres_that_restarts_between_two_hours_is_back(lab: Lab, database: str) -> None:
+    starter = threading.Thread(target=lambda: (time.sleep(1.5), lab.server.ensure_postgres_running()))
+
+    def restart(_link: Link, piece: bytes) -> bytes:
+        postmaster = lab.server.get_postmaster_info().process
+        postmaster.send_signal(signal.SIGINT)
+        postmaster.wait(60)
+        starter.start()
+        return piece
+
+    lab.s3.fault = at_request(r"list-type=2.*hour=01/(&|$)", restart)
+    ended = lab.run(database, "ingest", "--json")
+    starter.join()
+    assert ended.code == 0, ended.stderr
+    assert [hour["outcome"] for hour in ended.json["hours"]] == ["loaded"] * len(lab.hours)
+    assert not lab.finish(database).told
+
+
+def test_time_outs_set_for_the_role_break_no_load(lab: Lab, database: str) -> None:
+    """Time-outs that are meant for readers' queries must not end a COPY that is slow."""
+    for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+        lab.execute(f"alter database {database} set {name} = '300ms'")
+
+    def slow(_link: Link, _to_server: bool, piece: bytes) -> bytes:
+        time.sleep(1)
+        return piece
+
+    lab.postgres.fault = in_copy(slow)
+    ended = lab.run(database, "ingest", "--json")
+    assert ended.code == 0, ended.stderr
+    assert not inspect(lab.url(database), lab.hours, complete=True).told
+
+
+def test_a_full_disk_is_temporary_and_leaves_the_hour_as_before(lab: Lab, database: str) -> None:
+    """The server's own error, raised in the middle of a COPY by a trigger: filling a disk takes more than tests may do."""
+    lab.execute(
+        "create function bookreport.full_disk() returns trigger language plpgsql as $$ begin raise exception"
+        " 'could not extend file: No space left on device' using errcode = 'disk_full'; end $$",
+        database,
+    )
+    lab.execute(
+        "create trigger full_disk before insert on bookreport.purchase_rows for each row"
+        " when (new.user_id = 'user250') execute function bookreport.full_disk()",
+        database,
+    )
+    ended = lab.run(database, "ingest", "--json")
+    assert (ended.code, ended.error["kind"]) == (5, "temporary"), ended.stderr
+    assert "room" in ended.error["message"]
+    assert not inspect(lab.url(database), lab.hours, complete=False).told
+    lab.execute("drop trigger full_disk on bookreport.purchase_rows", database)
+    assert not lab.finish(database).told

@@ -1,0 +1,66 @@
+"""SIGTERM and Ctrl-C at random moments: rolled back, the right exit code, no backend left."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from contextlib import closing
+
+import psycopg2
+import pytest
+
+from faults.account import Tally, inspect, wait_until_alone
+from faults.lab import ROUNDS, SEED, Lab
+
+
+def as_shells_see(code: int) -> int:
+    """Return the exit code that a shell shows; a process that died of a signal has 128 and the signal's number there."""
+    return code if code >= 0 else 128 - code
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", range(ROUNDS // 5))
+def test_an_interrupted_run_leaves_whole_hours_and_no_backend(
+    lab: Lab, database: str, tally: Tally, number: int, signal_number: signal.Signals
+) -> None:
+    chance = random.Random(f"{SEED} {signal_number} {number}")
+    usual = lab.usual("migrated", "ingest")
+    process = lab.start(database, "ingest")
+    try:
+        process.wait(usual.seconds * chance.uniform(0.1, 1))
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal_number)
+    ended = lab.end(process)
+    # 0: every hour was loaded before the signal came.
+    complete = ended.code == 0
+    assert complete or as_shells_see(ended.code) == 128 + signal_number, ended.stderr
+    damage = inspect(lab.url(database), lab.hours, complete=complete)
+    again = lab.run(database, "ingest")
+    assert again.code == 0, again.stderr
+    damage += inspect(lab.url(database), lab.hours, complete=True)
+    tally.add(signal_number.name, "ended before" if complete else "interrupted", damage)
+
+
+def waiting(lab: Lab, database: str) -> int:
+    """Return how many backends wait for a lock."""
+    return lab.value("select count(*) from pg_stat_activity where datname = %s and wait_event_type = 'Lock'", database)
+
+
+@pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_run_that_waits_for_a_lock_ends_at_a_signal_and_leaves_no_backend(
+    lab: Lab, database: str, signal_number: signal.Signals, code: int
+) -> None:
+    with closing(psycopg2.connect(lab.url(database))) as holder, holder.cursor() as cursor:
+        cursor.execute("lock table bookreport.purchase_rows, bookreport.loads in access exclusive mode")
+        process = lab.start(database, "ingest", "--json")
+        while process.poll() is None and not waiting(lab, database):
+            time.sleep(0.05)
+        process.send_signal(signal_number)
+        ended = lab.end(process)
+        left = waiting(lab, database)
+    assert (ended.code, left) == (code, 0), ended.stderr
+    assert ended.error["kind"] == "interrupted"
+    wait_until_alone(lab.url(database))
+    assert not inspect(lab.url(database), lab.hours, complete=False).told
