@@ -194,8 +194,8 @@ def split_header(chunks: Iterable[bytes]) -> tuple[list[str], int, Iterator[byte
     start = start.removeprefix(_BOM)
     if not start:
         return [], 0, source
-    _refuse_encodings(start)
     end = _record_end(start) or len(start)
+    _refuse_encodings(start[:end])
     if end > LONGEST_HEADER:
         raise BadData(f"the header does not end within {LONGEST_HEADER:,} bytes", hint="is it a CSV file with a header line?")
     try:
@@ -238,10 +238,10 @@ def _record_end(start: bytes) -> int:
     return end
 
 
-def _refuse_encodings(start: bytes) -> None:
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start[:64]:
+def _refuse_encodings(header: bytes) -> None:
+    if header.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in header:
         raise BadData("line 1: the file looks like UTF-16, or is no text", hint="write the file as UTF-8")
-    if start.startswith((b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ")):
+    if header.startswith((b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ")):
         raise BadData("the file is compressed, but not by gzip", hint="write plain CSV, or compress it with gzip")
 
 

@@ -104,7 +104,7 @@ def machine() -> str:
 
 
 def clean_load(bench: Bench, folder: Path, rows: int = 1_000_000, files: int = 4) -> None:
-    """Load four files beside `psql \\copy` of the same ones, in turn."""
+    """Load four files beside psql's copy of the same ones, in turn."""
     contents = [HEADER + b"".join(purchases(rows, seed)) for seed in range(files)]
     bench.hour(FIRST, *contents)
     paths = []
@@ -130,7 +130,7 @@ def clean_load(bench: Bench, folder: Path, rows: int = 1_000_000, files: int = 4
 
 
 def dirt(bench: Bench, rows: int = 1_000_000) -> None:
-    """Load a clean file, the same with ten bad rows, with a `\\.` line, and with a column that nobody knows."""
+    """Load a clean file, and the same with each of several kinds of dirt, in turn."""
     lines = purchases(rows, seed=7)
     bad = list(lines)
     for number in range(10):
