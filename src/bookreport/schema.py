@@ -148,6 +148,8 @@ def _make_books(database: Database, books: Books) -> None:
         f"    btrim({quoted(books.language)}::text, {blanks}),\n    {price}\nfrom {books.table}"
     )
     with database.transaction() as transaction:
+        # Two migrations at once would make the function at once, which Postgres does not take.
+        transaction.wait_for_lock("migrate")
         # A string body records no dependency on the table: its owner may drop it and write it anew.
         transaction.script(
             "create or replace function books_rows() returns table (isbn10 text, format text, language text, price numeric)\n"

@@ -1,0 +1,188 @@
+"""Files of loaded hours that changed since: found by verify, reloaded by --changed, never emptied."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from bookreport.database import Database
+from bookreport.health import Verification, verify
+from bookreport.hours import Hour
+from bookreport.loader import Loader, Outcome
+from bookreport.source import Bucket
+from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
+from conftest import Sql
+from truth import Purchase
+
+ONE = csv_file([Purchase("u1", ENGLISH), Purchase("u2", SPANISH)])
+TWO = csv_file([Purchase("u3", ENGLISH, 3)])
+
+Load = Callable[..., Outcome]
+MakeLoader = Callable[..., Loader]
+
+
+@pytest.fixture
+def loaded(bookstore: Bookstore, load: Load) -> Bookstore:
+    """Two loaded hours of two files each."""
+    for hour in (HOUR, HOUR + 1):
+        bookstore.fill(hour, ONE, TWO)
+        assert load(hour).outcome == "loaded"
+    return bookstore
+
+
+@pytest.fixture
+def verified(database: Database, bucket: Bucket) -> Callable[..., list[tuple[Hour, str, str | None]]]:
+    def run(*bounds: Hour) -> list[tuple[Hour, str, str | None]]:
+        found: Verification = verify(database, bucket, *bounds)
+        return [(difference.hour, difference.kind, difference.key) for difference in found.differences]
+
+    return run
+
+
+def drifted(make_loader: MakeLoader, *bounds: Hour | None, most: int = 24) -> list[Hour]:
+    since, until = bounds or (None, None)
+    return make_loader().drifted(since, until, lookback=timedelta(days=7), most=most)
+
+
+Verified = Callable[..., list[tuple[Hour, str, str | None]]]
+
+
+def test_hours_that_are_as_they_were_loaded_have_no_difference(
+    loaded: Bookstore, database: Database, bucket: Bucket, make_loader: MakeLoader
+) -> None:
+    assert verify(database, bucket) == Verification(2, ())
+    assert drifted(make_loader) == []
+
+
+def test_an_added_a_changed_and_a_removed_file_are_told_by_name(
+    loaded: Bookstore, verified: Verified, make_loader: MakeLoader
+) -> None:
+    loaded.write(HOUR, "late.csv", TWO)
+    loaded.write(HOUR, "purchases-1.csv", ONE + TWO)
+    loaded.remove(HOUR, "purchases-2.csv")
+    assert verified() == [
+        (HOUR, "added", "late.csv"),
+        (HOUR, "changed", "purchases-1.csv"),
+        (HOUR, "removed", "purchases-2.csv"),
+    ]
+    assert verified(HOUR + 1) == []
+    assert drifted(make_loader) == [HOUR]
+
+
+def test_a_marker_that_is_gone_and_a_file_that_is_no_csv_are_differences(loaded: Bookstore, verified: Verified) -> None:
+    loaded.remove(HOUR, "FULL")
+    loaded.write(HOUR + 1, "sales.zst", b"x")
+    assert verified() == [(HOUR, "marker", None), (HOUR + 1, "added", None)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "kinds"),
+    [
+        ("delete from purchase_rows where user_id = 'u1' and hour = %s", {"rows", "sums"}),
+        ("insert into purchase_rows (hour, user_id, isbn10, unit_price) values (%s, 'x', 'y', 1)", {"rows", "sums"}),
+        ("update purchase_rows set unit_price = 11 where user_id = 'u1' and hour = %s", {"sums"}),
+        ("delete from hour_sums where hour = %s", {"sums"}),
+        ("insert into rejects (hour, key, line_number, reason, raw) values (%s, 'k', 1, 'r', 'x')", {"rows"}),
+        ("delete from ledger_files where key = 'purchases-1.csv' and hour = %s", {"rows", "added"}),
+    ],
+)
+def test_tables_that_do_not_hold_what_the_ledger_says_are_found(
+    loaded: Bookstore, verified: Verified, sql: Sql, statement: str, kinds: set[str]
+) -> None:
+    sql(statement, HOUR.start)
+    found = verified()
+    assert {hour for hour, _, _ in found} == {HOUR}
+    assert {kind for _, kind, _ in found} == kinds
+
+
+def test_verify_writes_nothing(loaded: Bookstore, verified: Verified, sql: Sql) -> None:
+    loaded.write(HOUR, "late.csv", TWO)
+    tables = ("ledger", "ledger_files", "loads", "rejects", "hour_sums", "purchase_rows", "source")
+    before = [sql(f"select to_jsonb(t) from {table} t order by 1::text") for table in tables]
+    assert verified()
+    assert [sql(f"select to_jsonb(t) from {table} t order by 1::text") for table in tables] == before
+
+
+def test_a_reload_of_a_drifted_hour_brings_what_is_there_now(
+    loaded: Bookstore, verified: Verified, make_loader: MakeLoader, sql: Sql
+) -> None:
+    loaded.write(HOUR, "late.csv", TWO)
+    hours = drifted(make_loader)
+    outcomes = list(make_loader().load_hours(hours, again=hours))
+    assert [(outcome.hour, outcome.outcome, outcome.rows_loaded) for outcome in outcomes] == [(HOUR, "reloaded", 4)]
+    assert sql("select sum(quantity) from purchases where hour = %s", HOUR.start) == [(8,)]
+    assert verified() == []
+
+
+def test_at_most_so_many_drifted_hours_are_reloaded_and_the_others_told(
+    loaded: Bookstore, make_loader: MakeLoader, caplog: pytest.LogCaptureFixture
+) -> None:
+    for hour in (HOUR, HOUR + 1):
+        loaded.write(hour, "late.csv", TWO)
+    with caplog.at_level(logging.WARNING, "bookreport"):
+        assert drifted(make_loader, most=1) == [HOUR]
+    assert "2 loaded hours have drifted; the oldest 1 are reloaded" in caplog.text
+
+
+def test_the_same_size_under_another_etag_only_warns(
+    loaded: Bookstore, make_loader: MakeLoader, sql: Sql, caplog: pytest.LogCaptureFixture
+) -> None:
+    sql("update ledger_files set etag = 'copied-1' where hour = %s", HOUR.start)
+    with caplog.at_level(logging.WARNING, "bookreport"):
+        assert drifted(make_loader) == []
+    assert "purchases-1.csv has the same size under another ETag" in caplog.text
+
+
+@pytest.mark.parametrize("gone", [["purchases-1.csv", "purchases-2.csv"], ["purchases-1.csv", "FULL"]])
+def test_an_hour_without_files_or_marker_is_warned_of_and_left(
+    loaded: Bookstore, make_loader: MakeLoader, caplog: pytest.LogCaptureFixture, gone: list[str]
+) -> None:
+    for key in gone:
+        loaded.remove(HOUR, key)
+    with caplog.at_level(logging.WARNING, "bookreport"):
+        assert drifted(make_loader) == []
+    assert "gone; it stays as it was loaded" in caplog.text
+
+
+def test_an_hour_whose_files_are_all_gone_is_not_emptied_by_name_either(loaded: Bookstore, load: Load, sql: Sql) -> None:
+    for key in ("purchases-1.csv", "purchases-2.csv"):
+        loaded.remove(HOUR, key)
+    outcome = load(HOUR, again=True)
+    assert (outcome.outcome, outcome.error and outcome.error.exit_code) == ("failed", 4)
+    assert sql("select count(*) from purchases where hour = %s", HOUR.start) == [(3,)]
+
+
+def test_drift_is_looked_for_within_the_look_back_or_the_span_asked_for(
+    loaded: Bookstore, load: Load, make_loader: MakeLoader
+) -> None:
+    loaded.write(HOUR, "late.csv", TWO)
+    loaded.fill(HOUR + 24 * 8, ONE)
+    load(HOUR + 24 * 8)
+    assert drifted(make_loader) == []
+    assert drifted(make_loader, HOUR, None) == [HOUR]
+    assert drifted(make_loader, HOUR + 1, None) == []
+
+
+def test_one_file_under_two_names_is_warned_of_within_an_hour_and_a_day(
+    bookstore: Bookstore, load: Load, caplog: pytest.LogCaptureFixture
+) -> None:
+    bookstore.fill(HOUR, ONE, ONE)
+    bookstore.fill(HOUR + 1, ONE)
+    bookstore.fill(HOUR + 24, ONE)
+    with caplog.at_level(logging.WARNING, "bookreport"):
+        load(HOUR)
+        assert f"{HOUR} purchases-1.csv is the same as {HOUR} purchases-2.csv: probably one file" in caplog.text
+        caplog.clear()
+        load(HOUR + 1)
+        assert f"{HOUR + 1} purchases-1.csv is the same as {HOUR} purchases-1.csv" in caplog.text
+        caplog.clear()
+        load(HOUR + 24)
+        assert caplog.text == ""
+
+
+def test_files_without_rows_are_no_twins(bookstore: Bookstore, load: Load, caplog: pytest.LogCaptureFixture) -> None:
+    bookstore.fill(HOUR, csv_file([]), csv_file([]), b"", b"")
+    with caplog.at_level(logging.WARNING, "bookreport"):
+        assert load(HOUR).files == 4
+    assert caplog.text == ""

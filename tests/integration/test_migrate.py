@@ -1,0 +1,238 @@
+"""bookreport's tables and the books view: made, upgraded, found again."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+import pytest
+
+from bookreport import schema
+from bookreport.database import Database
+from bookreport.errors import Configuration
+from bookreport.loader import Outcome
+from bookstore import BOOKS, ENGLISH, HOUR, Bookstore, csv_file, write_books
+from conftest import connected
+from truth import Purchase
+
+Sql = Callable[..., list[tuple[Any, ...]]]
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def fresh(empty_database_url: str) -> Iterator[Database]:
+    """A database that holds nothing."""
+    made = Database(empty_database_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fresh_sql(empty_database_url: str) -> Iterator[Sql]:
+    with connected(empty_database_url) as run:
+        yield run
+
+
+def test_migrating_again_changes_nothing(
+    bookstore: Bookstore, load: Callable[..., Outcome], database: Database, sql: Sql
+) -> None:
+    bookstore.fill(HOUR, csv_file([Purchase("ana", ENGLISH)]))
+    load(HOUR)
+    relations = (
+        "select relname, relkind::text, relnatts from pg_class where relnamespace = 'bookreport'::regnamespace order by 1, 2"
+    )
+    before = sql(relations)
+    assert schema.migrate(database) == '"public"."books"'
+    assert sql(relations) == before
+    assert sql("select count(*) from purchases") == [(1,)]
+
+
+def test_tables_of_an_older_revision_are_upgraded(fresh: Database, fresh_sql: Sql) -> None:
+    write_books(fresh_sql, BOOKS)
+    fresh_sql("create schema bookreport")
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(PROJECT / "migrations"))
+    config.set_main_option("path_separator", "os")
+    with fresh.transaction() as transaction:
+        config.attributes["connection"] = transaction.connection
+        alembic.command.upgrade(config, "0001")
+    fresh_sql("insert into ledger (hour, status) values (%s, 'skipped')", HOUR.start)
+    with pytest.raises(Configuration, match="revision 0001") as caught:
+        schema.require(fresh)
+    assert caught.value.hint == "run: bookreport migrate"
+    schema.migrate(fresh)
+    schema.require(fresh)
+    assert fresh_sql("select version_num from alembic_version") == [(schema.newest_revision(),)]
+    assert fresh_sql("select status from ledger") == [("skipped",)]
+
+
+def test_without_a_books_table_all_else_is_made_and_completed_later(fresh: Database, fresh_sql: Sql) -> None:
+    with pytest.raises(Configuration, match="tables are made, but no table") as caught:
+        schema.migrate(fresh)
+    assert "bookreport migrate" in str(caught.value.hint)
+    assert fresh_sql("select count(*) from purchases") == [(0,)]
+    with pytest.raises(Configuration, match="no books table"):
+        schema.require(fresh)
+    write_books(fresh_sql, BOOKS)
+    assert schema.migrate(fresh) == '"public"."books"'
+    schema.require(fresh)
+    assert fresh_sql("select isbn10 from books order by 1") == [(code,) for code in sorted(str(book.isbn10) for book in BOOKS)]
+
+
+def test_a_books_table_is_found_in_any_schema_on_the_search_path(fresh_sql: Sql, empty_database_url: str) -> None:
+    fresh_sql('create schema "The Shop"')
+    write_books(fresh_sql, BOOKS, '"The Shop"."Our Books"')
+    fresh_sql("create schema elsewhere")
+    write_books(fresh_sql, BOOKS, "elsewhere.books")
+    fresh_sql("create table public.publishers (name text, language text)")
+    fresh_sql(
+        "do $$ begin execute format('alter database %I set search_path = public, \"The Shop\"', current_database()); end $$"
+    )
+    database = Database(empty_database_url)
+    assert schema.migrate(database) == '"The Shop"."Our Books"'
+    database.close()
+    assert fresh_sql("select count(*) from books") == [(len(BOOKS),)]
+
+
+def test_of_several_books_tables_one_must_be_chosen(fresh: Database, fresh_sql: Sql) -> None:
+    write_books(fresh_sql, BOOKS)
+    write_books(fresh_sql, BOOKS[:2], "public.books_2023")
+    with pytest.raises(Configuration, match=r"public\.books, public\.books_2023") as caught:
+        schema.migrate(fresh)
+    assert "--books" in str(caught.value.hint)
+    schema.migrate(fresh, "public.books_2023")
+    assert fresh_sql("select count(*) from books") == [(2,)]
+    assert schema.migrate(fresh) == '"public"."books_2023"'
+    schema.migrate(fresh, "books")
+    assert fresh_sql("select count(*) from books") == [(5,)]
+
+
+def test_a_table_that_is_no_books_table_is_told(fresh: Database, fresh_sql: Sql) -> None:
+    fresh_sql("create table public.orders (number int, isbn text)")
+    with pytest.raises(Configuration, match=r"there is no table public\.absent"):
+        schema.migrate(fresh, "public.absent")
+    with pytest.raises(Configuration, match="it has: number, isbn"):
+        schema.migrate(fresh, "public.orders")
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        '"ISBN-10" text, "Format" text, "Language" text',
+        "isbn10 varchar(10), format text, language text, title text",
+        '"Isbn_10" bigint, "FORMAT" varchar, "language " text, unitprice numeric(12,2)',
+        '"ISBN" text, "isbn" text, format text, language text, "Price" double precision',
+        '"ISBN 10" text, "ISBN" int, format char(20), language text',
+    ],
+)
+def test_a_books_table_is_known_by_its_columns_however_they_are_spelled(fresh: Database, fresh_sql: Sql, columns: str) -> None:
+    fresh_sql(f"create table public.whatever ({columns})")
+    assert schema.migrate(fresh) == '"public"."whatever"'
+    assert fresh_sql("select * from books") == []
+
+
+def test_a_price_of_the_catalogue_that_is_no_number_is_none(fresh: Database, fresh_sql: Sql) -> None:
+    fresh_sql('create table public.books (isbn text, format text, language text, "Book Price" text)')
+    schema.migrate(fresh)
+    for number, price in enumerate(("12.50", " 7 ", "", "n/a", "-1", None, "1e3", "NaN")):
+        fresh_sql("insert into public.books values (%s, 'eBook', 'English', %s)", str(number), price)
+    found = [row[0] for row in fresh_sql("select price from books order by isbn10")]
+    assert [None if price is None else float(price) for price in found] == [12.5, 7, None, None, None, None, None, None]
+
+
+def test_a_books_view_that_was_changed_by_hand_is_left_alone(database: Database, sql: Sql) -> None:
+    sql("""create or replace function books_rows() returns table (isbn10 text, format text, language text, price numeric)
+        language sql stable as $$ select '0306406152', 'eBook', 'English', 5.00 $$""")
+    schema.migrate(database)
+    assert sql("select format, price from books") == [("eBook", 5)]
+    schema.require(database)
+
+
+def test_every_environment_has_a_schema_of_its_own(database: Database, database_url: str, sql: Sql) -> None:
+    for name in ("staging", 'It\'s "odd" $$'):
+        other = Database(database_url, name)
+        with pytest.raises(Configuration, match="bookreport's tables are not in schema"):
+            schema.require(other)
+        schema.migrate(other)
+        schema.require(other)
+        other.close()
+    schema.require(database)
+    assert sql("select count(*) from pg_class where relname = 'ledger'") == [(3,)]
+
+
+def test_migrations_at_once_wait_for_each_other(empty_database_url: str, fresh_sql: Sql) -> None:
+    write_books(fresh_sql, BOOKS)
+    databases = [Database(empty_database_url) for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(schema.migrate, databases)) == ['"public"."books"'] * 3
+    for database in databases:
+        database.close()
+    assert fresh_sql("select count(*) from alembic_version") == [(1,)]
+
+
+def test_tables_that_are_newer_than_the_code_are_told(database: Database, sql: Sql) -> None:
+    sql("update alembic_version set version_num = '9999'")
+    with pytest.raises(Configuration, match="newer than this bookreport") as caught:
+        schema.require(database)
+    assert caught.value.hint == "install the newer bookreport"
+
+
+def test_tables_that_are_not_there_are_told(fresh: Database) -> None:
+    with pytest.raises(Configuration, match="not in schema 'bookreport'") as caught:
+        schema.require(fresh)
+    assert caught.value.hint == "run: bookreport migrate"
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what a wheel and an sdist of the project unpack to."""
+    folder = tmp_path_factory.mktemp("distributions")
+    tree = folder / "tree"
+    tree.mkdir()
+    for name in ("src", "migrations"):
+        shutil.copytree(PROJECT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(PROJECT / name, tree)
+    build = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--sdist", "--outdir", str(folder), str(tree)]
+    subprocess.run(build, check=True, capture_output=True)
+    zipfile.ZipFile(next(folder.glob("*.whl"))).extractall(folder / "wheel")
+    shutil.unpack_archive(next(folder.glob("*.tar.gz")), folder, filter="data")
+    next(folder.glob("bookreport-*/pyproject.toml")).parent.rename(folder / "sdist")
+    return folder
+
+
+@pytest.mark.parametrize("code", ["wheel", "sdist/src"])
+def test_what_is_built_migrates_by_itself(
+    distributions: Path, code: str, empty_database_url: str, fresh_sql: Sql, tmp_path: Path
+) -> None:
+    write_books(fresh_sql, BOOKS)
+    finished = subprocess.run(
+        [sys.executable, "-c", "import bookreport, bookreport.__main__; print(bookreport.__file__)", "migrate"],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(distributions / code), "DATABASE_URL": empty_database_url},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert fresh_sql("select count(*) from books") == [(len(BOOKS),)]
+
+
+def test_the_wheel_holds_the_migrations_and_no_tests(distributions: Path) -> None:
+    with zipfile.ZipFile(next(distributions.glob("*.whl"))) as wheel:
+        names = set(wheel.namelist())
+    migrations = {f"bookreport/migrations/versions/{path.name}" for path in (PROJECT / "migrations/versions").glob("0*")}
+    assert migrations | {"bookreport/migrations/env.py", "bookreport/sql/sales.sql", "bookreport/py.typed"} <= names
+    assert not [name for name in names if name.startswith("tests/")]
+
+
+def test_an_editable_install_finds_the_migrations_beside_the_code() -> None:
+    assert schema.migrations() == PROJECT / "migrations"
