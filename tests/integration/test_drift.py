@@ -48,8 +48,9 @@ def drifted(make_loader: MakeLoader, *bounds: Hour | None, most: int = 24) -> li
 Verified = Callable[..., list[tuple[Hour, str, str | None]]]
 
 
+@pytest.mark.usefixtures("loaded")
 def test_hours_that_are_as_they_were_loaded_have_no_difference(
-    loaded: Bookstore, database: Database, bucket: Bucket, make_loader: MakeLoader
+    database: Database, bucket: Bucket, make_loader: MakeLoader
 ) -> None:
     assert verify(database, bucket) == Verification(2, ())
     assert drifted(make_loader) == []
@@ -76,6 +77,7 @@ def test_a_marker_that_is_gone_and_a_file_that_is_no_csv_are_differences(loaded:
     assert verified() == [(HOUR, "marker", None), (HOUR + 1, "added", None)]
 
 
+@pytest.mark.usefixtures("loaded")
 @pytest.mark.parametrize(
     ("statement", "kinds"),
     [
@@ -88,7 +90,7 @@ def test_a_marker_that_is_gone_and_a_file_that_is_no_csv_are_differences(loaded:
     ],
 )
 def test_tables_that_do_not_hold_what_the_ledger_says_are_found(
-    loaded: Bookstore, verified: Verified, sql: Sql, statement: str, kinds: set[str]
+    verified: Verified, sql: Sql, statement: str, kinds: set[str]
 ) -> None:
     sql(statement, HOUR.start)
     found = verified()
@@ -125,8 +127,9 @@ def test_at_most_so_many_drifted_hours_are_reloaded_and_the_others_told(
     assert "2 loaded hours have drifted; the oldest 1 are reloaded" in caplog.text
 
 
+@pytest.mark.usefixtures("loaded")
 def test_the_same_size_under_another_etag_only_warns(
-    loaded: Bookstore, make_loader: MakeLoader, sql: Sql, caplog: pytest.LogCaptureFixture
+    make_loader: MakeLoader, sql: Sql, caplog: pytest.LogCaptureFixture
 ) -> None:
     sql("update ledger_files set etag = 'copied-1' where hour = %s", HOUR.start)
     with caplog.at_level(logging.WARNING, "bookreport"):
