@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -410,6 +411,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         code = commands.main(arguments, prog_name="bookreport", standalone_mode=False) or 0
         sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = error.exit_code
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "bookreport"
         code = _fail(Usage(error.format_message(), hint=f"see {command} --help"), arguments)
@@ -442,8 +446,7 @@ def _fail(error: BookreportError, arguments: Sequence[str]) -> int:
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     # Asked of the words themselves, since a usage error comes before they are parsed.
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    return any(word in ("--json", "--format=json") or (word, following) == ("--format", "json") for word, following in pairs)
+    return bool({"--json", "--format=json"} & set(arguments)) or ("--format", "json") in pairwise(arguments)
 
 
 def _settings(*, bucket: bool = False, database: bool = False) -> Settings:

@@ -253,7 +253,7 @@ def translate(error: DBAPIError | psycopg2.Error, raw: RawConnection | None = No
     if not isinstance(cause, psycopg2.Error):
         return BookreportError(f"Postgres: {cause}")
     state = cause.pgcode or ""
-    said = (cause.diag.message_primary or str(cause)).strip().replace("\n", " ")
+    said = " ".join((cause.diag.message_primary or str(cause)).split())
     if not state:
         if isinstance(cause, psycopg2.OperationalError) and raw is None:
             if _REFUSED.search(said) and not _COMING_BACK.search(said):

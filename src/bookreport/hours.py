@@ -37,8 +37,8 @@ class Hour:
         Raises ValueError for anything else; its text shows how an hour is written.
         """
         match = _HOUR.fullmatch(text)
-        # `T13-02` without minutes is a mistyped range; an offset needs them, as RFC 3339 does.
-        if not match or (match["sign"] and not match["minutes"]):
+        # `T13-02` is a mistyped range: an offset is told by minutes, on either side of its sign.
+        if not match or (match["sign"] and not match["minutes"] and ":" not in match["zone"]):
             raise ValueError(f"{text!r} is not an hour; write it like {EXAMPLE} (UTC)")
         try:
             start = datetime.strptime(f"{match['date']} {match['hour']}", "%Y-%m-%d %H").replace(tzinfo=UTC)
