@@ -87,6 +87,7 @@ def s3(folder: Path, *, keep: bool = False, access_key: str = ACCESS_KEY, secret
                 *(f"-{name}.port={port}" for name, port in ports.items()),
                 *(f"-{name}.port.grpc={port + 10000}" for name, port in ports.items()),
                 "-s3.port.iceberg=0",
+                "-s3.port.lance=0",
                 "-admin.ui=false",
                 "-webdav=false",
                 "-master.telemetry=false",
