@@ -67,6 +67,7 @@ def set_aside(transaction: Transaction, rejects: IO[bytes]) -> None:
 
 def add_up(transaction: Transaction, hour: Hour) -> Sums:
     """Make the sums of the hour's rows that reports add up, and return their total."""
+    transaction.run("new_sums", hour=hour.start)
     transaction.run("insert_sums", hour=hour.start)
     return sums(transaction, hour)
 

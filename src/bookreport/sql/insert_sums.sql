@@ -1,7 +1,3 @@
--- Makes the sums of an hour's rows by ISBN as written.
+-- Keeps the sums of an hour.
 insert into hour_sums (hour, isbn10, rows, books_sold, sale_value)
-select cast(:hour as timestamptz), isbn10, count(*), sum(coalesce(quantity, 1)),
-    sum(coalesce(sale_value, coalesce(quantity, 1) * unit_price))
-from purchase_rows
-where hour = cast(:hour as timestamptz)
-group by isbn10
+select cast(:hour as timestamptz), isbn10, rows, books_sold, sale_value from new_sums

@@ -1,0 +1,7 @@
+-- Adds up an hour's rows by ISBN as written; as a table of its own, since only so does Postgres use several processes.
+create temporary table new_sums on commit drop as
+select isbn10, count(*) as rows, sum(coalesce(quantity, 1)) as books_sold,
+    sum(coalesce(sale_value, coalesce(quantity, 1) * unit_price)) as sale_value
+from purchase_rows
+where hour = cast(:hour as timestamptz)
+group by isbn10
