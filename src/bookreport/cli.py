@@ -419,7 +419,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _fail(Usage(error.format_message(), hint=f"see {command} --help"), arguments)
     except click.ClickException as error:
         code = _fail(Usage(error.format_message()), arguments)
-    except BookreportError as error:
+    except (BookreportError, Interrupted) as error:
         code = _fail(error, arguments)
     except (KeyboardInterrupt, click.Abort):
         code = _fail(Interrupted(signal.SIGINT), arguments)
@@ -434,7 +434,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
-def _fail(error: BookreportError, arguments: Sequence[str]) -> int:
+def _fail(error: BookreportError | Interrupted, arguments: Sequence[str]) -> int:
     if _wants_json(arguments):
         from bookreport.render import error_json
 
@@ -605,7 +605,7 @@ def _load(
 
     outcomes: list[Outcome] = []
     made: list[Report] = []
-    failure: BookreportError | None = None
+    failure: BookreportError | Interrupted | None = None
     try:
         for outcome in _progress(loader.load_hours(hours, again=again), len(hours)):
             outcomes.append(outcome)
@@ -614,7 +614,7 @@ def _load(
             loaded = [outcome.hour for outcome in outcomes if outcome.error is None]
             made = [reports.make_report(database, Span.of_hour(hour)) for hour in loaded]
             _tell_unknown_languages(made)
-    except BookreportError as error:
+    except (BookreportError, Interrupted) as error:
         failure = error
     if outcomes or (as_json and failure is None):
         if as_json:

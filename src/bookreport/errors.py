@@ -86,13 +86,19 @@ class Locked(BookreportError):
     kind = "locked"
 
 
-class Interrupted(BookreportError):
-    """SIGINT or SIGTERM came; everything of the hour in work was rolled back."""
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM came; everything of the hour in work was rolled back.
+
+    It is no Exception, as KeyboardInterrupt is none: botocore would take it for a broken connection, and try again.
+    """
 
     kind = "interrupted"
+    message = "interrupted; the hour in work was rolled back"
+    hint = "run the command again to go on"
+    hour = None
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__("interrupted; the hour in work was rolled back", hint="run the command again to go on")
+        super().__init__(self.message)
         self.exit_code = 128 + signal_number
 
 

@@ -20,9 +20,9 @@ from bookreport.errors import (
     ChangedWhileLoading,
     CommitUnknown,
     CopyRefused,
-    Interrupted,
     Locked,
     NotReady,
+    Temporary,
     TooManyRejects,
 )
 from bookreport.hours import FIRST, LAST, Hour
@@ -191,8 +191,6 @@ class Loader:
         watch = Stopwatch()
         try:
             return self._load_hour(hour, watch, again=again)
-        except Interrupted:
-            raise
         except (NotReady, Locked) as error:
             error.hour = hour.instant
             return Outcome(hour, error.kind, seconds=watch.total, error=error)
@@ -229,10 +227,7 @@ class Loader:
             entry = self._committed_after_all(hour, error)
         else:
             self._read_back(hour, entry)
-        with self._database.transaction() as transaction:
-            purchases.summarise(transaction, hour)
-            for sentence in ledger.twins(transaction, hour):
-                log.warning("%s", sentence)
+        self._tidy(hour)
         return Outcome.of("reloaded" if before else "loaded", entry, watch.total)
 
     def _see_marker(self, hour: Hour) -> datetime:
@@ -318,7 +313,7 @@ class Loader:
         raise TooManyRejects(
             f"{rejected:,} of {records:,} records are no good, more than the limit of {self._reject_limit}: {told}",
             rejects[:FIRST_REJECTS],
-            hint="mend the files in the bucket, or raise --reject-limit; see them all: bookreport rejects",
+            hint="mend the files in the bucket, or raise --reject-limit; see more of them: bookreport rejects",
         )
 
     def _open(self, hour: Hour, file: File) -> tuple[Reading | None, int, Iterator[bytes]]:
@@ -380,6 +375,17 @@ class Loader:
             raise BookreportError(
                 f"{hour} was committed, but is not in the ledger", hint="look at the server's log; run it again"
             )
+
+    def _tidy(self, hour: Hour) -> None:
+        """Do what the committed load is no worse without: its index's summary, and a warning of files that are there twice."""
+        try:
+            with self._database.transaction() as transaction:
+                for sentence in ledger.twins(transaction, hour):
+                    log.warning("%s", sentence)
+                purchases.summarise(transaction, hour)
+        except (Locked, Temporary) as error:
+            # Autovacuum summarises too, in its own time; and the hour is loaded whatever happens now.
+            log.debug("%s: the index is not summarised: %s", hour, error.message)
 
     def _record_failure(self, hour: Hour, watch: Stopwatch, error: BookreportError) -> int:
         attempt = Attempt(self.run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 
-from bookreport.errors import BookreportError
+from bookreport.errors import BookreportError, Interrupted
 from bookreport.health import Verification
 from bookreport.hours import Hour, Span
 from bookreport.ledger import SetAside
@@ -101,7 +101,7 @@ def run_json(
     return document
 
 
-def error_json(error: BookreportError) -> str:
+def error_json(error: BookreportError | Interrupted) -> str:
     """Return a failure as one line of `bookreport.error/1`."""
     document = {
         "schema": "bookreport.error/1",

@@ -14,9 +14,9 @@ from bookreport.errors import BookreportError, CommitUnknown, Configuration, Cop
 from bookreport.loader import Loader, Outcome
 from bookreport.rows import RowStream
 from bookstore import ENGLISH, HOUR, Bookstore, csv_file
+from connection import Sql
 from truth import Purchase
 
-Sql = Callable[..., list[tuple[Any, ...]]]
 Load = Callable[..., Outcome]
 
 COLUMNS = ("user_id", "isbn10", "unit_price")

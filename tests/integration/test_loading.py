@@ -20,9 +20,9 @@ from bookreport.loader import Loader, Outcome
 from bookreport.rows import RowStream
 from bookreport.source import Bucket
 from bookstore import BOOKS, COLUMNS, ENGLISH, FRENCH, HOUR, POCKET, SPANISH, UNKNOWN, Bookstore, csv_file, write_books
+from connection import Sql
 from truth import Book, Purchase
 
-Sql = Callable[..., list[tuple[Any, ...]]]
 Load = Callable[..., Outcome]
 MakeLoader = Callable[..., Loader]
 
@@ -645,3 +645,17 @@ def test_a_reader_may_look_at_sales_with_their_books(bookstore: Bookstore, load:
         (p.user_id, *shelf.get(p.isbn10, (None, None)), p.isbn10 in shelf, p.value)
         for p in sorted(SOLD, key=lambda p: (p.user_id, p.isbn10))
     ]
+
+
+def test_a_loaded_hour_is_loaded_though_its_index_cannot_be_summarised_now(
+    bookstore: Bookstore, load: Load, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bookreport.database.LOCK_SECONDS", 1)
+    for hour in (HOUR, HOUR + 1):
+        bookstore.fill(hour, csv_file(SOLD))
+    assert load(HOUR).outcome == "loaded"
+    vacuum = psycopg2.connect(database_url)
+    with vacuum.cursor() as cursor:
+        cursor.execute("lock table bookreport.purchase_rows_2024_05 in share update exclusive mode")
+        assert load(HOUR + 1).outcome == "loaded"
+    vacuum.close()

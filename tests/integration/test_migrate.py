@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import alembic.command
 import alembic.config
@@ -19,10 +18,8 @@ from bookreport.database import Database
 from bookreport.errors import Configuration
 from bookreport.loader import Outcome
 from bookstore import BOOKS, ENGLISH, HOUR, Bookstore, csv_file, write_books
-from conftest import connected
+from connection import Sql, connected
 from truth import Purchase
-
-Sql = Callable[..., list[tuple[Any, ...]]]
 
 PROJECT = Path(__file__).parents[2]
 

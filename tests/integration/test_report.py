@@ -13,9 +13,9 @@ from bookreport.errors import NotReady
 from bookreport.hours import Hour, Span
 from bookreport.loader import Outcome
 from bookstore import AUDIO, BOOKS, ENGLISH, FRENCH, HOUR, POCKET, SPANISH, UNKNOWN, Bookstore, csv_file, isbn, write_books
+from connection import Sql
 from truth import Book, Purchase
 
-Sql = Callable[..., list[tuple[Any, ...]]]
 Load = Callable[..., Outcome]
 Fill = Callable[..., None]
 

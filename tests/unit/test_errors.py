@@ -33,12 +33,14 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("error", "code", "kind"), TABLE)
-def test_each_failure_has_the_exit_code_and_the_kind_that_scripts_know(error: BookreportError, code: int, kind: str) -> None:
+def test_each_failure_has_the_exit_code_and_the_kind_that_scripts_know(
+    error: BookreportError | Interrupted, code: int, kind: str
+) -> None:
     assert (error.exit_code, error.kind) == (code, kind)
 
 
 def test_no_failure_has_an_exit_code_that_scripts_do_not_know() -> None:
-    known = {(error.exit_code, error.kind) for error, _, _ in TABLE} | {(1, "interrupted")}
+    known = {(error.exit_code, error.kind) for error, _, _ in TABLE}
     classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, BookreportError)]
     assert {(failure.exit_code, failure.kind) for failure in classes} <= known
 
@@ -54,6 +56,10 @@ ORDER = [Configuration("…"), BookreportError("…"), Temporary("…"), BadData
 @pytest.mark.parametrize("first", range(len(ORDER)))
 def test_of_several_hours_the_gravest_failure_gives_the_exit_code(first: int) -> None:
     assert gravest(list(reversed(ORDER[first:]))) == ORDER[first].exit_code
+
+
+def test_an_interruption_passes_those_who_catch_every_exception() -> None:
+    assert not isinstance(Interrupted(15), Exception)
 
 
 def test_without_a_failure_the_exit_code_is_0() -> None:
