@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -52,12 +53,20 @@ class Tally:
     phases: dict[str, Counter[str]] = field(default_factory=dict)
     damage: Damage = field(default_factory=Damage)
 
-    def add(self, kind: str, phase: str, damage: Damage) -> None:
+    def add(self, played: Played) -> None:
         """Count one fault, what the tool was at, and what it broke; fail when it broke anything."""
+        kind, phase, damage = played
         self.faults[kind] += 1
         self.phases.setdefault(kind, Counter())[phase] += 1
         self.damage += damage
         assert not damage.told, "\n".join(damage.told)
+
+
+Played = tuple[str, str, Damage]
+"""How a round ended: the kind of its fault, what the tool was at, and what it broke."""
+
+Rounds = Callable[..., list[Future[Played]]]
+"""Starts a number of rounds, each on a database of its own, and returns what they will come to."""
 
 
 def inspect(url: str, hours: Sequence[Hour], *, before: Mapping[str, Hour] | None = None, complete: bool) -> Damage:

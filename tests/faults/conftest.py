@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import queue
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
-from faults.account import Tally
+from faults.account import Played, Rounds, Tally
 from faults.lab import SEED, Lab, laboratory
+
+WORKERS = 2
 
 TALLY = pytest.StashKey[Tally]()
 
@@ -44,6 +49,32 @@ def tally(request: pytest.FixtureRequest) -> Tally:
 def lab() -> Iterator[Lab]:
     with laboratory() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def rounds(lab: Lab) -> Iterator[Rounds]:
+    """Starts rounds that go on beside each other, one for each core of a small machine."""
+    twins: queue.SimpleQueue[Lab] = queue.SimpleQueue()
+    with ExitStack() as stack:
+        for _ in range(WORKERS):
+            twins.put(stack.enter_context(lab.twin()))
+        pool = ThreadPoolExecutor(WORKERS)
+        stack.callback(pool.shutdown, cancel_futures=True)
+
+        def play(play_one: Callable[[Lab, str, int], Played], number: int, template: str) -> Played:
+            twin = twins.get()
+            try:
+                database = twin.new_database(template)
+                played = play_one(twin, database, number)
+                twin.drop(database)
+            finally:
+                twin.calm()
+                twins.put(twin)
+            return played
+
+        yield lambda play_one, number, template="migrated": [
+            pool.submit(play, play_one, each, template) for each in range(number)
+        ]
 
 
 @pytest.fixture

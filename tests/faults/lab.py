@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-import secrets
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -124,8 +125,15 @@ class Lab:
     s3: Proxy
     client: S3Client
     hours: list[Hour] = field(default_factory=shop)
-    databases: int = 0
+    numbers: Iterator[int] = field(default_factory=itertools.count)
     usuals: dict[tuple[str, ...], Usual] = field(default_factory=dict)
+
+    @contextmanager
+    def twin(self) -> Iterator[Lab]:
+        """Give the same servers behind other proxies, for what goes on beside this."""
+        postgres, s3 = Proxy(self.postgres.reach), Proxy(self.s3.reach)
+        with closing(postgres), closing(s3):
+            yield replace(self, postgres=postgres, s3=s3)
 
     def url(self, database: str) -> str:
         """Return the address of a database, not through the proxy."""
@@ -148,8 +156,7 @@ class Lab:
 
     def new_database(self, template: str = "migrated") -> str:
         """Return a new database like `template`."""
-        self.databases += 1
-        name = f"faults_{self.databases}"
+        name = f"faults_{next(self.numbers)}"
         self.execute(f"create database {name} template {template}")
         return name
 
@@ -167,7 +174,7 @@ class Lab:
         for key, content in objects.items():
             self.client.put_object(Bucket=bucket, Key=key, Body=content)
 
-    def replace(self, bucket: str, before: Hour, after: Hour) -> None:
+    def change(self, bucket: str, before: Hour, after: Hour) -> None:
         """Change an hour's files into those of `after`."""
         self.put(bucket, after.objects)
         for key in before.objects.keys() - after.objects.keys():
@@ -192,7 +199,7 @@ class Lab:
         foreign = ("BOOKREPORT_", "S3_", "POSTGRES_", "PG", "AWS_", "MINIO_", "DATABASE_")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return inherited | {
-            "DATABASE_URL": f"postgresql://postgres@127.0.0.1:{self.postgres.port}/{database}",
+            "DATABASE_URL": f"postgresql://postgres:not-asked-for@127.0.0.1:{self.postgres.port}/{database}",
             "S3_ENDPOINT_URL": f"http://127.0.0.1:{self.s3.port}",
             "S3_BUCKET": BUCKET,
             "MINIO_ROOT_USER": self.store.access_key,

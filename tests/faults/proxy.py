@@ -45,7 +45,7 @@ class Proxy:
 
     def __init__(self, reach: Callable[[], socket.socket]) -> None:
         self.fault: Fault = no_fault
-        self._reach = reach
+        self.reach = reach
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._listen, daemon=True)]
@@ -70,7 +70,7 @@ class Proxy:
     def _forward(self, client: socket.socket) -> None:
         # One thread for both directions: a socket that another one still reads from can't be reset. A server that is
         # down, and a peer that has gone, end the connection like a cut.
-        with client, suppress(OSError), self._reach() as server:
+        with client, suppress(OSError), self.reach() as server:
             link = Link(client, server)
             while True:
                 for source in select.select([client, server], [], [])[0]:

@@ -145,8 +145,8 @@ def test_a_run_goes_on_when_a_postgres_that_restarts_between_two_hours_is_back(l
 
 def test_time_outs_set_for_the_role_break_no_load(lab: Lab, database: str) -> None:
     """Time-outs that are meant for readers' queries must not end a COPY that is slow."""
-    for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
-        lab.execute(f"alter database {database} set {name} = '300ms'")
+    lab.execute(f"alter database {database} set statement_timeout = '300ms'")
+    lab.execute(f"alter database {database} set idle_in_transaction_session_timeout = '300ms'")
 
     def slow(_link: Link, _to_server: bool, piece: bytes) -> bytes:
         time.sleep(1)
@@ -154,6 +154,7 @@ def test_time_outs_set_for_the_role_break_no_load(lab: Lab, database: str) -> No
 
     lab.postgres.fault = in_copy(slow)
     ended = lab.run(database, "ingest", "--json")
+    lab.execute(f"alter database {database} reset all")
     assert ended.code == 0, ended.stderr
     assert not inspect(lab.url(database), lab.hours, complete=True).told
 

@@ -6,12 +6,13 @@ import random
 import signal
 import subprocess
 import time
+from concurrent.futures import Future
 from contextlib import closing
 
 import psycopg2
 import pytest
 
-from faults.account import Tally, inspect, wait_until_alone
+from faults.account import Played, Rounds, Tally, inspect, wait_until_alone
 from faults.lab import ROUNDS, SEED, Lab
 
 
@@ -20,27 +21,33 @@ def as_shells_see(code: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("number", range(ROUNDS // 5))
+@pytest.fixture(scope="module")
+def interruptions(lab: Lab, rounds: Rounds) -> list[Future[Played]]:
+    seconds = lab.usual("migrated", "ingest").seconds
+
+    def play(lab: Lab, database: str, number: int) -> Played:
+        chance = random.Random(f"{SEED} signal {number}")
+        signal_number = (signal.SIGTERM, signal.SIGINT)[number % 2]
+        process = lab.start(database, "ingest")
+        try:
+            process.wait(seconds * chance.uniform(0.1, 1))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal_number)
+        ended = lab.end(process)
+        # 0: every hour was loaded before the signal came.
+        complete = ended.code == 0
+        assert complete or as_shells_see(ended.code) == 128 + signal_number, ended.stderr
+        damage = inspect(lab.url(database), lab.hours, complete=complete)
+        return signal_number.name, "ended before" if complete else "interrupted", damage + lab.finish(database)
+
+    return rounds(play, ROUNDS * 2 // 5)
+
+
+@pytest.mark.parametrize("number", range(ROUNDS * 2 // 5))
 def test_an_interrupted_run_leaves_whole_hours_and_no_backend(
-    lab: Lab, database: str, tally: Tally, number: int, signal_number: signal.Signals
+    interruptions: list[Future[Played]], tally: Tally, number: int
 ) -> None:
-    chance = random.Random(f"{SEED} {signal_number} {number}")
-    usual = lab.usual("migrated", "ingest")
-    process = lab.start(database, "ingest")
-    try:
-        process.wait(usual.seconds * chance.uniform(0.1, 1))
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal_number)
-    ended = lab.end(process)
-    # 0: every hour was loaded before the signal came.
-    complete = ended.code == 0
-    assert complete or as_shells_see(ended.code) == 128 + signal_number, ended.stderr
-    damage = inspect(lab.url(database), lab.hours, complete=complete)
-    again = lab.run(database, "ingest")
-    assert again.code == 0, again.stderr
-    damage += inspect(lab.url(database), lab.hours, complete=True)
-    tally.add(signal_number.name, "ended before" if complete else "interrupted", damage)
+    tally.add(interruptions[number].result())
 
 
 def waiting(lab: Lab, database: str) -> int:

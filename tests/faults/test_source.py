@@ -211,7 +211,7 @@ def test_a_file_replaced_while_it_is_read_is_never_a_mixture(lab: Lab, database:
             assert isinstance(passed, int)
             link.notes["passed"] = passed + len(piece)
             if passed > 2 * CHUNK:
-                lab.replace(bucket, before, after)
+                lab.change(bucket, before, after)
                 raise Cut
         return watch(link, to_server, piece)
 
@@ -234,7 +234,7 @@ def test_files_that_change_between_the_two_listings_fail_the_hour(lab: Lab, data
     lab.new_bucket(bucket, before)
 
     def act(_link: Link, piece: bytes) -> bytes:
-        lab.replace(bucket, before[0], after)
+        lab.change(bucket, before[0], after)
         return piece
 
     lab.s3.fault = at_request(r"list-type=2.*prefix=[^&]*hour=00/(&|$)", act, number=2)

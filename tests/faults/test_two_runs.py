@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import time
+from concurrent.futures import Future
 from contextlib import closing
 
 import psycopg2
 import pytest
 
-from faults.account import Tally, inspect
+from faults.account import Played, Rounds, Tally, inspect
 from faults.lab import ROUNDS, SEED, Lab
 
 
@@ -23,20 +24,30 @@ def loads(lab: Lab, database: str) -> dict[str, int]:
         return dict(cursor.fetchall())
 
 
+@pytest.fixture(scope="module")
+def pairs(lab: Lab, rounds: Rounds) -> list[Future[Played]]:
+    seconds = lab.usual("migrated", "ingest").seconds
+
+    def play(lab: Lab, database: str, number: int) -> Played:
+        chance = random.Random(f"{SEED} two {number}")
+        first = lab.start(database, "ingest", "--json")
+        time.sleep(chance.choice((0, chance.random() * seconds)))
+        second = lab.start(database, "ingest", "--json")
+        kills = number % 4 == 3
+        if kills:
+            time.sleep(chance.random() * seconds)
+            first.kill()
+        ended = [lab.end(first), lab.end(second)]
+        # 7: an hour was in the hands of the other run; -9: that run was the one to be killed.
+        assert {run.code for run in ended} <= ({0, 7, -9} if kills else {0, 7}), [run.stderr for run in ended]
+        damage = inspect(lab.url(database), lab.hours, complete=not kills)
+        damage += lab.finish(database)
+        assert loads(lab, database) == {str(hour): 1 for hour in lab.hours}
+        return "two runs at once", "one killed" if kills else "both ended", damage
+
+    return rounds(play, ROUNDS * 2 // 5)
+
+
 @pytest.mark.parametrize("number", range(ROUNDS * 2 // 5))
-def test_two_runs_at_once_load_every_hour_once(lab: Lab, database: str, tally: Tally, number: int) -> None:
-    chance = random.Random(f"{SEED} two {number}")
-    first = lab.start(database, "ingest", "--json")
-    time.sleep(chance.choice((0, chance.random() * lab.usual("migrated", "ingest").seconds)))
-    second = lab.start(database, "ingest", "--json")
-    kills = number % 4 == 3
-    if kills:
-        time.sleep(chance.random() * lab.usual("migrated", "ingest").seconds)
-        first.kill()
-    ended = [lab.end(first), lab.end(second)]
-    # 7: an hour was in the hands of the other run; -9: that run was the one to be killed.
-    assert {run.code for run in ended} <= {0, 7, -9}, [run.stderr for run in ended]
-    damage = inspect(lab.url(database), lab.hours, complete=not kills)
-    damage += lab.finish(database)
-    assert loads(lab, database) == {str(hour): 1 for hour in lab.hours}
-    tally.add("two runs at once", "one killed" if kills else "both ended", damage)
+def test_two_runs_at_once_load_every_hour_once(pairs: list[Future[Played]], tally: Tally, number: int) -> None:
+    tally.add(pairs[number].result())
