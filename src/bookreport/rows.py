@@ -30,6 +30,11 @@ NAMES: dict[str, tuple[str, ...]] = {
 
 REQUIRED = ("user_id", "isbn10")
 COPIES_OR_MONEY = ("value", "amount")
+LOOK_LIKE = {
+    "quantity": {"quantity", "qty", "copies", "units", "pieces", "pcs"},
+    "unit_price": {"price", "cost", "paid", "revenue", "total", "value", "amount"},
+}
+"""Words in an unknown column's name by which it looks like copies, or like money."""
 
 LONGEST_HEADER = 64 * 1024
 """Bytes within which a file's header record must end."""
@@ -83,20 +88,25 @@ class Reading:
 class Columns:
     """How headers are read: the names of NAMES, and the user's own settings.
 
-    `declared`: BOOKREPORT_COLUMNS, as `user_id=client no,isbn10=code`. `header`: BOOKREPORT_HEADER, the columns of files
-    that have no header line. Raises Configuration when either makes no sense.
+    `declared`: BOOKREPORT_COLUMNS, as `user_id=client no,isbn10=code`; `extra=NAME` says that a column is none of these.
+    `header`: BOOKREPORT_HEADER, the columns of files that have no header line. Raises Configuration when either makes no
+    sense.
     """
 
     def __init__(self, declared: str | None = None, header: str | None = None) -> None:
         self._declared: dict[str, str] = {}
+        self._unknown: set[str] = set()
         for item in next(csv.reader([declared])) if declared else []:
             column, equals, name = item.partition("=")
-            if column.strip() not in NAMES or not equals or not fold(name):
+            if column.strip() not in (*NAMES, "extra") or not equals or not fold(name):
                 raise Configuration(
-                    f"BOOKREPORT_COLUMNS: {item.strip()!r} is not COLUMN=NAME with a column of {', '.join(NAMES)}",
+                    f"BOOKREPORT_COLUMNS: {item.strip()!r} is not COLUMN=NAME with a column of {', '.join(NAMES)}, extra",
                     hint="write it like BOOKREPORT_COLUMNS='user_id=client no,isbn10=code'",
                 )
-            self._declared[column.strip()] = fold(name)
+            if column.strip() == "extra":
+                self._unknown.add(fold(name))
+            else:
+                self._declared[column.strip()] = fold(name)
         self.given: Reading | None = None
         if header:
             try:
@@ -118,7 +128,7 @@ class Columns:
                 claims[declared[name]].append((-1, position))
                 continue
             for column, names in NAMES.items():
-                if name in names:
+                if name in names and name not in self._unknown:
                     claims[column].append((names.index(name), position))
         columns = {column: self._winner(column, found, header) for column, found in claims.items() if found}
         self._refuse_copies_or_money(columns, folded, declared, header)
@@ -130,6 +140,7 @@ class Columns:
                 hint=f"understood are {understood} (case, spaces, - and _ don't count); name others in BOOKREPORT_COLUMNS,"
                 " or, if the files have no header line, all columns in BOOKREPORT_HEADER",
             )
+        self._refuse_lookalikes(columns, header)
         taken = set(columns.values())
         dropped = tuple(p for p in (0,) if p not in taken and folded and folded[0] in ("", "unnamed:0"))
         return Reading(tuple(header), columns, self._extra(header, taken | set(dropped)), dropped)
@@ -159,6 +170,24 @@ class Columns:
                 f"{name!r} beside a price may be copies or money, in the header {shown(header)}",
                 hint=f"say which: BOOKREPORT_COLUMNS='quantity={name}' or BOOKREPORT_COLUMNS='sale_value={name}'",
             )
+
+    def _refuse_lookalikes(self, columns: dict[str, int], header: Sequence[str]) -> None:
+        """Refuse to take 1 copy, or the catalogue's price, where a column that nobody knows seems to hold the real one."""
+        missing = {
+            "quantity": "quantity" not in columns,
+            "unit_price": "unit_price" not in columns and "sale_value" not in columns,
+        }
+        for position, name in enumerate(header):
+            words = {word.casefold() for word in re.findall(r"[A-Z]*[a-z]+|[A-Z]+", name)}
+            if position in columns.values() or fold(name) in self._unknown:
+                continue
+            for column, telling in LOOK_LIKE.items():
+                if missing[column] and words & telling:
+                    what = "how many copies" if column == "quantity" else "the price"
+                    raise BadData(
+                        f"{name!r} looks like {what}, but is no name for it, in the header {shown(header)}",
+                        hint=f"say what it is: BOOKREPORT_COLUMNS='{column}={name}', or 'extra={name}' if it is neither",
+                    )
 
     @staticmethod
     def _extra(header: Sequence[str], taken: set[int]) -> dict[str, int]:

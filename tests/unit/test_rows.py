@@ -280,3 +280,31 @@ def test_the_stream_keeps_the_failure_that_copy_would_hide() -> None:
     with pytest.raises(ConnectionError):
         stream.read()
     assert isinstance(stream.failure, ConnectionError)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("user_id,isbn10,price,quantity sold", "'quantity sold' looks like how many copies"),
+        ("userId,isbn,unitsSold,price", "'unitsSold' looks like how many copies"),
+        ("user_id,isbn10,qty,cost", "'cost' looks like the price"),
+        ("user_id,isbn10,qty,Price (EUR)", "'Price (EUR)' looks like the price"),
+        ("user_id,isbn10,qty,amount_paid", "'amount_paid' looks like the price"),
+    ],
+)
+def test_a_column_that_looks_like_copies_or_money_is_not_passed_over(header: str, message: str) -> None:
+    with pytest.raises(BadData, match=re.escape(message)) as caught:
+        Columns().read(header.split(","))
+    assert caught.value.hint is not None
+    assert "BOOKREPORT_COLUMNS='" in caught.value.hint
+
+
+def test_a_column_can_be_declared_to_be_neither_copies_nor_money() -> None:
+    reading = Columns("extra=shipping cost,extra=price").read(["user_id", "isbn10", "qty", "Shipping Cost", "price"])
+    assert dict(reading.extra) == {"Shipping Cost": 3, "price": 4}
+    assert not reading.priced
+
+
+def test_a_word_within_a_word_looks_like_nothing() -> None:
+    header = ["user_id", "isbn10", "price", "discount", "payment_method", "prepaid"]
+    assert list(Columns().read(header).extra) == ["discount", "payment_method", "prepaid"]
