@@ -423,8 +423,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _fail(error, arguments)
     except (KeyboardInterrupt, click.Abort):
         code = _fail(Interrupted(signal.SIGINT), arguments)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):
         # The reader has seen enough; nothing went wrong. What is left in the buffer has nowhere to go.
+        # Click itself ends by SystemExit here for a closed pipe alone.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:  # noqa: BLE001 - the last handler: a bug becomes a sentence too

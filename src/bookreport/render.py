@@ -9,14 +9,18 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from bookreport.errors import BookreportError, Interrupted
-from bookreport.health import Verification
 from bookreport.hours import Hour, Span
-from bookreport.ledger import SetAside
-from bookreport.loader import Outcome
-from bookreport.preview import Preview
-from bookreport.reports import Buyers, Report
+
+if TYPE_CHECKING:
+    # What is printed is known by its type alone: a report must not wait for boto3.
+    from bookreport.errors import BookreportError, Interrupted
+    from bookreport.health import Verification
+    from bookreport.ledger import SetAside
+    from bookreport.loader import Outcome
+    from bookreport.preview import Preview
+    from bookreport.reports import Buyers, Report
 
 OUTCOMES = ("loaded", "reloaded", "unchanged", "failed", "locked", "not-ready")
 

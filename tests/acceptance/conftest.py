@@ -13,7 +13,6 @@ import pytest
 
 from bookstore import Bookstore
 
-COMMAND = str(Path(sysconfig.get_path("scripts"), "bookreport"))
 PASSWORD = "hunter2-of-postgres"
 
 
@@ -36,6 +35,12 @@ class Finished:
 
 
 @pytest.fixture
+def command() -> str:
+    """The installed command."""
+    return str(Path(sysconfig.get_path("scripts"), "bookreport"))
+
+
+@pytest.fixture
 def environment(database_url: str, bookstore: Bookstore, tmp_path: Path) -> dict[str, str]:
     """All that the command gets to know."""
     return {
@@ -50,7 +55,7 @@ def environment(database_url: str, bookstore: Bookstore, tmp_path: Path) -> dict
 
 
 @pytest.fixture
-def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start(command: str, environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts the command; a setting given by name is set for it alone, None takes one away."""
     started: list[subprocess.Popen[str]] = []
 
@@ -58,7 +63,7 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
         given = {name: value for name, value in (environment | settings).items() if value is not None}
         started.append(
             subprocess.Popen(
-                [COMMAND, *arguments],
+                [command, *arguments],
                 env=given,
                 cwd=tmp_path,
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,192 @@
+"""The job of the tool, from the bucket to the report."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import truth
+from bookstore import BOOKS, COLUMNS, ENGLISH, FRENCH, HOUR, POCKET, SPANISH, UNKNOWN, Bookstore, csv_file, write_books
+from connection import Sql, connected
+from truth import Book, Purchase
+
+Run = Callable[..., Any]
+
+FIGURES = ("sales", "unmatched", "total", "buyers")
+SPELLINGS = (
+    COLUMNS,
+    {"unit_price": "Price", "quantity": "Qty", "isbn10": "ISBN-10", "user_id": "User ID"},
+    {"isbn10": "isbn", "user_id": "customerId", "unit_price": "bookPrice", "quantity": "copies", "purchased_at": "createdAt"},
+    {"user_id": "BUYER_ID", "purchased_at": "PURCHASE_TIME", "isbn10": "ISBN10", "unit_price": "UNIT_PRICE"},
+)
+
+
+def figures(report: dict[str, Any]) -> dict[str, Any]:
+    return {name: report[name] for name in FIGURES}
+
+
+def purchases_of(number: int, quantity: int = 2) -> list[Purchase]:
+    codes = (ENGLISH, SPANISH, FRENCH, POCKET, UNKNOWN)
+    return [
+        Purchase(f"user{(number * 3 + each) % 7}", codes[(each * each + number) % 5], quantity, f"{each}.{number}5")
+        for each in range(1, 12)
+    ]
+
+
+def test_from_an_empty_database_to_the_report(
+    bookreport: Run, bookstore: Bookstore, empty_database_url: str, tmp_path: Path
+) -> None:
+    sold = purchases_of(1)
+    bookstore.fill(HOUR, csv_file(sold))
+    too_early = bookreport("ingest", DATABASE_URL=empty_database_url)
+    assert (too_early.code, too_early.out) == (6, "")
+    assert "bookreport migrate" in too_early.err
+    no_books = bookreport("migrate", DATABASE_URL=empty_database_url)
+    assert no_books.code == 6
+    with connected(empty_database_url) as sql:
+        write_books(sql, BOOKS)
+    assert bookreport("migrate", DATABASE_URL=empty_database_url).code == 0
+    again = bookreport("migrate", "--json", DATABASE_URL=empty_database_url)
+    assert (again.code, again.json["books"]) == (0, '"public"."books"')
+    loaded = bookreport("ingest", "--json", DATABASE_URL=empty_database_url)
+    assert (loaded.code, loaded.json["loaded"], loaded.json["hours"][0]["rows_loaded"]) == (0, 1, len(sold))
+    report = bookreport("report", "--json", DATABASE_URL=empty_database_url)
+    assert (report.code, report.err) == (0, "")
+    assert figures(report.json) == truth.report(sold, BOOKS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_six_hours_of_differing_files_one_open_and_one_empty(bookreport: Run, bookstore: Bookstore, sql: Sql) -> None:
+    hours = {HOUR + number: purchases_of(number) for number in range(4)}
+    hours[HOUR + 3] = purchases_of(3, quantity=1)
+    for number, (hour, sold) in enumerate(hours.items()):
+        bookstore.fill(hour, csv_file(sold[:5], SPELLINGS[number]), csv_file(sold[5:], SPELLINGS[number], line_end="\r\n"))
+    empty, still_open = HOUR + 4, HOUR + 5
+    bookstore.fill(empty)
+    bookstore.write(still_open, "purchases-1.csv", csv_file(purchases_of(5)))
+
+    loaded = bookreport("ingest", "--json")
+    assert loaded.code == 0
+    assert [(hour["hour"], hour["outcome"]) for hour in loaded.json["hours"]] == [
+        (hour.instant, "loaded") for hour in [*hours, empty]
+    ]
+    for hour, sold in hours.items():
+        assert figures(bookreport("report", "--hour", str(hour), "--json").json) == truth.report(sold, BOOKS)
+    whole = bookreport("report", "--since", str(HOUR), "--until", str(HOUR + 6), "--json").json
+    assert figures(whole) == truth.report([purchase for sold in hours.values() for purchase in sold], BOOKS)
+    assert whole["coverage"]["missing"] == [still_open.instant]
+
+    before = sql("select count(*) from purchases"), sql("select count(*) from loads")
+    nothing = bookreport("ingest", "--json")
+    assert (nothing.code, nothing.json["hours"]) == (0, [])
+    assert (sql("select count(*) from purchases"), sql("select count(*) from loads")) == before
+
+    not_yet = bookreport("run-hour", "--hour", str(still_open), "--json")
+    assert (not_yet.code, not_yet.error["code"], not_yet.error["hour"]) == (3, 3, still_open.instant)
+    assert not_yet.json["hours"][0]["outcome"] == "not-ready"
+    bookstore.close(still_open)
+    at_last = bookreport("run-hour", "--json")
+    assert at_last.code == 0
+    assert [hour["hour"] for hour in at_last.json["hours"]] == [still_open.instant]
+    assert figures(at_last.json["reports"][0]) == truth.report(purchases_of(5), BOOKS)
+
+
+def test_an_hour_whose_files_changed_is_replaced_by_name(bookreport: Run, bookstore: Bookstore, sql: Sql) -> None:
+    first, corrected, other = purchases_of(1), purchases_of(1, quantity=5), purchases_of(2)
+    bookstore.fill(HOUR, csv_file(first))
+    bookstore.fill(HOUR + 1, csv_file(other))
+    bookreport("ingest")
+    bookstore.fill(HOUR, csv_file(corrected))
+    assert bookreport("ingest", "--hour", str(HOUR), "--json").json["unchanged"] == 1
+    again = bookreport("run-hour", "--hour", str(HOUR), "--json")
+    assert (again.code, again.json["reloaded"], again.json["hours"][0]["attempt"]) == (0, 1, 2)
+    assert figures(again.json["reports"][0]) == truth.report(corrected, BOOKS)
+    day = bookreport("report", "--last", "24h", "--json").json
+    assert figures(day) == truth.report([*corrected, *other], BOOKS)
+    assert sql("select outcome, books_sold_before, books_sold from loads where hour = %s order by load_id", HOUR.start) == [
+        ("loaded", None, sum(purchase.books for purchase in first)),
+        ("reloaded", sum(purchase.books for purchase in first), sum(purchase.books for purchase in corrected)),
+    ]
+
+
+def test_everything_works_after_the_books_were_written_anew(bookreport: Run, bookstore: Bookstore, sql: Sql) -> None:
+    sold = purchases_of(1)
+    bookstore.fill(HOUR, csv_file(sold))
+    bookstore.fill(HOUR + 1, csv_file(sold))
+    bookreport("ingest", "--hour", str(HOUR))
+    books = [Book(code, "eBook", "Spanish") for code in (ENGLISH, UNKNOWN)]
+    write_books(sql, books)
+    assert bookreport("ingest").code == 0
+    assert figures(bookreport("report", "--last", "2h", "--json").json) == truth.report([*sold, *sold], books)
+    assert bookreport("migrate").code == 0
+
+
+def test_a_second_environment_does_not_touch_the_first(bookreport: Run, bookstore: Bookstore, sql: Sql) -> None:
+    bookstore.fill(HOUR, csv_file(purchases_of(1)))
+    bookreport("ingest")
+    before = sql("select r::text from purchase_rows r order by 1"), sql("select r::text from ledger r")
+    assert bookreport("report", BOOKREPORT_SCHEMA="staging").code == 6
+    assert bookreport("migrate", BOOKREPORT_SCHEMA="staging").code == 0
+    assert bookreport("report", BOOKREPORT_SCHEMA="staging").code == 3
+    bookstore.fill(HOUR, csv_file(purchases_of(2)))
+    assert bookreport("ingest", BOOKREPORT_SCHEMA="staging").code == 0
+    staging = bookreport("report", "--json", BOOKREPORT_SCHEMA="staging").json
+    assert figures(staging) == truth.report(purchases_of(2), BOOKS)
+    assert figures(bookreport("report", "--json").json) == truth.report(purchases_of(1), BOOKS)
+    assert (sql("select r::text from purchase_rows r order by 1"), sql("select r::text from ledger r")) == before
+
+
+def test_another_bucket_by_mistake_changes_nothing(bookreport: Run, bookstore: Bookstore, sql: Sql) -> None:
+    bookstore.fill(HOUR, csv_file(purchases_of(1)))
+    bookreport("ingest")
+    bookstore.put(f"other/{(HOUR + 1).partition}FULL")
+    before = sql("select l::text from ledger l"), sql("select count(*) from loads")
+    for mistake in ({"S3_BUCKET": "absent"}, {"S3_PREFIX": "other"}):
+        stopped = bookreport("ingest", "--json", **mistake)
+        assert (stopped.code, stopped.out, stopped.error["kind"]) == (6, "", "config")
+        assert next(iter(mistake.values())) in stopped.error["message"]
+    assert (sql("select l::text from ledger l"), sql("select count(*) from loads")) == before
+    assert bookreport("ingest", "--new-source", S3_PREFIX="other").code == 0
+    assert sql("select prefix from source") == [("other/",)]
+
+
+def test_a_dry_run_tells_how_headers_are_read_and_writes_nothing(bookreport: Run, bookstore: Bookstore, sql: Sql) -> None:
+    sold = [*purchases_of(1)[:3], Purchase("eva", UNKNOWN)]
+    bookstore.fill(HOUR, csv_file(sold, SPELLINGS[1]), csv_file(sold, SPELLINGS[1]))
+    bookstore.fill(HOUR + 1, b"Shop," + csv_file([]) + f"x,ana,{ENGLISH},1,2.50\n".encode())
+    made = bookreport("ingest", "--dry-run", "--json")
+    assert made.code == 0
+    assert [hour["outcome"] for hour in made.json["hours"]] == ["would-load", "would-load"]
+    first, second = made.json["readings"]
+    known = [purchase for purchase in sold if purchase.isbn10 in {book.isbn10 for book in BOOKS}]
+    assert (first["files"], first["header"]) == (2, "Price,Qty,ISBN-10,User ID")
+    assert first["columns"] == SPELLINGS[1]
+    assert first["rows"] == [[p.unit_price, str(p.quantity), p.isbn10, p.user_id] for p in sold[:3]]
+    assert first["isbns_matched_percent"] == 100 * len(known) / len(sold)
+    assert second["extra"] == ["Shop"]
+    assert sql("select count(*) from ledger union all select count(*) from loads") == [(0,), (0,)]
+    text = bookreport("ingest", "--dry-run")
+    assert (text.code, "Price,Qty,ISBN-10,User ID" in text.out) == (0, True)
+
+
+def test_sample_data_is_loaded_and_never_written_over_anything(bookreport: Run, empty_database_url: str) -> None:
+    sample = ("sample", "--hours", "3", "--rows", "60", "--titles", "50")
+    here = {"DATABASE_URL": empty_database_url, "S3_PREFIX": "samples"}
+    assert bookreport(*sample, **here).code == 0
+    assert bookreport("migrate", **here).code == 0
+    made = bookreport("run-hour", "--json", **here).json
+    assert [(hour["outcome"], hour["rows_loaded"]) for hour in made["hours"]] == [("loaded", 60), ("loaded", 60)]
+    refused = bookreport(*sample, **here)
+    assert (refused.code, "holds data already" in refused.err) == (6, True)
+
+
+@pytest.mark.parametrize("arguments", [["--language", "French"], ["--language", "french", "--language", "Spanish"]])
+def test_the_share_of_buyers_is_told_for_any_language(bookreport: Run, bookstore: Bookstore, arguments: list[str]) -> None:
+    sold = purchases_of(1)
+    bookstore.fill(HOUR, csv_file(sold))
+    bookreport("ingest")
+    made = bookreport("report", "--json", *arguments).json
+    expected = [truth.report(sold, BOOKS, name)["buyers"] for name in arguments[1::2]]
+    assert made["buyers_by_language"] == expected
+    assert bookreport("report", "--language", "Latin").err.startswith("Warning: the catalogue has no book in Latin")

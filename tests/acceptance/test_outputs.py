@@ -1,0 +1,188 @@
+"""What is said where: stdout for results, stderr for people, files whole."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bookreport import __version__
+from bookstore import ENGLISH, HOUR, SPANISH, UNKNOWN, Bookstore, csv_file, write_books
+from connection import Sql
+from truth import Book, Purchase
+
+Run = Callable[..., Any]
+
+FILE = csv_file([Purchase("ana", ENGLISH), Purchase("bob", SPANISH), Purchase("eva", UNKNOWN)])
+
+
+@pytest.fixture
+def loaded(bookreport: Run, bookstore: Bookstore) -> None:
+    bookstore.fill(HOUR, FILE)
+    assert bookreport("ingest").code == 0
+
+
+def test_the_result_is_on_stdout_and_all_else_on_stderr(bookreport: Run, bookstore: Bookstore) -> None:
+    bookstore.fill(HOUR, FILE)
+    ended = bookreport("run-hour")
+    assert ended.out.startswith("Books sold, 2024-05-01T13 to 2024-05-01T14 UTC\n")
+    assert "2024-05-01T13 loaded" in ended.err
+    assert "loaded:" not in ended.out
+    nothing = bookreport("run-hour")
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "nothing to load\n")
+
+
+def test_quiet_says_nothing_on_success_and_errors_all_the_same(bookreport: Run, bookstore: Bookstore) -> None:
+    bookstore.fill(HOUR, FILE)
+    assert bookreport("-q", "ingest").err == ""
+    assert bookreport("report", "--quiet").err == ""
+    failed = bookreport("run-hour", "-q", "--hour", str(HOUR + 1))
+    assert (failed.code, "is not complete" in failed.err) == (3, True)
+
+
+def test_verbose_says_more_before_and_after_the_command(bookreport: Run, bookstore: Bookstore) -> None:
+    bookstore.fill(HOUR, FILE)
+    for arguments in (["-v", "ingest"], ["ingest", "-v"]):
+        assert "S3 requests" in bookreport(*arguments).err
+
+
+@pytest.mark.usefixtures("loaded")
+def test_the_report_comes_in_every_format(bookreport: Run) -> None:
+    document = json.loads(bookreport("report", "--format", "json").out)
+    rows = list(csv.DictReader(io.StringIO(bookreport("report", "--format", "csv").out)))
+    assert document["schema"] == "bookreport.report/1"
+    assert [row["section"] for row in rows] == ["sales", "sales", "unmatched", "total", "buyers"]
+    assert rows[3]["sale_value"] == document["total"]["sale_value"] == "30.00"
+    assert rows[4]["percent"] == "33.33"
+    assert "| **Total** |" in bookreport("report", "--format", "markdown").out
+    assert "33.33% (1 of 3 users)" in bookreport("report").out
+
+
+@pytest.mark.usefixtures("loaded")
+def test_an_output_file_is_written_whole_or_not_at_all(bookreport: Run, tmp_path: Path) -> None:
+    there = tmp_path / "report.json"
+    ended = bookreport("report", "--json", "-o", str(there))
+    assert (ended.code, ended.out) == (0, "")
+    assert json.loads(there.read_text())["total"]["books_sold"] == 3
+    there.write_text("yesterday's")
+    assert bookreport("report", "--hour", str(HOUR + 1), "--json", "-o", str(there)).code == 3
+    assert there.read_text() == "yesterday's"
+    assert bookreport("report", "--format", "csv", "-o", str(there)).code == 0
+    assert there.read_text().startswith("section,format,")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+    assert there.stat().st_mode & 0o777 == 0o644
+
+
+def test_an_output_that_can_not_be_written_is_told_before_anything_is_done(
+    bookreport: Run, bookstore: Bookstore, sql: Sql, tmp_path: Path
+) -> None:
+    bookstore.fill(HOUR, FILE)
+    ended = bookreport("ingest", "--json", "-o", str(tmp_path / "absent" / "run.json"))
+    assert (ended.code, ended.out, ended.error["code"]) == (6, "", 6)
+    assert sql("select count(*) from loads") == [(0,)]
+
+
+def test_what_would_steer_a_terminal_never_gets_there(bookreport: Run, bookstore: Bookstore, sql: Sql) -> None:
+    steering = "\x1b]0;owned\x07\x1b[2J"
+    write_books(sql, [Book(ENGLISH, steering, "Spanish")])
+    bookstore.fill(
+        HOUR, csv_file([Purchase("ana", ENGLISH)], {"user_id": f"user{steering}", "isbn10": "isbn", "unit_price": "price"})
+    )
+    bookstore.fill(HOUR + 1, FILE)
+    ended = [bookreport("-v", "ingest"), bookreport("-v", "ingest", "--dry-run"), bookreport("report", "--last", "2h")]
+    assert [each.code for each in ended] == [4, 4, 0]
+    for each in ended:
+        assert not set(each.out + each.err) & {"\x1b", "\x07"}
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_reader_that_has_seen_enough_is_no_failure(command: str, environment: dict[str, str], tmp_path: Path) -> None:
+    ended = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{command} report --json | head -c 1"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "{", "")
+
+
+def test_a_closed_stdout_is_no_traceback(command: str, environment: dict[str, str], tmp_path: Path) -> None:
+    ended = subprocess.run(
+        ["bash", "-c", f"{command} --help | true; echo ${{PIPESTATUS[0]}}"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.stdout, ended.stderr) == ("0\n", "")
+
+
+def test_the_settings_may_stand_in_a_file(
+    bookreport: Run, environment: dict[str, str], bookstore: Bookstore, tmp_path: Path
+) -> None:
+    bookstore.fill(HOUR, FILE)
+    names = [name for name in environment if name not in ("PATH", "HOME")]
+    text = "".join(f"{name}='{environment[name]}'\n" for name in names)
+    unset = dict.fromkeys(names)
+    (tmp_path / "job.env").write_text(text)
+    assert bookreport("ingest", **unset).code == 6
+    assert bookreport("--env-file", "job.env", "ingest", **unset).code == 0
+    (tmp_path / "job.env").rename(tmp_path / ".env")
+    assert bookreport("report", **unset).code == 0
+
+
+def imported(environment: dict[str, str], tmp_path: Path, *arguments: str) -> set[str]:
+    """Return the packages that a command imports."""
+    code = (
+        "import sys\nfrom bookreport.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "-q", *arguments],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(ended.stderr.split())
+
+
+HEAVY = {"boto3", "botocore", "sqlalchemy", "psycopg2", "alembic", "rich", "jinja2", "dotenv"}
+
+
+def test_help_imports_nothing_heavy(environment: dict[str, str], tmp_path: Path) -> None:
+    for arguments in (["--help"], ["--version"], ["ingest", "--help"]):
+        assert not imported(environment, tmp_path, *arguments) & HEAVY
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_command_imports_what_it_needs_alone(environment: dict[str, str], tmp_path: Path) -> None:
+    report = imported(environment, tmp_path, "report", "--json")
+    assert not report & {"boto3", "botocore", "alembic"}
+    for arguments in (["ingest"], ["run-hour"], ["ingest", "--dry-run"]):
+        used = imported(environment, tmp_path, *arguments)
+        assert "boto3" in used
+        assert "alembic" not in used
+    assert "alembic" in imported(environment, tmp_path, "migrate")
+
+
+def test_the_version_is_that_of_the_package(bookreport: Run) -> None:
+    assert bookreport("--version").out == f"bookreport, version {__version__}\n"
+
+
+def test_every_command_explains_itself(bookreport: Run) -> None:
+    help_ = bookreport("--help")
+    assert help_.code == 0
+    for command in ("migrate", "ingest", "report", "run-hour", "sample", "demo"):
+        assert command in help_.out
+        assert bookreport(command, "-h").out.startswith(f"Usage: bookreport {command} [OPTIONS]")
