@@ -83,13 +83,13 @@ def test_every_hour_and_the_span_of_all_are_what_plain_python_says(
 
 
 def test_users_who_return_are_counted_once_over_the_span(sell: Fill, report: Callable[..., dict[str, Any]]) -> None:
-    # By the hour 100 %, 0 % and 0 %: an average would say 33.33.
+    # By the hour 100 %, 0 % and 0 %: an average would say 50.0 of two hours, and 33.33 of three.
     sell([Purchase("ana", SPANISH)])
-    sell([Purchase("ana", ENGLISH), Purchase("bob", ENGLISH)], HOUR + 1)
-    sell([Purchase("bob", ENGLISH), Purchase("eva", ENGLISH), Purchase("ana", ENGLISH)], HOUR + 2)
-    assert report(3)["buyers"] == {"language": "Spanish", "buyers": 1, "users": 3, "percent": 33.33}
-    assert report(2)["buyers"] == {"language": "Spanish", "buyers": 1, "users": 2, "percent": 50.0}
+    sell([Purchase(user, ENGLISH) for user in ("ana", "bob", "eva")], HOUR + 1)
+    sell([Purchase(user, ENGLISH) for user in ("ana", "bob", "eva", "zoe")], HOUR + 2)
     assert report(1)["buyers"] == {"language": "Spanish", "buyers": 1, "users": 1, "percent": 100.0}
+    assert report(2)["buyers"] == {"language": "Spanish", "buyers": 1, "users": 3, "percent": 33.33}
+    assert report(3)["buyers"] == {"language": "Spanish", "buyers": 1, "users": 4, "percent": 25.0}
 
 
 def test_who_bought_a_language_twice_is_one_buyer(sell: Fill, report: Callable[..., dict[str, Any]]) -> None:

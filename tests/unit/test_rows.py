@@ -60,6 +60,8 @@ UNDERSTOOD: list[tuple[str, str, list[str], list[str]]] = [
 
 REFUSED = [
     # What the header is, what is said of it, and what is advised.
+    ("user_id,isbn10,Price (EUR)", "Price (EUR)", "BOOKREPORT_COLUMNS="),
+    ("user_id,isbn10,quantity,revenue", "revenue", "BOOKREPORT_COLUMNS="),
     ("user_id,isbn10,price,amount", "'amount' beside a price may be copies or money", "BOOKREPORT_COLUMNS='quantity=amount'"),
     (
         "user_id,isbn10,unit price,Value",
