@@ -102,6 +102,10 @@ def output_options(*formats: str) -> Callable[[Command], Command]:
     return add
 
 
+excel_option = click.option(
+    "--excel", is_flag=True, help="CSV for a spreadsheet: with a byte order mark and CRLF, formulas in texts defused."
+)
+
 span_options = (
     click.option("--until", type=HourType(), metavar="HOUR", help="Hours before this one."),
     click.option("--since", type=HourType(), metavar="HOUR", help="Hours from this one on."),
@@ -266,7 +270,9 @@ def run_hour(
 @span_options[0]
 @span_options[1]
 @click.option("--hour", type=HourType(), metavar="HOUR", help="One hour.  [default: the newest loaded]")
-@output_options("table", "json", "csv", "markdown")
+@excel_option
+@click.option("--compare", type=click.Choice(["previous"]), help="With the change against the span before.")
+@output_options("table", "json", "csv", "markdown", "html")
 def report(
     *,
     hour: Hour | None,
@@ -275,19 +281,29 @@ def report(
     last: int | None,
     languages: tuple[str, ...],
     require_complete: bool,
+    compare: str | None,
+    excel: bool,
     format_: str,
     as_json: bool,
     output: Path | None,
 ) -> int:
-    """Print books sold and sale value by format and language, and the share of buyers of Spanish."""
+    """Print books sold and sale value by format and language, and the share of buyers of Spanish.
+
+    --format html makes one page to mail or print, compared with the span before; it needs the extra:
+    pip install 'bookreport[html]'.
+    """
+    format_ = "json" if as_json else format_
     if sum((hour is not None, since is not None or until is not None, last is not None)) > 1:
         raise Usage("give one of --hour, --since with --until, and --last")
     if (since is None) != (until is None):
         raise Usage("--since and --until go together", hint=f"for example --since {EXAMPLE} --until 2022-12-09T00")
+    _check_excel(format_, excel=excel)
     span = Span.of_hour(hour) if hour else _span(since, until) if since and until else None
     _try_output(output)
-    from bookreport import render, reports
+    from bookreport import page, render, reports
 
+    if format_ == "html":
+        page.require_libraries()
     with _database() as database:
         _require_schema(database)
         made = reports.make_report(
@@ -295,24 +311,29 @@ def report(
             span or reports.newest_span(database, last or 1),
             languages or (reports.SPANISH,),
             require_complete=require_complete,
+            compare=compare is not None or format_ == "html",
+            series=format_ in {"json", "html"},
         )
     _tell_unknown_languages([made])
     printers: dict[str, Callable[[Report], str]] = {
         "table": render.report_table,
-        "csv": render.report_csv,
+        "csv": partial(render.report_csv, excel=excel),
         "markdown": render.report_markdown,
         "json": lambda made: render.as_json(render.report_json(made)),
+        "html": page.report_page,
     }
-    _write(printers["json" if as_json else format_](made), output)
+    _write(printers[format_](made), output)
     return 0
 
 
 @commands.command()
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Show so many at most.")
 @click.option("--hour", type=HourType(), metavar="HOUR", help="Of this hour alone.")
+@excel_option
 @output_options("table", "json", "csv")
-def rejects(*, hour: Hour | None, limit: int, format_: str, as_json: bool, output: Path | None) -> int:
+def rejects(*, hour: Hour | None, limit: int, excel: bool, format_: str, as_json: bool, output: Path | None) -> int:
     """Print the records that were set aside, and why, newest hour first."""
+    _check_excel("json" if as_json else format_, excel=excel)
     from bookreport import ledger, render
 
     _try_output(output)
@@ -323,7 +344,7 @@ def rejects(*, hour: Hour | None, limit: int, format_: str, as_json: bool, outpu
     if as_json or format_ == "json":
         _write(render.as_json(render.rejects_json(found)), output)
     elif format_ == "csv":
-        _write(render.rejects_csv(found), output)
+        _write(render.rejects_csv(found, excel=excel), output)
     elif found:
         _write(render.rejects_table(found), output)
     else:
@@ -559,6 +580,11 @@ def _require_schema(database: Database) -> None:
     from bookreport import schema
 
     schema.require(database)
+
+
+def _check_excel(format_: str, *, excel: bool) -> None:
+    if excel and format_ != "csv":
+        raise Usage("--excel is for --format csv", hint="add --format csv")
 
 
 def _span(since: Hour, until: Hour) -> Span:

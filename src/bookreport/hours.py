@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -95,6 +95,30 @@ class Span:
     def of_hour(cls, hour: Hour) -> Span:
         """Return the span of one hour."""
         return cls(hour, hour + 1)
+
+    @classmethod
+    def runs(cls, hours: Iterable[Hour]) -> list[Span]:
+        """Return the spans that ascending `hours` make up."""
+        spans: list[Span] = []
+        for hour in hours:
+            if spans and spans[-1].until == hour:
+                spans[-1] = cls(spans[-1].since, hour + 1)
+            else:
+                spans.append(cls.of_hour(hour))
+        return spans
+
+    @property
+    def before(self) -> Span:
+        """The span of the same length that ends where this one starts."""
+        return Span(self.since + -len(self), self.since)
+
+    def days(self) -> Iterator[Span]:
+        """Give the span's UTC days; the first and the last may be parts of one."""
+        since = self.since
+        while since < self.until:
+            until = min(since + (24 - since.start.hour), self.until)
+            yield Span(since, until)
+            since = until
 
     def __len__(self) -> int:
         return (self.until.start - self.since.start) // ONE_HOUR

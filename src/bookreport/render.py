@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from bookreport.ledger import SetAside
     from bookreport.loader import Outcome
     from bookreport.preview import Preview
-    from bookreport.reports import Buyers, Report
+    from bookreport.reports import Buyers, Point, Report
 
 OUTCOMES = ("loaded", "reloaded", "unchanged", "failed", "locked", "not-ready")
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def money(amount: Decimal) -> str:
@@ -44,18 +45,17 @@ def plain(text: str) -> str:
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
+def named(name: str | None) -> str:
+    """Return the name of a format or language, harmless, and to be seen also where it is empty."""
+    return "(none)" if name is None else plain(name) if name.strip() else "(empty)"
+
+
 def report_json(report: Report) -> dict[str, object]:
-    """Return the report as `bookreport.report/1`."""
-    return {
+    """Return the report as `bookreport.report/1`; the span before and the series where the report has them."""
+    document: dict[str, object] = {
         "schema": "bookreport.report/1",
         "generated_at": report.generated_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "window": {"since": report.span.since.instant, "until": report.span.until.instant},
-        "coverage": {
-            "hours_expected": report.hours_expected,
-            "hours_loaded": report.hours_loaded,
-            "missing": [hour.instant for hour in report.missing],
-            "complete": not report.missing,
-        },
+        **_span_json(report),
         "sales": [
             {
                 "format": sale.format,
@@ -70,11 +70,27 @@ def report_json(report: Report) -> dict[str, object]:
             "sale_value": money(report.unmatched.sale_value),
             "isbns": report.unmatched.isbns,
         },
-        "total": {"books_sold": report.books_sold, "sale_value": money(report.sale_value)},
-        "buyers": _buyers_json(report.buyers[0]),
-        "buyers_by_language": [_buyers_json(buyers) for buyers in report.buyers],
+        **_headline_json(report),
+        "loaded_rows": report.loaded_rows,
         "rejected_rows": report.rejected_rows,
     }
+    if report.previous:
+        change = report.change
+        document["previous"] = {
+            **_span_json(report.previous),
+            **_headline_json(report.previous),
+            "change": change
+            and {
+                "books_sold": change.books_sold,
+                "books_sold_percent": _number(change.books_sold_percent),
+                "sale_value": money(change.sale_value),
+                "sale_value_percent": _number(change.sale_value_percent),
+                "percent_points": _number(change.points),
+            },
+        }
+    if report.series:
+        document["series"] = [_point_json(point) for point in report.series]
+    return document
 
 
 def run_json(
@@ -123,19 +139,17 @@ def as_json(document: dict[str, object]) -> str:
     return json.dumps(document, ensure_ascii=False, indent=2)
 
 
-def report_csv(report: Report) -> str:
-    """Return the report as CSV (RFC 4180, LF): one header; sections sales, unmatched, total, buyers."""
-    output = io.StringIO()
-    write = csv.writer(output, lineterminator="\n").writerow
-    write(("section", "format", "language", "books_sold", "sale_value", "users", "buyers", "percent"))
-    for sale in report.sales:
-        write(("sales", sale.format, sale.language, sale.books_sold, money(sale.sale_value), "", "", ""))
-    write(("unmatched", "", "", report.unmatched.books_sold, money(report.unmatched.sale_value), "", "", ""))
-    write(("total", "", "", report.books_sold, money(report.sale_value), "", "", ""))
-    for buyers in report.buyers:
-        percent = "" if buyers.percent is None else str(buyers.percent)
-        write(("buyers", "", buyers.language, "", "", buyers.users, buyers.buyers, percent))
-    return output.getvalue()
+def report_csv(report: Report, *, excel: bool = False) -> str:
+    """Return the report as CSV: one header; sections sales, unmatched, total, buyers, and those of the span before."""
+    header = ("section", "format", "language", "books_sold", "sale_value", "users", "buyers", "percent")
+    sales = [
+        ("sales", sale.format, sale.language, sale.books_sold, money(sale.sale_value), "", "", "") for sale in report.sales
+    ]
+    unmatched = ("unmatched", "", "", report.unmatched.books_sold, money(report.unmatched.sale_value), "", "", "")
+    rows = [*sales, unmatched, *_headline_rows(report, "")]
+    if report.previous:
+        rows += _headline_rows(report.previous, "previous_")
+    return _csv(header, rows, texts=(1, 2), excel=excel)
 
 
 def report_table(report: Report) -> str:
@@ -147,6 +161,7 @@ def report_table(report: Report) -> str:
         _table(("Format", "Language", "Books", "Value", "Share"), rows, right=(2, 3, 4), total=True),
         "",
         *(_buyers_line(buyers) for buyers in report.buyers),
+        *_change_lines(report),
         *_coverage_lines(report),
     ]
     return "\n".join(lines)
@@ -167,7 +182,10 @@ def report_markdown(report: Report) -> str:
         "",
         *(f"| {' | '.join(row)} |" for row in table),
         "",
-        *(f"{_markdown(line)}  " for line in [*map(_buyers_line, report.buyers), *_coverage_lines(report)]),
+        *(
+            f"{_markdown(line)}  "
+            for line in [*map(_buyers_line, report.buyers), *_change_lines(report), *_coverage_lines(report)]
+        ),
     ]
     return "\n".join(lines)
 
@@ -212,14 +230,10 @@ def rejects_json(rejects: Sequence[SetAside]) -> dict[str, object]:
     }
 
 
-def rejects_csv(rejects: Sequence[SetAside]) -> str:
-    """Return rejects as CSV (RFC 4180, LF)."""
-    output = io.StringIO()
-    write = csv.writer(output, lineterminator="\n").writerow
-    write(("hour", "key", "line_number", "reason", "raw"))
-    for reject in rejects:
-        write((reject.hour.instant, reject.key, reject.line_number, reject.reason, reject.raw))
-    return output.getvalue()
+def rejects_csv(rejects: Sequence[SetAside], *, excel: bool = False) -> str:
+    """Return rejects as CSV."""
+    rows = [(reject.hour.instant, reject.key, reject.line_number, reject.reason, reject.raw) for reject in rejects]
+    return _csv(("hour", "key", "line_number", "reason", "raw"), rows, texts=(1, 3, 4), excel=excel)
 
 
 def rejects_table(rejects: Sequence[SetAside]) -> str:
@@ -276,9 +290,80 @@ def _outcome_json(outcome: Outcome) -> dict[str, object]:
     }
 
 
+def _span_json(report: Report) -> dict[str, object]:
+    return {
+        "window": {"since": report.span.since.instant, "until": report.span.until.instant},
+        "coverage": {
+            "hours_expected": report.hours_expected,
+            "hours_loaded": report.hours_loaded,
+            "missing": [hour.instant for hour in report.missing],
+            "complete": not report.missing,
+        },
+    }
+
+
+def _headline_json(report: Report) -> dict[str, object]:
+    return {
+        "total": {"books_sold": report.books_sold, "sale_value": money(report.sale_value)},
+        "buyers": _buyers_json(report.buyers[0]),
+        "buyers_by_language": [_buyers_json(buyers) for buyers in report.buyers],
+    }
+
+
 def _buyers_json(buyers: Buyers) -> dict[str, object]:
-    percent = None if buyers.percent is None else float(buyers.percent)
-    return {"language": buyers.language, "buyers": buyers.buyers, "users": buyers.users, "percent": percent}
+    return {
+        "language": buyers.language,
+        "buyers": buyers.buyers,
+        "users": buyers.users,
+        "percent": _number(buyers.percent),
+    }
+
+
+def _point_json(point: Point) -> dict[str, object]:
+    known = point.hours_loaded > 0
+    return {
+        "since": point.span.since.instant,
+        "until": point.span.until.instant,
+        "hours_loaded": point.hours_loaded,
+        "books_sold": point.books_sold if known else None,
+        "sale_value": money(point.sale_value) if known else None,
+        "buyers": point.buyers.buyers if known else None,
+        "users": point.buyers.users if known else None,
+        "percent": _number(point.buyers.percent),
+    }
+
+
+def _number(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[object]], *, texts: Sequence[int], excel: bool) -> str:
+    """Return CSV (RFC 4180) with LF and the cells as they are.
+
+    `excel`: for a spreadsheet, that is with a byte order mark and CRLF, and in the columns `texts`, which hold other
+    people's text, with an apostrophe before what it would take for a formula.
+    """
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\r\n" if excel else "\n")
+    writer.writerow(header)
+    for row in rows:
+        cells = list(row)
+        for position in texts if excel else ():
+            if str(cells[position] or "").startswith(_FORMULA):
+                cells[position] = f"'{cells[position]}"
+        writer.writerow(cells)
+    return ("\ufeff" if excel else "") + output.getvalue()
+
+
+def _headline_rows(report: Report, of: str) -> list[tuple[object, ...]]:
+    total = (f"{of}total", "", "", report.books_sold, money(report.sale_value), "", "", "")
+    return [
+        total,
+        *(
+            (f"{of}buyers", "", buyers.language, "", "", buyers.users, buyers.buyers, buyers.percent)
+            for buyers in report.buyers
+        ),
+    ]
 
 
 def _sales_rows(report: Report) -> list[tuple[str, ...]]:
@@ -286,19 +371,47 @@ def _sales_rows(report: Report) -> list[tuple[str, ...]]:
         share = f"{100 * value / report.sale_value:.1f}%" if report.sale_value else ""
         return (format_, language, f"{books_sold:,}", f"{Decimal(money(value)):,}", share)
 
-    rows = [row(_name(sale.format), _name(sale.language), sale.books_sold, sale.sale_value) for sale in report.sales]
+    rows = [row(named(sale.format), named(sale.language), sale.books_sold, sale.sale_value) for sale in report.sales]
     if report.unmatched.books_sold:
         rows.append(row("(no such book)", "", report.unmatched.books_sold, report.unmatched.sale_value))
     return [*rows, row("Total", "", report.books_sold, report.sale_value)]
 
 
-def _name(name: str | None) -> str:
-    return "(none)" if name is None else plain(name)
-
-
 def _buyers_line(buyers: Buyers) -> str:
     share = "n/a" if buyers.percent is None else f"{buyers.percent}%"
     return f"Users who bought a book in {plain(buyers.language)}: {share} ({buyers.buyers:,} of {buyers.users:,} users)"
+
+
+def signed(amount: Decimal | int | None, unit: str = "") -> str:
+    """Return a change with its sign, as `+1,234` or `-3.4%`; `n/a` where there is none."""
+    if amount is None:
+        return "n/a"
+    return f"{Decimal(money(amount)) if isinstance(amount, Decimal) and not unit else amount:+,}{unit}"
+
+
+def not_comparable(report: Report) -> str:
+    """Return why the report is not compared with the span before."""
+    before = report.previous
+    if before is None:
+        return ""
+    missing = [
+        f"{counted(len(of.missing), 'hour')} of {which} {'is' if len(of.missing) == 1 else 'are'} not loaded"
+        for which, of in (("this span", report), ("the span before", before))
+        if of.missing
+    ]
+    return f"No comparison with the span before: {' and '.join(missing)}"
+
+
+def _change_lines(report: Report) -> list[str]:
+    if report.previous is None:
+        return []
+    change = report.change
+    if change is None:
+        return [not_comparable(report)]
+    books = f"books {signed(change.books_sold)} ({signed(change.books_sold_percent, '%')})"
+    value = f"value {signed(change.sale_value)} ({signed(change.sale_value_percent, '%')})"
+    buyers = f"users who bought in {plain(report.buyers[0].language)} {signed(change.points, ' points')}"
+    return [f"Against {report.previous.span}: {books}, {value}, {buyers}"]
 
 
 def _coverage_lines(report: Report) -> list[str]:
@@ -314,18 +427,16 @@ def _coverage_lines(report: Report) -> list[str]:
 
 def _hours(hours: Sequence[Hour], most: int = 6) -> str:
     """Return hours in words, runs of them as spans."""
-    spans: list[Span] = []
-    for hour in hours:
-        if spans and spans[-1].until == hour:
-            spans[-1] = Span(spans[-1].since, hour + 1)
-        else:
-            spans.append(Span.of_hour(hour))
-    told = [str(span.since) if len(span) == 1 else f"{span.since} to {span.until}" for span in spans]
-    return ", ".join(told[:most]) + (f" and {len(told) - most} more" if len(told) > most else "")
+    spans = Span.runs(hours)
+    told = [str(span.since) if len(span) == 1 else f"{span.since} to {span.until}" for span in spans[:most]]
+    return ", ".join(told) + (f" and {len(spans) - most} more" if len(spans) > most else "")
 
 
 def _markdown(cell: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", cell)
+    """Return `cell` so that neither a ticket nor a chat sees markup, a link or a mention in it."""
+    entities = cell.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    # A zero-width blank after @ keeps it from calling somebody; a backslash would not.
+    return re.sub(r"([\\`*_{}\[\]#|~$]|:(?=//)|(?<=www)\.)", r"\\\1", entities).replace("@", "@\u200b")
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = (), total: bool = False) -> str:

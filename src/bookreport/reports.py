@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
+from typing import Any
 
 from bookreport.database import Database, Transaction
 from bookreport.errors import NotReady
 from bookreport.hours import Hour, Span
 
 SPANISH = "Spanish"
+
+LONGEST_BY_HOUR = 96
+"""Hours of the longest span whose series goes by hour; that of a longer one goes by day."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,37 @@ class Buyers:
 
 
 @dataclass(frozen=True)
+class Point:
+    """One hour or one UTC day of a span. Its figures are of `hours_loaded` hours; with none they are unknown, not zero."""
+
+    span: Span
+    hours_loaded: int
+    books_sold: int
+    sale_value: Decimal
+    buyers: Buyers
+
+    @property
+    def is_complete(self) -> bool:
+        return self.hours_loaded == len(self.span)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What changed since the span before; a percentage is None where there was nothing before, `points` are of `percent`."""
+
+    books_sold: int
+    books_sold_percent: Decimal | None
+    sale_value: Decimal
+    sale_value_percent: Decimal | None
+    points: Decimal | None
+
+
+@dataclass(frozen=True)
 class Report:
-    """The report of one span. `missing`: its hours that are not loaded; `sales` by sale value, largest first."""
+    """The report of one span. `missing`: its hours that are not loaded; `sales` by sale value, largest first.
+
+    `previous` is the report of the span before, `series` the figures by hour or day; both only where they were asked for.
+    """
 
     span: Span
     generated_at: datetime
@@ -59,8 +92,11 @@ class Report:
     sales: tuple[Sale, ...]
     unmatched: Unmatched
     buyers: tuple[Buyers, ...]
+    loaded_rows: int
     rejected_rows: int
     unknown_languages: tuple[str, ...]
+    previous: Report | None = None
+    series: tuple[Point, ...] = ()
 
     @property
     def hours_expected(self) -> int:
@@ -80,6 +116,22 @@ class Report:
         with localcontext(prec=1000):
             return sum((sale.sale_value for sale in self.sales), self.unmatched.sale_value)
 
+    @property
+    def change(self) -> Change | None:
+        """The change since the span before; None unless every hour of both is loaded, since anything else misleads."""
+        before = self.previous
+        if before is None or before.missing or self.missing:
+            return None
+        percents = self.buyers[0].percent, before.buyers[0].percent
+        with localcontext(prec=1000):
+            return Change(
+                books_sold=self.books_sold - before.books_sold,
+                books_sold_percent=_percent_change(before.books_sold, self.books_sold),
+                sale_value=self.sale_value - before.sale_value,
+                sale_value_percent=_percent_change(before.sale_value, self.sale_value),
+                points=None if percents[0] is None or percents[1] is None else percents[0] - percents[1],
+            )
+
 
 def newest_span(database: Database, hours: int = 1) -> Span:
     """Return the span of that many hours that ends with the newest loaded one; raises NotReady when none is loaded."""
@@ -92,18 +144,23 @@ def newest_span(database: Database, hours: int = 1) -> Span:
 
 
 def make_report(
-    database: Database, span: Span, languages: Sequence[str] = (SPANISH,), *, require_complete: bool = False
+    database: Database,
+    span: Span,
+    languages: Sequence[str] = (SPANISH,),
+    *,
+    require_complete: bool = False,
+    compare: bool = False,
+    series: bool = False,
 ) -> Report:
     """Return the report of `span`, all of it from one snapshot of the database.
 
+    `compare`: with the report of the span before; `series`: with the figures by hour or day, for the first language.
     Raises NotReady when no hour of the span is loaded, or, under `require_complete`, when one is missing.
     """
     with database.transaction(snapshot=True) as transaction:
-        bounds = {"since": span.since.start, "until": span.until.start}
-        coverage = transaction.rows("coverage", **bounds)
-        loaded = {Hour(row.hour) for row in coverage}
-        missing = tuple(hour for hour in span if hour not in loaded)
-        if not loaded:
+        coverage = transaction.rows("coverage", **_bounds(span))
+        missing = _missing(span, coverage)
+        if not coverage:
             raise NotReady(f"no hour of {span} is loaded", hint="load them: bookreport ingest", hour=_only_hour(span))
         if missing and require_complete:
             raise NotReady(
@@ -111,39 +168,88 @@ def make_report(
                 hint="load them: bookreport ingest; or report without --require-complete",
                 hour=missing[0].instant,
             )
-        sold = transaction.rows("sales", **bounds)
-        matched = [Sale(row.format, row.language, row.books_sold, row.sale_value) for row in sold if row.matched]
-        buyers, unknown = _buyers(transaction, bounds, languages)
-        return Report(
-            span=span,
-            generated_at=datetime.now(UTC).replace(microsecond=0),
-            missing=missing,
-            sales=tuple(matched),
-            unmatched=next(
-                (Unmatched(row.books_sold, row.sale_value, row.isbns) for row in sold if not row.matched),
-                Unmatched(0, Decimal(0), 0),
-            ),
-            buyers=buyers,
-            rejected_rows=sum(row.rows_rejected for row in coverage),
-            unknown_languages=unknown,
+        spellings = _spellings(transaction, languages)
+        made = _report(transaction, span, coverage, spellings)
+        if compare:
+            before = span.before
+            coverage = transaction.rows("coverage", **_bounds(before))
+            made = replace(made, previous=_report(transaction, before, coverage, spellings))
+        if series:
+            made = replace(made, series=_series(transaction, span, spellings))
+        return made
+
+
+def _report(transaction: Transaction, span: Span, coverage: Sequence[Any], spellings: Mapping[str, list[str]]) -> Report:
+    sold = transaction.rows("sales", **_bounds(span))
+    buyers, unknown = _buyers(transaction, span, spellings)
+    return Report(
+        span=span,
+        generated_at=datetime.now(UTC).replace(microsecond=0),
+        missing=_missing(span, coverage),
+        sales=tuple(Sale(row.format, row.language, row.books_sold, row.sale_value) for row in sold if row.matched),
+        unmatched=next(
+            (Unmatched(row.books_sold, row.sale_value, row.isbns) for row in sold if not row.matched),
+            Unmatched(0, Decimal(0), 0),
+        ),
+        buyers=buyers,
+        loaded_rows=sum(row.rows_loaded for row in coverage),
+        rejected_rows=sum(row.rows_rejected for row in coverage),
+        unknown_languages=unknown,
+    )
+
+
+def _series(transaction: Transaction, span: Span, spellings: Mapping[str, list[str]]) -> tuple[Point, ...]:
+    language, names = next(iter(spellings.items()))
+    steps, step = (list(span.days()), "day") if len(span) > LONGEST_BY_HOUR else (list(map(Span.of_hour, span)), "hour")
+    bounds = _bounds(span) | {"step": step}
+    sold = {row.starts: row for row in transaction.rows("sales_by_step", **bounds)}
+    bought = {row.starts: row for row in transaction.rows("buyers_by_step", **bounds, spellings=names)}
+    points = []
+    for part in steps:
+        starts = part.since.start.replace(hour=0) if step == "day" else part.since.start
+        sales, users = sold.get(starts), bought.get(starts)
+        points.append(
+            Point(
+                part,
+                hours_loaded=sales.hours_loaded if sales else 0,
+                books_sold=sales.books_sold if sales else 0,
+                sale_value=sales.sale_value if sales else Decimal(0),
+                buyers=Buyers(language.strip(), users.buyers if users else 0, users.users if users else 0),
+            )
         )
+    return tuple(points)
+
+
+def _bounds(span: Span) -> dict[str, Any]:
+    return {"since": span.since.start, "until": span.until.start}
+
+
+def _missing(span: Span, coverage: Sequence[Any]) -> tuple[Hour, ...]:
+    loaded = {Hour(row.hour) for row in coverage}
+    return tuple(hour for hour in span if hour not in loaded)
+
+
+def _percent_change(before: Decimal | int, now: Decimal | int) -> Decimal | None:
+    return (Decimal(100 * (now - before)) / before).quantize(Decimal("0.1"), ROUND_HALF_UP) if before else None
 
 
 def _buyers(
-    transaction: Transaction, bounds: dict[str, datetime], languages: Sequence[str]
+    transaction: Transaction, span: Span, spellings: Mapping[str, list[str]]
 ) -> tuple[tuple[Buyers, ...], tuple[str, ...]]:
     """Return the buyers of each language, and those languages in which the catalogue has no book."""
+    users: int = transaction.one("users", **_bounds(span)).users
+    found = [
+        Buyers(language.strip(), transaction.one("buyers", **_bounds(span), spellings=names).buyers, users)
+        for language, names in spellings.items()
+    ]
+    return tuple(found), tuple(language for language, names in spellings.items() if not names)
+
+
+def _spellings(transaction: Transaction, languages: Sequence[str]) -> dict[str, list[str]]:
+    """Return how the catalogue spells each language."""
+    # Postgres folds case by the database's locale, which may know ASCII alone; Python knows all of Unicode.
     known = [row.language for row in transaction.rows("languages")]
-    users: int = transaction.one("users", **bounds).users
-    found, unknown = [], []
-    for language in languages:
-        # Postgres folds case by the database's locale, which may know ASCII alone; Python knows all of Unicode.
-        spellings = [name for name in known if _same_language(name, language)]
-        if not spellings:
-            unknown.append(language)
-        buyers: int = transaction.one("buyers", **bounds, spellings=spellings).buyers
-        found.append(Buyers(language.strip(), buyers, users))
-    return tuple(found), tuple(unknown)
+    return {language: [name for name in known if _same_language(name, language)] for language in languages}
 
 
 def _same_language(one: str, other: str) -> bool:

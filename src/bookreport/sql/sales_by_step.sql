@@ -1,0 +1,11 @@
+-- Books sold and sale value of a span by hour or day (:step), unmatched ones included, with the loaded hours in each.
+select date_trunc(cast(:step as text), l.hour, 'UTC') as starts, count(*) as hours_loaded,
+    coalesce(sum(s.books_sold), 0)::bigint as books_sold, coalesce(sum(s.sale_value), 0) as sale_value
+from ledger l left join (
+    select hour, sum(books_sold) as books_sold, sum(sale_value) as sale_value
+    from hour_sums
+    where hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)
+    group by hour
+) s on s.hour = l.hour
+where l.status = 'loaded' and l.hour >= cast(:since as timestamptz) and l.hour < cast(:until as timestamptz)
+group by starts
