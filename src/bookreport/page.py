@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,11 +14,14 @@ from typing import Any
 from bookreport import __version__
 from bookreport.errors import Configuration
 from bookreport.hours import ONE_HOUR, Span
-from bookreport.render import counted, money, named, not_comparable, plain, report_json, signed
+from bookreport.render import counted, money, named, not_comparable, report_json, signed
 from bookreport.reports import Point, Report, Sale
 
-MOST_PANELS, MOST_BARS = 30, 10
+MOST_PANELS, MOST_BARS = 30, 8
 """Formats with a chart of their own, and languages with a bar in it; whatever is left out is in the table."""
+
+LONGEST_NAME = 60
+"""Characters that are shown of a format or language; the JSON in the page has all of them."""
 
 TEXT, MUTED, BAR, GAP, GRID = "#1b1f24", "#57606a", "#1f5fa8", "#f3dcc4", "#d0d7de"
 """Colours of a chart by itself; the page's style sheet sets its own, for light and dark."""
@@ -25,7 +29,7 @@ TEXT, MUTED, BAR, GAP, GRID = "#1b1f24", "#57606a", "#1f5fa8", "#f3dcc4", "#d0d7
 CONFIG = {
     "aria": False,
     "background": None,
-    "font": "system-ui, sans-serif",
+    "font": "sans-serif",
     "text": {"color": TEXT, "fontSize": 12},
     "axis": {"labelColor": MUTED, "labelFontSize": 12, "domain": False, "ticks": False, "gridColor": GRID, "title": None},
     "view": {"stroke": None},
@@ -73,7 +77,7 @@ def report_page(report: Report) -> str:
         loader=PackageLoader("bookreport"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
-    environment.filters |= {"money": _money, "named": named, "plain": plain, "share": _share}
+    environment.filters |= {"money": _money, "name": _name, "share": _share}
     return environment.get_template("report.html").render(
         report=report,
         span=span_in_words(report.span),
@@ -107,12 +111,17 @@ def _day(instant: datetime) -> str:
     return f"{instant:%A} {instant.day} {instant:%B %Y}"
 
 
+def _name(name: str | None) -> str:
+    whole = named(name)
+    return whole if len(whole) <= LONGEST_NAME else f"{whole[: LONGEST_NAME - 1]}…"
+
+
 def _money(amount: Decimal) -> str:
     return f"{Decimal(money(amount)):,}"
 
 
-def _share(part: Decimal | int, whole: Decimal | int) -> str:
-    return f"{100 * part / whole:.1f}%" if whole else "n/a"
+def _share(part: Decimal | int, whole: Decimal | int, decimals: int = 1) -> str:
+    return f"{100 * part / whole:.{decimals}f}%" if whole else "n/a"
 
 
 def _figures(report: Report) -> Iterator[Figure]:
@@ -133,7 +142,7 @@ def _figures(report: Report) -> Iterator[Figure]:
         else "",
     )
     yield Figure(
-        f"Users who bought in {plain(buyers.language)}",
+        f"Users who bought in {_name(buyers.language)}",
         "n/a" if buyers.percent is None else f"{buyers.percent}%",
         f"{buyers.buyers:,} of {counted(buyers.users, 'user')}",
         f"{signed(change.points, ' points')} on the {length} before ({before.buyers[0].percent}%)"
@@ -155,8 +164,8 @@ def _panels(sales: Sequence[Sale]) -> Iterator[Chart]:
     for of in sorted(by_format, key=lambda of: -sum(sale.books_sold for sale in of))[:MOST_PANELS]:
         of.sort(key=lambda sale: -sale.books_sold)
         shown, rest = of[:MOST_BARS], of[MOST_BARS:]
-        told = ", ".join(f"{named(sale.language)} {sale.books_sold:,}" for sale in shown)
-        title = named(of[0].format)
+        told = ", ".join(f"{_name(sale.language)} {sale.books_sold:,}" for sale in shown)
+        title = _name(of[0].format)
         yield Chart(
             title,
             _svg(_bars(shown, longest)),
@@ -172,16 +181,21 @@ def _bars(sales: Sequence[Sale], longest: int) -> dict[str, Any]:
     """Return the Vega-Lite specification of sorted bars, labelled on the left, with their numbers at their ends."""
     labels, width, row = 82, 146, 24
     rows = [
-        {"place": place, "name": named(sale.language), "books": sale.books_sold, "number": f"{sale.books_sold:,}"}
+        {"place": place, "name": _name(sale.language), "books": sale.books_sold, "number": f"{sale.books_sold:,}"}
         for place, sale in enumerate(sales)
     ]
-    place = {"field": "place", "type": "ordinal", "axis": None, "scale": {"paddingInner": 0.35, "paddingOuter": 0.2}}
+    place = {
+        "field": "place",
+        "type": "ordinal",
+        "axis": None,
+        "scale": {"paddingInner": 0.35, "paddingOuter": 0.2, "round": True},
+    }
     # Two fifths of the width are kept for the number at the end of the longest bar.
     books = {
         "field": "books",
         "type": "quantitative",
         "axis": None,
-        "scale": {"domain": [0, longest * 1.7 or 1], "nice": False},
+        "scale": {"domain": [0, longest * 1.7 or 1], "nice": False, "round": True},
     }
     return {
         "width": width,
@@ -210,7 +224,7 @@ def _bars(sales: Sequence[Sale], longest: int) -> dict[str, Any]:
 def _lines(report: Report) -> Iterator[Chart]:
     """Give the charts of sale value and share of buyers by hour or day."""
     series, by_day = report.series, _by_day(report.series)
-    step, language = "day" if by_day else "hour", plain(report.buyers[0].language)
+    step, language = "day" if by_day else "hour", _name(report.buyers[0].language)
     values = [point.sale_value if point.hours_loaded else None for point in series]
     percents = [point.buyers.percent for point in series]
     yield Chart(
@@ -247,17 +261,24 @@ def _line(series: Sequence[Point], values: Sequence[Decimal | None], *, by_day: 
     ends = [rows[0]["since"], rows[-1]["until"]]
     midnight = "utcFormat(datum.value, '%-d %b')"
     clock = f"utchours(datum.value) ? utcFormat(datum.value, '%H:%M') : {midnight}"
+    ticks = [_milliseconds(instant) for instant in _ticks(series, by_day=by_day)]
     time = {
         "type": "temporal",
         "scale": {"type": "utc", "domain": ends, "nice": False},
-        "axis": {"labelExpr": midnight if by_day else clock, "grid": False, "tickCount": 6, "labelPadding": 6},
+        "axis": {
+            "labelExpr": midnight if by_day else clock,
+            "grid": False,
+            "values": ticks,
+            "labelPadding": 6,
+            "labelFlush": False,
+        },
     }
     height = {"type": "quantitative", "scale": {"zero": True}, "axis": {"tickCount": 4, "format": ",~f"}}
     broken = {"type": "line", "color": BAR, "strokeWidth": 2, "invalid": "break-paths-show-path-domains"}
     dot = {"type": "point", "size": 14, "invalid": "filter"}
     return {
-        "width": 460,
-        "height": 190,
+        "width": 400,
+        "height": 180,
         "autosize": {"type": "fit", "contains": "padding"},
         "padding": {"left": 0, "right": 20, "top": 8, "bottom": 0},
         "data": {"values": rows},
@@ -286,6 +307,15 @@ def _line(series: Sequence[Point], values: Sequence[Decimal | None], *, by_day: 
         ],
         "config": CONFIG,
     }
+
+
+def _ticks(series: Sequence[Point], *, by_day: bool) -> list[datetime]:
+    """Return the days, or the round hours, that are written below a line: seven at the most."""
+    if by_day:
+        days = [point.span.since.start for point in series if point.span.since.start.hour == 0]
+        return days[:: math.ceil(len(days) / 7)]
+    every = next(hours for hours in (1, 2, 3, 6, 12, 24) if len(series) <= 7 * hours)
+    return [point.span.since.start for point in series if point.span.since.start.hour % every == 0]
 
 
 def _in_words(subject: str, series: Sequence[Point], values: Sequence[Decimal | None], *, by_day: bool, show: Any) -> str:

@@ -200,13 +200,14 @@ def _report(transaction: Transaction, span: Span, coverage: Sequence[Any], spell
 
 def _series(transaction: Transaction, span: Span, spellings: Mapping[str, list[str]]) -> tuple[Point, ...]:
     language, names = next(iter(spellings.items()))
-    steps, step = (list(span.days()), "day") if len(span) > LONGEST_BY_HOUR else (list(map(Span.of_hour, span)), "hour")
-    bounds = _bounds(span) | {"step": step}
+    by_day = len(span) > LONGEST_BY_HOUR
+    steps = span.days() if by_day else map(Span.of_hour, span)
+    bounds = _bounds(span) | {"step": "1 day" if by_day else "1 hour"}
     sold = {row.starts: row for row in transaction.rows("sales_by_step", **bounds)}
     bought = {row.starts: row for row in transaction.rows("buyers_by_step", **bounds, spellings=names)}
     points = []
     for part in steps:
-        starts = part.since.start.replace(hour=0) if step == "day" else part.since.start
+        starts = part.since.start.replace(hour=0) if by_day else part.since.start
         sales, users = sold.get(starts), bought.get(starts)
         points.append(
             Point(
