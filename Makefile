@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults bench lint readme lock build clean
+.PHONY: help demo test test-faults test-page picture bench lint readme lock build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -18,6 +18,13 @@ test: $(INSTALLED) ## run all tests
 
 test-faults: $(INSTALLED) ## run only the tests that kill, cut and race
 	$(BIN)/pytest tests/faults
+
+test-page: $(INSTALLED) ## open the report's page in Chromium (Debian: chromium), and look that all is well
+	$(BIN)/pytest -m browser
+
+picture: demo ## draw the picture of the page for README.md anew, with Chromium
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1024,800 \
+		--user-data-dir=$$(mktemp -d) --screenshot=tests/pictures/report.png bookreport-demo.html
 
 bench: $(INSTALLED) ## measure speed and memory beside psql's \copy
 	$(BIN)/python tests/bench/bench.py
@@ -40,7 +47,7 @@ build: $(INSTALLED) ## build the sdist and the wheel into dist/
 	$(BIN)/python -m build --no-isolation
 
 clean: ## remove what make and the tools made
-	rm -rf .venv dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv dist bookreport-demo.html .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bookreport needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". If you have a newer one: make PYTHON=python3.11")'

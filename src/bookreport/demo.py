@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 EXTRA_HINT = "install them: pip install 'bookreport[demo]'"
 FIRST_HOUR = Hour.parse("2022-12-08T00")
+PAGE = "bookreport-demo.html"
 BUCKET, ACCESS_KEY, SECRET_KEY = "bookstore", "bookreport-demo", "bookreport-demo-secret"
 
 READY_SECONDS = 60
@@ -112,7 +113,7 @@ def s3(folder: Path, *, keep: bool = False, access_key: str = ACCESS_KEY, secret
 def run(say: Callable[[str], object], *, keep: bool) -> None:
     """Start the servers, then do by `bookreport` itself what a new user would do; stop what was started.
 
-    `say` gets the lines that tell what happens. `keep`: leave the servers running, and tell how to go on by hand, and how to
+    The report's page is left in the working directory. `say` gets the lines that tell what happens. `keep`: leave the servers running, and tell how to go on by hand, and how to
     stop them.
     """
     folder = Path(tempfile.mkdtemp(prefix="bookreport-demo-"))
@@ -140,6 +141,9 @@ def run(say: Callable[[str], object], *, keep: bool) -> None:
         _bookreport(say, settings, "ingest")
         _bookreport(say, settings, "report", "--hour", str(FIRST_HOUR + 12))
         _bookreport(say, settings, "report", "--last", "24h")
+        day = ("--since", str(FIRST_HOUR), "--until", str(FIRST_HOUR + 24))
+        _bookreport(say, settings, "report", *day, "--format", "html", "-o", PAGE)
+        say(f"\nThe same as a page, to be opened in a browser: {Path(PAGE).absolute()}")
         if keep:
             say("\nThe servers are left running. To go on by hand:\n")
             say(f"  export {' '.join(f'{name}={shlex.quote(value)}' for name, value in settings.items())}")

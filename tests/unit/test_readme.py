@@ -81,12 +81,14 @@ def test_a_line_of_the_crontab_has_five_fields_and_absolute_paths_and_parses(job
     assert parse(match["command"]) in commands.commands
 
 
-def test_the_crontab_loads_hourly_looks_through_the_whole_bucket_monthly_and_tells_someone() -> None:
-    hourly, monthly = cron_jobs()
+def test_the_crontab_loads_hourly_looks_through_the_whole_bucket_monthly_reports_weekly_and_tells_someone() -> None:
+    hourly, monthly, weekly = cron_jobs()
     assert re.match(r"[0-9]+ \* \* \* \* ", hourly)
     assert hourly.endswith(" run-hour")
     assert re.match(r"[0-9]+ [0-9]+ [0-9]+ \* \* ", monthly)
     assert monthly.endswith(" ingest --all")
+    assert re.match(r"[0-9]+ [0-9]+ \* \* 1 ", weekly)
+    assert " report --last 7d --format html -o /" in weekly
     assert re.search(r"^MAILTO=\S+@\S+$", CRONTAB, re.MULTILINE)
     assert all(job in README for job in cron_jobs())
 

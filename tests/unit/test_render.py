@@ -27,6 +27,7 @@ REPORT = Report(
     ),
     unmatched=Unmatched(3, Decimal("9.99"), 2),
     buyers=(Buyers("Spanish", 2, 11), Buyers("Latin", 0, 11)),
+    loaded_rows=1206,
     rejected_rows=4,
     unknown_languages=(),
 )
@@ -76,6 +77,7 @@ def test_the_json_report_is_the_one_that_scripts_know() -> None:
             {"language": "Spanish", "buyers": 2, "users": 11, "percent": 18.18},
             {"language": "Latin", "buyers": 0, "users": 11, "percent": 0.0},
         ],
+        "loaded_rows": 1206,
         "rejected_rows": 4,
     }
 
