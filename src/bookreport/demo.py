@@ -113,8 +113,8 @@ def s3(folder: Path, *, keep: bool = False, access_key: str = ACCESS_KEY, secret
 def run(say: Callable[[str], object], *, keep: bool) -> None:
     """Start the servers, then do by `bookreport` itself what a new user would do; stop what was started.
 
-    The report's page is left in the working directory. `say` gets the lines that tell what happens. `keep`: leave the servers running, and tell how to go on by hand, and how to
-    stop them.
+    The report's page is left in the working directory. `say` gets the lines that tell what happens. `keep`: leave the servers
+    running, and tell how to go on by hand, and how to stop them.
     """
     folder = Path(tempfile.mkdtemp(prefix="bookreport-demo-"))
     # The server runs as a user of its own when this one is root.

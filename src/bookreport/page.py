@@ -10,6 +10,7 @@ from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
+from unicodedata import east_asian_width
 
 from bookreport import __version__
 from bookreport.errors import Configuration
@@ -20,8 +21,8 @@ from bookreport.reports import Point, Report, Sale
 MOST_PANELS, MOST_BARS = 30, 8
 """Formats with a chart of their own, and languages with a bar in it; whatever is left out is in the table."""
 
-LONGEST_NAME = 60
-"""Characters that are shown of a format or language; the JSON in the page has all of them."""
+LONGEST_NAME, LABEL_ROOM = 60, 11
+"""Characters that are shown of a format or language, and those beside a bar; the JSON in the page has all of them."""
 
 TEXT, MUTED, BAR, GAP, GRID = "#1b1f24", "#57606a", "#1f5fa8", "#f3dcc4", "#d0d7de"
 """Colours of a chart by itself; the page's style sheet sets its own, for light and dark."""
@@ -116,6 +117,20 @@ def _name(name: str | None) -> str:
     return whole if len(whole) <= LONGEST_NAME else f"{whole[: LONGEST_NAME - 1]}…"
 
 
+def _label(name: str | None) -> str:
+    """Return as much of a name as there is room for beside a bar, by estimate.
+
+    It is not left to Vega to cut: it would cut a character beyond U+FFFF in two, and fail.
+    """
+    whole, room, kept = named(name), LABEL_ROOM, ""
+    for character in whole:
+        room -= 2 if east_asian_width(character) in "WF" else 1.3 if character.isupper() else 1
+        if room < 0:
+            return f"{kept}…"
+        kept += character
+    return whole
+
+
 def _money(amount: Decimal) -> str:
     return f"{Decimal(money(amount)):,}"
 
@@ -181,7 +196,7 @@ def _bars(sales: Sequence[Sale], longest: int) -> dict[str, Any]:
     """Return the Vega-Lite specification of sorted bars, labelled on the left, with their numbers at their ends."""
     labels, width, row = 82, 146, 24
     rows = [
-        {"place": place, "name": _name(sale.language), "books": sale.books_sold, "number": f"{sale.books_sold:,}"}
+        {"place": place, "name": _label(sale.language), "books": sale.books_sold, "number": f"{sale.books_sold:,}"}
         for place, sale in enumerate(sales)
     ]
     place = {
@@ -213,7 +228,7 @@ def _bars(sales: Sequence[Sale], longest: int) -> dict[str, Any]:
             },
             {
                 "name": "label",
-                "mark": {"type": "text", "align": "right", "dx": -8, "limit": labels - 10},
+                "mark": {"type": "text", "align": "right", "dx": -8},
                 "encoding": {"x": {"value": 0}, "text": {"field": "name"}},
             },
         ],
