@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 OUTCOMES = ("loaded", "reloaded", "unchanged", "failed", "locked", "not-ready")
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
+    f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
+)
+_CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069{_NONCHARACTERS}]")
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
@@ -41,7 +44,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return `text` with what steers a terminal (escape sequences, line ends, direction marks) made visible."""
+    """Return `text` with what steers a terminal (escape sequences, line ends, direction marks) or is no character made visible."""
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
