@@ -44,7 +44,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return `text` with what steers a terminal (escape sequences, line ends, direction marks) or is no character made visible."""
+    """Return `text` with what steers a terminal (escapes, line ends, direction marks) or is no character made visible."""
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
