@@ -122,7 +122,7 @@ def _label(name: str | None) -> str:
 
     It is not left to Vega to cut: it would cut a character beyond U+FFFF in two, and fail.
     """
-    whole, room, kept = named(name), LABEL_ROOM, ""
+    whole, room, kept = named(name), float(LABEL_ROOM), ""
     for character in whole:
         room -= 2 if east_asian_width(character) in "WF" else 1.3 if character.isupper() else 1
         if room < 0:
