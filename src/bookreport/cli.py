@@ -12,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from bookreport import __version__
-from bookreport.errors import BadData, BookreportError, Configuration, Interrupted, Usage, gravest
+from bookreport.errors import BadData, BookreportError, Configuration, Interrupted, NotReady, Usage, gravest
 from bookreport.hours import EXAMPLE, FIRST, Hour, Span, parse_duration
 from bookreport.settings import Settings
 
@@ -50,6 +51,18 @@ class HourType(click.ParamType[Hour]):
             return Hour.last() if value == "last" else Hour.parse(value)
         except ValueError as error:
             self.fail(f"{error}. For several hours: --since {EXAMPLE} --until 2022-12-08T05", param, ctx)
+
+
+class DurationType(click.ParamType[timedelta]):
+    """A duration on the command line, as 40m, 24h or 7d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        try:
+            return value if isinstance(value, timedelta) else parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class HoursType(click.ParamType[int]):
@@ -363,6 +376,102 @@ def verify(*, since: Hour | None, until: Hour | None, format_: str, as_json: boo
         )
     log.info("%d loaded hours are as they were loaded", found.hours)
     return 0
+
+
+@commands.command()
+@span_options[0]
+@span_options[1]
+@output_options("table", "json")
+def status(*, since: Hour | None, until: Hour | None, format_: str, as_json: bool, output: Path | None) -> int:
+    """Print which hours are loaded, failed, skipped, pending, overdue (files but no marker) and missing.
+
+    Without a span, hours that are not loaded yet are looked for as ingest does. Failed ones are told however old.
+    """
+    from bookreport import health, ledger, render
+    from bookreport.source import Bucket
+
+    _try_output(output)
+    settings = _settings(bucket=True, database=True)
+    if since and until:
+        _span(since, until)
+    with _database() as database:
+        _require_schema(database)
+        bucket = _bucket(settings, Bucket)
+        with database.transaction(snapshot=True) as transaction:
+            ledger.check_source(transaction, bucket, new_source=False)
+        found = health.status(database, bucket, since, until, lookback=settings.lookback)
+    _write(render.as_json(render.status_json(found)) if as_json or format_ == "json" else render.status_text(found), output)
+    return 0
+
+
+@commands.command()
+@click.option("--reason", required=True, metavar="TEXT", help="Why; told by status.")
+@click.option("--hour", type=HourType(), required=True, metavar="HOUR", help="The hour to give up.")
+@output_options("table", "json")
+def skip(*, hour: Hour, reason: str, format_: str, as_json: bool, output: Path | None) -> int:
+    """Give up an hour that is failed or never comes: no more tries, told in each report that covers it.
+
+    To take it up again: bookreport run-hour --hour HOUR.
+    """
+    from bookreport import ledger, render
+
+    if not reason.strip():
+        raise Usage("--reason is empty", hint="say why the hour is given up, for those who ask later")
+    _try_output(output)
+    with _database() as database:
+        _require_schema(database)
+        with database.transaction() as transaction:
+            ledger.skip(transaction, hour, reason.strip())
+    if as_json or format_ == "json":
+        document: dict[str, object] = {"schema": "bookreport.skip/1", "hour": hour.instant, "reason": reason.strip()}
+        _write(render.as_json(document), output)
+    log.info("%s is skipped; to take it up again: bookreport run-hour --hour %s", hour, hour)
+    return 0
+
+
+@commands.command()
+@click.option(
+    "--max-age", type=DurationType(), metavar="DURATION", help="Exit 3 when the newest loaded hour ended longer ago: 3h."
+)
+@output_options("table", "json")
+def check(*, max_age: timedelta | None, format_: str, as_json: bool, output: Path | None) -> int:
+    """Print whether all that a run needs is there, and what to do where it is not; write nothing.
+
+    Exits 6 when something fails, 3 when the newest hour alone is too old. With -q, only what fails is printed.
+    """
+    from bookreport import render
+    from bookreport.check import Check, look
+    from bookreport.check import check as look_at_all
+
+    _try_output(output)
+    found = [look("settings", _check_settings)]
+    if found[0].ok:
+        from bookreport.source import Bucket
+
+        with _database() as database:
+            found += look_at_all(database, _bucket(_settings(), Bucket), max_age)
+    failed = [check for check in found if not check.ok]
+    as_json = as_json or format_ == "json"
+    shown: list[Check] = failed if "bookreport.quiet" in click.get_current_context().meta and not as_json else found
+    if shown:
+        _write(render.as_json(render.checks_json(shown)) if as_json else render.checks_text(shown), output)
+    if not failed:
+        return 0
+    stale = [check.error for check in failed if isinstance(check.error, NotReady)]
+    if len(stale) == len(failed):
+        raise stale[0]
+    names = ", ".join(check.name for check in failed)
+    raise Configuration(f"{len(failed)} of {len(found)} checks failed: {names}", hint=failed[0].hint)
+
+
+def _check_settings() -> tuple[str, str | None]:
+    from bookreport.rows import Columns
+
+    settings = _settings(bucket=True, database=True)
+    Columns(settings.columns, settings.header)
+    days, seconds = divmod(settings.lookback.total_seconds(), 86_400)
+    lookback = f"{days:.0f}d" if not seconds else f"{settings.lookback.total_seconds() / 3600:g}h"
+    return f"none is missing; look-back {lookback}, reject limit {settings.reject_limit}, jobs {settings.jobs}", None
 
 
 @commands.command()

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from bookreport import ledger, purchases
 from bookreport.careful import RecordCheck, RejectLimit
 from bookreport.database import Database, Transaction
+from bookreport.discovery import discover
 from bookreport.drift import compare, recorded_files
 from bookreport.errors import (
     BadData,
@@ -126,20 +127,9 @@ class Loader:
         everything: bool = False,
         lookback: timedelta = timedelta(days=7),
     ) -> list[Hour]:
-        """Return the hours that are complete and not loaded, oldest first.
-
-        Without a span: from the newest loaded hour less `lookback` on, and every failed hour however old; the whole bucket
-        when `everything` is asked for or nothing is loaded yet. Counted from the data, never from the clock.
-        """
-        with self._database.transaction() as transaction:
-            failed: list[Hour] = []
-            if since is None and until is None and not everything:
-                newest = ledger.newest_loaded(transaction)
-                since = Hour(newest.start - lookback) if newest else None
-                failed = ledger.failed_hours(transaction)
-            settled = ledger.settled_hours(transaction, since)
-        found = self._bucket.hours(since, until, settled)
-        return [hour for hour in sorted({*found, *failed}) if self._bucket.marker(hour)]
+        """Return the hours that are complete and not loaded, oldest first, as `discover` finds them."""
+        looked = discover(self._database, self._bucket, since=since, until=until, everything=everything, lookback=lookback)
+        return list(looked.pending)
 
     def drifted(self, since: Hour | None, until: Hour | None, *, lookback: timedelta, most: int) -> list[Hour]:
         """Return the loaded hours of the span (`pending` tells where it begins) whose files are others now, `most` of them.
@@ -148,8 +138,7 @@ class Loader:
         """
         with self._database.transaction() as transaction:
             if since is None and until is None:
-                newest = ledger.newest_loaded(transaction)
-                since = Hour(newest.start - lookback) if newest else None
+                since = ledger.lookback_start(transaction, lookback)
             recorded = recorded_files(transaction, since or FIRST, until or LAST)
         found = [hour for hour, files in recorded.items() if self._has_drifted(hour, files)]
         if len(found) > most:

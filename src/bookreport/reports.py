@@ -51,7 +51,11 @@ class Buyers:
 
 @dataclass(frozen=True)
 class Report:
-    """The report of one span. `missing`: its hours that are not loaded; `sales` by sale value, largest first."""
+    """The report of one span. `missing`: its hours that are not loaded; `sales` by sale value, largest first.
+
+    Of the missing hours, `skipped` were given up; `pruned` were loaded once, and the sales (not the users) of those in
+    `sums_kept` are in the figures.
+    """
 
     span: Span
     generated_at: datetime
@@ -61,6 +65,9 @@ class Report:
     buyers: tuple[Buyers, ...]
     rejected_rows: int
     unknown_languages: tuple[str, ...]
+    skipped: tuple[Hour, ...] = ()
+    pruned: tuple[Hour, ...] = ()
+    sums_kept: tuple[Hour, ...] = ()
 
     @property
     def hours_expected(self) -> int:
@@ -103,7 +110,8 @@ def make_report(
         coverage = transaction.rows("coverage", **bounds)
         loaded = {Hour(row.hour) for row in coverage}
         missing = tuple(hour for hour in span if hour not in loaded)
-        if not loaded:
+        given_up = transaction.rows("given_up", **bounds)
+        if not loaded and not any(row.sums_kept for row in given_up):
             raise NotReady(f"no hour of {span} is loaded", hint="load them: bookreport ingest", hour=_only_hour(span))
         if missing and require_complete:
             raise NotReady(
@@ -126,6 +134,9 @@ def make_report(
             buyers=buyers,
             rejected_rows=sum(row.rows_rejected for row in coverage),
             unknown_languages=unknown,
+            skipped=tuple(Hour(row.hour) for row in given_up if row.status == "skipped"),
+            pruned=tuple(Hour(row.hour) for row in given_up if row.status == "pruned"),
+            sums_kept=tuple(Hour(row.hour) for row in given_up if row.sums_kept),
         )
 
 
