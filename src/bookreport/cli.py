@@ -489,6 +489,55 @@ def skip(*, hour: Hour, reason: str, format_: str, as_json: bool, output: Path |
 
 
 @commands.command()
+@click.option("--dry-run", is_flag=True, help="Tell what would go; write nothing.")
+@click.option("--rejects-before", type=HourType(), metavar="HOUR", help="Take the raw text of the rejects before this hour.")
+@click.option("--keep-sums", is_flag=True, help="Keep the sums by ISBN, so that reports still have books sold and sale value.")
+@click.option("--before", type=HourType(), metavar="HOUR", help="Take the rows and rejects of the loaded hours before this.")
+@output_options("table", "json")
+def prune(
+    *,
+    before: Hour | None,
+    keep_sums: bool,
+    rejects_before: Hour | None,
+    dry_run: bool,
+    format_: str,
+    as_json: bool,
+    output: Path | None,
+) -> int:
+    """Take old rows away, or the raw text of old rejects, which may name a person.
+
+    What is known of the hours stays: they are never loaded again by themselves, and each report that covers them tells.
+    """
+    from bookreport import prune as pruning
+    from bookreport import render
+
+    if before is None and rejects_before is None:
+        raise Usage("give --before, or --rejects-before, or both")
+    if keep_sums and before is None:
+        raise Usage("--keep-sums goes with --before")
+    _try_output(output)
+    with _database() as database:
+        _require_schema(database)
+        months = pruning.prunable(database, before, keep_sums=keep_sums) if before else []
+        texts = pruning.rejects_with_text(database, rejects_before) if rejects_before else 0
+        if not dry_run:
+            for month in months:
+                pruning.prune(database, month, keep_sums=keep_sums)
+                log.info("%s pruned: %s hours, %s rows", month.span, f"{month.hours:,}", f"{month.rows:,}")
+            if rejects_before and texts:
+                pruning.remove_reject_text(database, rejects_before)
+    if as_json or format_ == "json":
+        _write(render.as_json(render.pruned_json(months, texts, dry_run=dry_run)), output)
+    elif months:
+        _write(render.pruned_table(months), output)
+    if rejects_before:
+        log.info("%s raw texts of rejects %s", f"{texts:,}", "would go" if dry_run else "were taken away")
+    elif not months:
+        log.info("nothing to prune")
+    return 0
+
+
+@commands.command()
 @click.option(
     "--max-age", type=DurationType(), metavar="DURATION", help="Exit 3 when the newest loaded hour ended longer ago: 3h."
 )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bookreport.ledger import SetAside
     from bookreport.loader import Outcome
     from bookreport.preview import Preview
+    from bookreport.prune import PrunedMonth
     from bookreport.reports import Buyers, Report
 
 OUTCOMES = ("loaded", "reloaded", "unchanged", "failed", "locked", "not-ready")
@@ -295,6 +296,27 @@ def status_text(found: Status) -> str:
     return "\n".join([*lines, "Drift was not looked for; see: bookreport verify"])
 
 
+def pruned_json(months: Sequence[PrunedMonth], rejects: int, *, dry_run: bool) -> dict[str, object]:
+    """Return what was pruned, or would be, as `bookreport.prune/1`."""
+    return {
+        "schema": "bookreport.prune/1",
+        "dry_run": dry_run,
+        "months": [
+            {"since": month.span.since.instant, "until": month.span.until.instant, "hours": month.hours, "rows": month.rows}
+            for month in months
+        ],
+        "hours": sum(month.hours for month in months),
+        "rows": sum(month.rows for month in months),
+        "reject_texts": rejects,
+    }
+
+
+def pruned_table(months: Sequence[PrunedMonth]) -> str:
+    """Return the months that were pruned, or would be, as text for a terminal."""
+    rows = [(str(month.span), f"{month.hours:,}", f"{month.rows:,}") for month in months]
+    return _table(("Span", "Hours", "Rows"), rows, right=(1, 2))
+
+
 def checks_json(checks: Sequence[Check]) -> dict[str, object]:
     """Return checks as `bookreport.check/1`."""
     return {
@@ -367,13 +389,15 @@ def _buyers_line(buyers: Buyers) -> str:
 
 def _coverage_lines(report: Report) -> list[str]:
     lines = [f"{report.hours_loaded:,} of {report.hours_expected:,} hours are loaded"]
-    if report.missing:
-        lines[0] += f"; totals are lower than the truth. Missing: {_hours(report.missing)}"
+    lacking = [hour for hour in report.missing if hour not in report.sums_kept]
+    if lacking:
+        lines[0] += f"; totals are lower than the truth. Missing: {_hours(lacking)}"
     if report.skipped:
         lines.append(f"Skipped, and never to come: {_hours(report.skipped)}")
     if report.pruned:
-        kept = "; the sales of these hours are in the figures, their users are not" if report.sums_kept else ""
-        lines.append(f"Pruned: {_hours(report.pruned)}{kept}")
+        lines.append(f"Pruned: {_hours(report.pruned)}")
+    if report.sums_kept:
+        lines.append(f"Of these the sales are in the figures, the users are not: {_hours(report.sums_kept)}")
     if report.rejected_rows:
         lines.append(f"Not in these figures: {counted(report.rejected_rows, 'rejected row')}")
     if report.unmatched.isbns:
