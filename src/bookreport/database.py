@@ -181,6 +181,7 @@ class Database:
             path = quoted(self.schema) if search_path is None else search_path
             transaction.rows("begin", search_path=path, lock_timeout=f"{LOCK_SECONDS}s")
             yield transaction
+            self.see_interrupt()
             self._commit(connection, raw)
         finally:
             self._live.discard(raw)
@@ -230,8 +231,8 @@ class Database:
                 return connection
         raise AssertionError("the deadline ends the loop")
 
-    def _commit(self, connection: Connection, raw: RawConnection) -> None:
-        self.see_interrupt()
+    @staticmethod
+    def _commit(connection: Connection, raw: RawConnection) -> None:
         # A transaction in which a statement failed ends by COMMIT without an error, and nothing is stored.
         if raw.get_transaction_status() != psycopg2.extensions.TRANSACTION_STATUS_INTRANS:
             raise BookreportError("the transaction failed before its commit; nothing was stored", hint="run it again")

@@ -13,15 +13,10 @@ from bookreport.source import Bucket
 
 @dataclass(frozen=True)
 class Discovery:
-    """Hours to load, oldest first: `pending` are complete, `open` have files but no marker."""
+    """Hours to load, oldest first: `pending` are complete, `open` have a partition but no marker."""
 
     pending: tuple[Hour, ...]
     open: tuple[Hour, ...]
-
-    @property
-    def overdue(self) -> tuple[Hour, ...]:
-        """The open hours that have ended by the clock."""
-        return tuple(hour for hour in self.open if hour <= Hour.last())
 
 
 def discover(

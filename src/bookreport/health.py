@@ -66,7 +66,8 @@ def status(
 ) -> Status:
     """Return how the hours from `since` to `until` (not included) stand."""
     looked = discover(database, bucket, since=since, until=until, lookback=lookback)
-    seen = {*looked.pending, *looked.overdue}
+    overdue = tuple(hour for hour in looked.open if hour <= Hour.last() and _has_files(bucket, hour))
+    seen = {*looked.pending, *overdue}
     bounds = {"since": (since or FIRST).start, "until": (until or LAST).start}
     with database.transaction(snapshot=True) as transaction:
         counts = transaction.one("ledger_counts", **bounds)
@@ -80,8 +81,16 @@ def status(
             failed=tuple(failed),
             skipped=tuple((Hour(row.hour), row.reason) for row in transaction.rows("skipped_hours", **bounds)),
             pending=tuple(hour for hour in looked.pending if hour not in {failure.hour for failure in failed}),
-            overdue=looked.overdue,
+            overdue=overdue,
             missing=tuple(hour for row in gaps if (hour := Hour(row.hour)) not in seen),
             rejected_rows=counts.rejected_rows,
             rows_unmatched=counts.rows_unmatched,
         )
+
+
+def _has_files(bucket: Bucket, hour: Hour) -> bool:
+    # Some stores keep the folder of files that were removed.
+    try:
+        return bool(bucket.files(hour))
+    except BadData:
+        return True
