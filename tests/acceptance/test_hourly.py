@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import truth
 from bookreport.hours import Hour
 from bookstore import BOOKS, ENGLISH, HOUR, SPANISH, UNKNOWN, Bookstore, csv_file
-from conftest import Sql
+from conftest import Sql, connected
 from truth import Purchase
 
 SALES = [Purchase("ana", ENGLISH, 2, "10.00"), Purchase("ben", SPANISH), Purchase("eva", UNKNOWN)]
@@ -58,6 +59,30 @@ def test_one_bad_hour_of_a_day_is_told_once_and_alone_tried_again(bookstore: Boo
     assert (again.code, again.error["kind"], again.error["hour"]) == (4, "bad-data", (HOUR + 9).instant)
     told = bookreport("status", "--json").json
     assert (told["loaded"], [failed["attempts"] for failed in told["failed"]]) == (23, [2])
+
+
+def test_an_interrupt_ends_all_jobs_and_keeps_none_of_their_hours(
+    bookstore: Bookstore, bookreport: Run, start: Run, finish: Run, database_url: str, sql: Sql
+) -> None:
+    for number in range(4):
+        bookstore.fill(HOUR + number, FILE)
+    backends = "select count(*) from pg_stat_activity where application_name = 'bookreport' and datname = current_database()"
+    with connected(database_url) as hold:
+        hold("begin")
+        hold("lock table hour_sums")
+        process = start("run-hour", "--jobs", "2", "--json")
+        while sql(f"{backends} and wait_event_type = 'Lock'") != [(2,)]:
+            assert process.poll() is None
+            time.sleep(0.02)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        ended = finish(process)
+        assert time.monotonic() - sent < 20  # the lock would be waited for half a minute
+    assert (ended.code, ended.out, ended.error["kind"]) == (143, "", "interrupted")
+    assert sql(backends) == [(0,)]
+    assert sql("select count(*) from ledger") == sql("select count(*) from purchases") == [(0,)]
+    assert bookreport("-q", "run-hour", "-o", os.devnull).code == 0
+    assert sql("select count(*) from ledger where status = 'loaded'") == [(4,)]
 
 
 def test_it_is_silent_when_all_is_well(bookstore: Bookstore, bookreport: Run, tmp_path: Path) -> None:
