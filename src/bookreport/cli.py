@@ -311,7 +311,7 @@ def run_hour(
     ):
         hours = loader.pending(lookback=settings.lookback) if hour is None else [] if patience else [hour]
         loading = loader.load_hours(hours, again=[hour] if hour else (), jobs=jobs)
-        if patience is not None:
+        if patience is not None and last not in hours:
             loading = _then(loading, loader.await_hour(last, patience, again=hour is not None))
         outcomes, failure = _follow(loading, len(hours))
         _count(figures, outcomes)

@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,17 @@ def test_one_bad_hour_of_a_day_is_told_once_and_alone_tried_again(bookstore: Boo
     assert (again.code, again.error["kind"], again.error["hour"]) == (4, "bad-data", (HOUR + 9).instant)
     told = bookreport("status", "--json").json
     assert (told["loaded"], [failed["attempts"] for failed in told["failed"]]) == (23, [2])
+
+
+def test_the_hour_that_ended_last_is_waited_for_only_where_it_is_not_there(bookstore: Bookstore, bookreport: Run) -> None:
+    while datetime.now(UTC).minute == 59:
+        time.sleep(1)  # the hour that ended last must stay the same for the whole test
+    bookstore.fill(Hour.last(), BAD)
+    ended = bookreport("run-hour", "--wait", "40m", "--json")
+    assert [(outcome["outcome"], outcome["attempt"]) for outcome in ended.json["hours"]] == [("failed", 1)]
+    bookstore.fill(Hour.last(), FILE)
+    assert bookreport("run-hour", "--wait", "40m", "--json").json["loaded"] == 1
+    assert bookreport("run-hour", "--wait", "40m", "--json").json["hours"] == []
 
 
 def test_an_interrupt_ends_all_jobs_and_keeps_none_of_their_hours(
