@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -9,9 +10,11 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from bookreport import __version__
-from bookreport.errors import BadData, BookreportError, Configuration, Interrupted, Usage, gravest
+from bookreport.errors import BadData, BookreportError, Configuration, Interrupted, NotReady, Usage, gravest
 from bookreport.hours import EXAMPLE, FIRST, Hour, Span, parse_duration
 from bookreport.settings import Settings
 
@@ -34,6 +37,12 @@ if TYPE_CHECKING:
     from bookreport.source import Bucket
 
 log = logging.getLogger(__name__)
+
+HOUR_IN_NAME = "{hour}"
+"""What stands for the hour in the name of a file that each hour has."""
+
+EVENT_FIELDS = ("run_id", "hour", "outcome", "file", "rows", "bytes", "seconds")
+"""What an event of --log-format json tells beside its message; null where it has no such thing."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -50,6 +59,18 @@ class HourType(click.ParamType[Hour]):
             return Hour.last() if value == "last" else Hour.parse(value)
         except ValueError as error:
             self.fail(f"{error}. For several hours: --since {EXAMPLE} --until 2022-12-08T05", param, ctx)
+
+
+class DurationType(click.ParamType[timedelta]):
+    """A duration on the command line, as 40m, 24h or 7d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        try:
+            return value if isinstance(value, timedelta) else parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class HoursType(click.ParamType[int]):
@@ -79,6 +100,9 @@ def common_options(command: Command) -> Command:
     option = partial(click.option, expose_value=False, callback=_remember)
     for add in (
         option("--env-file", type=click.Path(path_type=Path), metavar="FILE", help="Settings; else ./.env, if it is there."),
+        option(
+            "--log-format", type=click.Choice(["text", "json"]), help="What stderr has: sentences, or a JSON object a line."
+        ),
         option("-v", "--verbose", is_flag=True, help="Tell more on stderr."),
         option("-q", "--quiet", is_flag=True, help="Tell nothing but errors on stderr."),
     ):
@@ -165,6 +189,12 @@ class RejectLimitType(click.ParamType["RejectLimit"]):
 
 def _load_options(command: Command) -> Command:
     for option in (
+        click.option(
+            "--metrics-file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="Write Prometheus metrics of the run, for node_exporter's textfile collector.",
+        ),
         click.option("--new-source", is_flag=True, help="The bucket has moved: take this one from now on."),
         click.option(
             "--reject-limit",
@@ -172,6 +202,7 @@ def _load_options(command: Command) -> Command:
             metavar="LIMIT",
             help="Rejects that an hour may have, as 100 or 1%.  [default: 1%, and never fewer than 10]",
         ),
+        click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Load N hours at once.  [default: 1]"),
     ):
         command = option(command)
     return command
@@ -195,8 +226,10 @@ def ingest(
     since: Hour | None,
     until: Hour | None,
     everything: bool,
+    jobs: int | None,
     reject_limit: RejectLimit | None,
     new_source: bool,
+    metrics_file: Path | None,
     dry_run: bool,
     changed: bool,
     max_reload: int,
@@ -216,8 +249,13 @@ def ingest(
     if since and until:
         _span(since, until)
     _try_output(output)
+    as_json = as_json or format_ == "json"
     settings = _settings(bucket=True, database=True)
-    with _loader(settings, reject_limit, new_source=new_source) as (database, bucket, loader):
+    jobs = jobs or settings.jobs
+    with (
+        _measured(None if dry_run else metrics_file) as figures,
+        _loader(settings, reject_limit, new_source=new_source, jobs=jobs) as (database, bucket, loader),
+    ):
         chosen = set(hours) or set(loader.pending(since=since, until=until, everything=everything, lookback=settings.lookback))
         again: set[Hour] = set()
         if changed and hours:
@@ -227,40 +265,74 @@ def ingest(
             again = set(loader.drifted(begin, until, lookback=settings.lookback, most=max_reload))
         named = sorted(chosen | again)
         if dry_run:
-            return _preview(database, bucket, settings, named, again, as_json=as_json or format_ == "json", output=output)
-        return _load(loader, database, named, again=again, as_json=as_json or format_ == "json", output=output)
+            return _preview(database, bucket, settings, named, again, as_json=as_json, output=output)
+        outcomes, failure = _follow(loader.load_hours(named, again=again, jobs=jobs), len(named))
+        _count(figures, outcomes)
+        if outcomes or (as_json and failure is None):
+            from bookreport import render
+
+            _write(render.as_json(render.run_json(outcomes)) if as_json else render.run_table(outcomes), output)
+        elif failure is None:
+            log.info("nothing to load")
+        if failure is not None:
+            raise failure
+        if metrics_file is not None:
+            _see_status(figures, database, bucket, settings)
+        figures["bookreport_last_exit_code"] = code = _end(outcomes, as_json=as_json, told=True)
+        return code
 
 
 @commands.command("run-hour")
 @_load_options
+@click.option("--wait", "patience", type=DurationType(), metavar="DURATION", help="Wait so long for the hour that ended last.")
 @click.option("--hour", type=HourType(), metavar="HOUR", help="This hour, anew if it is loaded.")
 @output_options("table", "json")
 def run_hour(
     *,
     hour: Hour | None,
+    patience: timedelta | None,
+    jobs: int | None,
     reject_limit: RejectLimit | None,
     new_source: bool,
+    metrics_file: Path | None,
     format_: str,
     as_json: bool,
     output: Path | None,
 ) -> int:
     """Load what is pending, then print the report of each hour loaded: the job for cron.
 
-    With --hour: load that hour, always anew if it is loaded, then report it.
+    With --hour: load that hour, always anew if it is loaded, then report it. With {hour} in the name of --output, each
+    hour's report goes into a file of its own; one that is missing, or older than its hour's load, is written too.
     """
     _try_output(output)
+    as_json = as_json or format_ == "json"
+    last = hour or Hour.last()
     settings = _settings(bucket=True, database=True)
-    with _loader(settings, reject_limit, new_source=new_source) as (database, _, loader):
-        hours = [hour] if hour else loader.pending(lookback=settings.lookback)
-        return _load(
-            loader,
-            database,
-            hours,
-            again=[hour] if hour else (),
-            report=True,
-            as_json=as_json or format_ == "json",
-            output=output,
-        )
+    jobs = jobs or settings.jobs
+    with (
+        _measured(metrics_file) as figures,
+        _loader(settings, reject_limit, new_source=new_source, jobs=jobs) as (database, bucket, loader),
+    ):
+        hours = loader.pending(lookback=settings.lookback) if hour is None else [] if patience else [hour]
+        loading = loader.load_hours(hours, again=[hour] if hour else (), jobs=jobs)
+        if patience is not None and last not in hours:
+            loading = _then(loading, loader.await_hour(last, patience, again=hour is not None))
+        outcomes, failure = _follow(loading, len(hours))
+        _count(figures, outcomes)
+        loaded = [outcome.hour for outcome in outcomes if outcome.error is None]
+        if output is not None and HOUR_IN_NAME in output.name:
+            since = None if hour else settings.lookback
+            _write_reports(database, output, loaded, lookback=since, as_json=as_json)
+        elif outcomes or (as_json and failure is None):
+            _write_run(database, outcomes, loaded if failure is None else [], as_json=as_json, output=output)
+        elif failure is None:
+            log.info("nothing to load")
+        if failure is not None:
+            raise failure
+        if metrics_file is not None:
+            _see_status(figures, database, bucket, settings)
+        figures["bookreport_last_exit_code"] = code = _end(outcomes, as_json=as_json, told=True)
+        return code
 
 
 @commands.command()
@@ -387,6 +459,151 @@ def verify(*, since: Hour | None, until: Hour | None, format_: str, as_json: boo
 
 
 @commands.command()
+@span_options[0]
+@span_options[1]
+@output_options("table", "json")
+def status(*, since: Hour | None, until: Hour | None, format_: str, as_json: bool, output: Path | None) -> int:
+    """Print which hours are loaded, failed, skipped, pending, overdue (files but no marker) and missing.
+
+    Without a span, hours that are not loaded yet are looked for as ingest does. Failed ones are told however old.
+    """
+    from bookreport import health, ledger, render
+    from bookreport.source import Bucket
+
+    _try_output(output)
+    settings = _settings(bucket=True, database=True)
+    if since and until:
+        _span(since, until)
+    with _database() as database:
+        _require_schema(database)
+        bucket = _bucket(settings, Bucket)
+        with database.transaction(snapshot=True) as transaction:
+            ledger.check_source(transaction, bucket, new_source=False)
+        found = health.status(database, bucket, since, until, lookback=settings.lookback)
+    _write(render.as_json(render.status_json(found)) if as_json or format_ == "json" else render.status_text(found), output)
+    return 0
+
+
+@commands.command()
+@click.option("--reason", required=True, metavar="TEXT", help="Why; told by status.")
+@click.option("--hour", type=HourType(), required=True, metavar="HOUR", help="The hour to give up.")
+@output_options("table", "json")
+def skip(*, hour: Hour, reason: str, format_: str, as_json: bool, output: Path | None) -> int:
+    """Give up an hour that is failed or never comes: no more tries, told in each report that covers it.
+
+    To take it up again: bookreport run-hour --hour HOUR.
+    """
+    from bookreport import ledger, render
+
+    if not reason.strip():
+        raise Usage("--reason is empty", hint="say why the hour is given up, for those who ask later")
+    _try_output(output)
+    with _database() as database:
+        _require_schema(database)
+        with database.transaction() as transaction:
+            ledger.skip(transaction, hour, reason.strip())
+    if as_json or format_ == "json":
+        document: dict[str, object] = {"schema": "bookreport.skip/1", "hour": hour.instant, "reason": reason.strip()}
+        _write(render.as_json(document), output)
+    log.info("%s is skipped; to take it up again: bookreport run-hour --hour %s", hour, hour)
+    return 0
+
+
+@commands.command()
+@click.option("--dry-run", is_flag=True, help="Tell what would go; write nothing.")
+@click.option("--rejects-before", type=HourType(), metavar="HOUR", help="Take the raw text of the rejects before this hour.")
+@click.option("--keep-sums", is_flag=True, help="Keep the sums by ISBN, so that reports still have books sold and sale value.")
+@click.option("--before", type=HourType(), metavar="HOUR", help="Take the rows and rejects of the loaded hours before this.")
+@output_options("table", "json")
+def prune(
+    *,
+    before: Hour | None,
+    keep_sums: bool,
+    rejects_before: Hour | None,
+    dry_run: bool,
+    format_: str,
+    as_json: bool,
+    output: Path | None,
+) -> int:
+    """Take old rows away, or the raw text of old rejects, which may name a person.
+
+    What is known of the hours stays: they are never loaded again by themselves, and each report that covers them tells.
+    """
+    from bookreport import prune as pruning
+    from bookreport import render
+
+    if before is None and rejects_before is None:
+        raise Usage("give --before, or --rejects-before, or both")
+    if keep_sums and before is None:
+        raise Usage("--keep-sums goes with --before")
+    _try_output(output)
+    with _database() as database:
+        _require_schema(database)
+        months = pruning.prunable(database, before, keep_sums=keep_sums) if before else []
+        texts = pruning.rejects_with_text(database, rejects_before) if rejects_before else 0
+        if not dry_run:
+            for month in months:
+                pruning.prune(database, month, keep_sums=keep_sums)
+                log.info("%s pruned: %s hours, %s rows", month.span, f"{month.hours:,}", f"{month.rows:,}")
+            if rejects_before and texts:
+                pruning.remove_reject_text(database, rejects_before)
+    if as_json or format_ == "json":
+        _write(render.as_json(render.pruned_json(months, texts, dry_run=dry_run)), output)
+    elif months:
+        _write(render.pruned_table(months), output)
+    if rejects_before:
+        log.info("%s raw texts of rejects %s", f"{texts:,}", "would go" if dry_run else "were taken away")
+    elif not months:
+        log.info("nothing to prune")
+    return 0
+
+
+@commands.command()
+@click.option(
+    "--max-age", type=DurationType(), metavar="DURATION", help="Exit 3 when the newest loaded hour ended longer ago: 3h."
+)
+@output_options("table", "json")
+def check(*, max_age: timedelta | None, format_: str, as_json: bool, output: Path | None) -> int:
+    """Print whether all that a run needs is there, and what to do where it is not; write nothing.
+
+    Exits 6 when something fails, 3 when the newest hour alone is too old. With -q, only what fails is printed.
+    """
+    from bookreport import render
+    from bookreport.check import Check, look
+    from bookreport.check import check as look_at_all
+
+    _try_output(output)
+    found = [look("settings", _check_settings)]
+    if found[0].ok:
+        from bookreport.source import Bucket
+
+        with _database() as database:
+            found += look_at_all(database, _bucket(_settings(), Bucket), max_age)
+    failed = [check for check in found if not check.ok]
+    as_json = as_json or format_ == "json"
+    shown: list[Check] = failed if "bookreport.quiet" in click.get_current_context().meta and not as_json else found
+    if shown:
+        _write(render.as_json(render.checks_json(shown)) if as_json else render.checks_text(shown), output)
+    if not failed:
+        return 0
+    stale = [check.error for check in failed if isinstance(check.error, NotReady)]
+    if len(stale) == len(failed):
+        raise stale[0]
+    names = ", ".join(check.name for check in failed)
+    raise Configuration(f"{len(failed)} of {len(found)} checks failed: {names}", hint=failed[0].hint)
+
+
+def _check_settings() -> tuple[str, str | None]:
+    from bookreport.rows import Columns
+
+    settings = _settings(bucket=True, database=True)
+    Columns(settings.columns, settings.header)
+    days, seconds = divmod(settings.lookback.total_seconds(), 86_400)
+    lookback = f"{days:.0f}d" if not seconds else f"{settings.lookback.total_seconds() / 3600:g}h"
+    return f"none is missing; look-back {lookback}, reject limit {settings.reject_limit}, jobs {settings.jobs}", None
+
+
+@commands.command()
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same data.")
 @click.option("--dirt", type=click.IntRange(min=0), default=0, show_default=True, help="Damaged rows in each hour.")
 @click.option("--open-hour/--no-open-hour", default=True, show_default=True, help="Leave the last hour without its marker.")
@@ -453,6 +670,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if {"-v", "--verbose"} & set(arguments):
             traceback.print_exc()
         code = _fail(BookreportError(f"unexpected: {type(error).__name__}: {error}", hint="run it with -v"), arguments)
+    if code > 128 and threading.active_count() > 1:
+        # A thread that reads from a store which has gone silent would keep the process for minutes; nothing of its is kept.
+        os._exit(code)
     sys.exit(code)
 
 
@@ -468,36 +688,50 @@ def _fail(error: BookreportError | Interrupted, arguments: Sequence[str]) -> int
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     # Asked of the words themselves, since a usage error comes before they are parsed.
-    return bool({"--json", "--format=json"} & set(arguments)) or ("--format", "json") in pairwise(arguments)
+    words, pairs = set(arguments), set(pairwise(arguments))
+    options = ("--format", "--log-format")
+    return "--json" in words or any(f"{name}=json" in words or (name, "json") in pairs for name in options)
 
 
 def _settings(*, bucket: bool = False, database: bool = False) -> Settings:
     meta = click.get_current_context().meta
-    _set_up_logging(quiet="bookreport.quiet" in meta, verbose="bookreport.verbose" in meta)
+    handler = meta["bookreport.handler"] = _StderrHandler(as_json=meta.get("bookreport.log_format") == "json")
+    _set_up_logging(handler, quiet="bookreport.quiet" in meta, verbose="bookreport.verbose" in meta)
     settings = Settings.load(meta.get("bookreport.env_file"))
     settings.require(bucket=bucket, database=database)
     return settings
 
 
 class _StderrHandler(logging.Handler):
-    """One line on stderr for each record; what would steer a terminal is made visible."""
+    """One line on stderr for each record: a sentence in which what would steer a terminal is made visible, or JSON."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self.run_id: str | None = None
+        self._as_json = as_json
 
     def emit(self, record: logging.LogRecord) -> None:
+        if self._as_json:
+            instant = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            event = {"time": instant, "level": record.levelname.lower(), "message": record.getMessage()}
+            fields = {name: getattr(record, name, None) for name in EVENT_FIELDS} | {"run_id": self.run_id}
+            click.echo(json.dumps(event | fields, ensure_ascii=False), err=True)
+            return
         message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in record.getMessage())
         click.echo(("" if record.levelno < logging.WARNING else f"{record.levelname.capitalize()}: ") + message, err=True)
 
 
-def _set_up_logging(*, quiet: bool, verbose: bool) -> None:
+def _set_up_logging(handler: logging.Handler, *, quiet: bool, verbose: bool) -> None:
     # What libraries log is no sentence for users; without a handler Python would print it.
     logging.getLogger().addHandler(logging.NullHandler())
     logger = logging.getLogger("bookreport")
-    logger.handlers = [_StderrHandler()]
+    logger.handlers = [handler]
     logger.propagate = False
     logger.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)
 
 
 @contextmanager
-def interruptible(cancel: Callable[[], None] = lambda: None) -> Iterator[None]:
+def interruptible(cancel: Callable[[int], None] = lambda _: None) -> Iterator[None]:
     """Turn SIGINT and SIGTERM into Interrupted within the block, also while Postgres is being waited for.
 
     A Python handler does not run while libpq waits; the signal's number, which the interpreter writes to a socket at once,
@@ -507,9 +741,9 @@ def interruptible(cancel: Callable[[], None] = lambda: None) -> Iterator[None]:
     waker.setblocking(False)  # noqa: FBT003 - the standard library knows no other way
 
     def wait() -> None:
-        while wake.recv(1) not in (b"", b"\0"):
+        while number := ord(wake.recv(1) or b"\0"):
             with suppress(Exception):
-                cancel()
+                cancel(number)
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         # The first signal does all that is to be done; a second one must not break the rollback.
@@ -546,7 +780,7 @@ def _database() -> Iterator[Database]:
         database.close()
 
 
-def _bucket(settings: Settings, kind: type[Bucket]) -> Any:
+def _bucket(settings: Settings, kind: type[Bucket], connections: int = 1) -> Any:
     where = settings.bucket
     return kind(
         where.bucket,
@@ -556,12 +790,13 @@ def _bucket(settings: Settings, kind: type[Bucket]) -> Any:
         secret_key=where.secret_key,
         marker=where.marker,
         ignore=where.ignore,
+        connections=connections,
     )
 
 
 @contextmanager
 def _loader(
-    settings: Settings, reject_limit: RejectLimit | None, *, new_source: bool
+    settings: Settings, reject_limit: RejectLimit | None, *, new_source: bool, jobs: int
 ) -> Iterator[tuple[Database, Bucket, Loader]]:
     from bookreport.loader import Loader
     from bookreport.rows import Columns
@@ -570,9 +805,11 @@ def _loader(
     columns = Columns(settings.columns, settings.header)
     with _database() as database:
         _require_schema(database)
-        bucket = _bucket(settings, Bucket)
+        bucket = _bucket(settings, Bucket, connections=jobs)
         limit = reject_limit or settings.reject_limit
-        yield database, bucket, Loader(database, bucket, columns, reject_limit=limit, new_source=new_source)
+        loader = Loader(database, bucket, columns, reject_limit=limit, new_source=new_source)
+        click.get_current_context().meta["bookreport.handler"].run_id = str(loader.run_id)
+        yield database, bucket, loader
         log.debug("%d S3 requests", bucket.requests)
 
 
@@ -617,55 +854,132 @@ def _preview(
     return _end(made.outcomes, as_json=as_json, told=False)
 
 
-def _load(
-    loader: Loader,
-    database: Database,
-    hours: Sequence[Hour],
-    *,
-    again: Container[Hour] = (),
-    report: bool = False,
-    as_json: bool,
-    output: Path | None,
-) -> int:
-    """Load `hours`, tell each one's outcome, print the result (with the reports of what was loaded), return the exit code."""
+def _follow(loading: Iterable[Outcome], total: int) -> tuple[list[Outcome], BookreportError | Interrupted | None]:
+    """Tell the outcome of each hour as it ends, and return them all, with what ended the run before its end."""
+    outcomes: list[Outcome] = []
+    try:
+        for outcome in _progress(loading, total):
+            outcomes.append(outcome)
+            _tell(outcome)
+    except (BookreportError, Interrupted) as error:
+        return outcomes, error
+    return outcomes, None
+
+
+def _then(first: Iterable[Outcome], second: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Give both in turn; the second are not begun when one of the first stops the run."""
+    for outcome in first:
+        yield outcome
+        if outcome.stops_run:
+            return
+    yield from second
+
+
+def _write_run(
+    database: Database, outcomes: Sequence[Outcome], loaded: Iterable[Hour], *, as_json: bool, output: Path | None
+) -> None:
+    """Print the outcomes of a run, with the report of each hour that it loaded."""
     from bookreport import render, reports
 
-    outcomes: list[Outcome] = []
     made: list[Report] = []
     failure: BookreportError | Interrupted | None = None
     try:
-        for outcome in _progress(loader.load_hours(hours, again=again), len(hours)):
-            outcomes.append(outcome)
-            _tell(outcome)
-        if report:
-            loaded = [outcome.hour for outcome in outcomes if outcome.error is None]
-            made = [reports.make_report(database, Span.of_hour(hour)) for hour in loaded]
-            _tell_unknown_languages(made)
+        made += [reports.make_report(database, Span.of_hour(hour)) for hour in loaded]
+        _tell_unknown_languages(made)
     except (BookreportError, Interrupted) as error:
         failure = error
-    if outcomes or (as_json and failure is None):
-        if as_json:
-            _write(render.as_json(render.run_json(outcomes, made if report else None)), output)
-        else:
-            # One hour's report says enough; of several, or of a failed one, the outcomes are part of the answer.
-            alone = report and len(outcomes) == len(made) == 1
-            shown = [] if alone else [render.run_table(outcomes)]
-            _write("\n\n".join([*shown, *map(render.report_table, made)]), output)
-    elif failure is None:
-        log.info("nothing to load")
+    if as_json:
+        _write(render.as_json(render.run_json(outcomes, made)), output)
+    else:
+        # One hour's report says enough; of several, or of a failed one, the outcomes are part of the answer.
+        shown = [] if len(outcomes) == len(made) == 1 else [render.run_table(outcomes)]
+        _write("\n\n".join([*shown, *map(render.report_table, made)]), output)
     if failure is not None:
         raise failure
-    return _end(outcomes, as_json=as_json, told=True)
+
+
+def _write_reports(
+    database: Database, output: Path, loaded: Iterable[Hour], *, lookback: timedelta | None, as_json: bool
+) -> None:
+    """Write the report of each loaded hour into its file; within `lookback` those whose file is missing or too old, too."""
+    from bookreport import ledger, render, reports
+
+    def file_of(hour: Hour) -> Path:
+        return output.with_name(output.name.replace(HOUR_IN_NAME, str(hour)))
+
+    due = set(loaded)
+    if lookback is not None:
+        with database.transaction(snapshot=True) as transaction:
+            known = ledger.loaded_at(transaction, ledger.lookback_start(transaction, lookback))
+        for hour, loaded_at in known.items():
+            file = file_of(hour)
+            if not file.exists() or file.stat().st_mtime < loaded_at.timestamp():
+                due.add(hour)
+    for hour in sorted(due):
+        made = reports.make_report(database, Span.of_hour(hour))
+        _tell_unknown_languages([made])
+        _write(render.as_json(render.report_json(made)) if as_json else render.report_table(made), file_of(hour))
+
+
+@contextmanager
+def _measured(metrics_file: Path | None) -> Iterator[dict[str, float]]:
+    """Give the place for a run's figures, and write them into the metrics file, however the run ends."""
+    figures: dict[str, float] = {"bookreport_last_exit_code": 1}
+    if metrics_file is None:
+        yield figures
+        return
+    _try_output(metrics_file)
+    from bookreport import metrics
+
+    began = time.time()
+    _count(figures, ())
+    try:
+        yield figures
+    except (BookreportError, Interrupted) as error:
+        figures["bookreport_last_exit_code"] = error.exit_code
+        raise
+    finally:
+        ended = time.time()
+        figures |= {"bookreport_last_run_timestamp_seconds": ended, "bookreport_last_run_seconds": ended - began}
+        if not figures["bookreport_last_exit_code"]:
+            figures["bookreport_last_success_timestamp_seconds"] = ended
+        try:
+            metrics.write(metrics_file, figures)
+        except OSError as error:
+            log.error("%s can't be written: %s", metrics_file, error.strerror)  # noqa: TRY400 - a sentence, no traceback
+
+
+def _count(figures: dict[str, float], outcomes: Sequence[Outcome]) -> None:
+    done = [outcome for outcome in outcomes if outcome.outcome in ("loaded", "reloaded")]
+    for name in ("rows_loaded", "rows_rejected", "rows_unmatched"):
+        figures[f"bookreport_{name}"] = sum(getattr(outcome, name) for outcome in done)
+
+
+def _see_status(figures: dict[str, float], database: Database, bucket: Bucket, settings: Settings) -> None:
+    from bookreport import health
+
+    found = health.status(database, bucket, lookback=settings.lookback)
+    if found.newest_loaded is not None:
+        figures["bookreport_newest_loaded_hour_timestamp_seconds"] = found.newest_loaded.start.timestamp()
+    for name, hours in (("failed", found.failed), ("missing", found.missing), ("overdue", found.overdue)):
+        figures[f"bookreport_{name}_hours"] = len(hours)
 
 
 def _tell(outcome: Outcome) -> None:
     from bookreport import render
 
+    event = {
+        "hour": outcome.hour.instant,
+        "outcome": outcome.outcome,
+        "rows": outcome.rows_loaded,
+        "bytes": outcome.bytes,
+        "seconds": outcome.seconds,
+    }
     if outcome.error is None:
-        log.info("%s", render.outcome_line(outcome))
+        log.info("%s", render.outcome_line(outcome), extra=event)
     else:
         hint = f". {outcome.error.hint[:1].upper()}{outcome.error.hint[1:]}" if outcome.error.hint else ""
-        log.error("%s%s", render.outcome_line(outcome), hint)
+        log.error("%s%s", render.outcome_line(outcome), hint, extra=event)
 
 
 def _end(outcomes: Sequence[Outcome], *, as_json: bool, told: bool) -> int:
@@ -700,7 +1014,11 @@ def _progress(outcomes: Iterable[Outcome], total: int) -> Iterable[Outcome]:
 
 
 def _try_output(output: Path | None) -> None:
-    """Raise Configuration before anything is done when `output` could not be written at the end."""
+    """Raise before anything is done when `output` could not be written at the end."""
+    if output is not None and HOUR_IN_NAME in str(output.parent):
+        raise Usage(
+            f"{HOUR_IN_NAME} belongs in the file's name, not in its folder's", hint="for example -o reports/{hour}.json"
+        )
     if output is not None and not os.access(output.absolute().parent, os.W_OK | os.X_OK):
         raise Configuration(f"{output.absolute().parent} is no folder that can be written to", hint="make it, or see --output")
 

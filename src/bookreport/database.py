@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import resources
@@ -16,7 +16,16 @@ import psycopg2.extensions
 from sqlalchemy import URL, Connection, Row, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from bookreport.errors import BadData, BookreportError, CommitUnknown, Configuration, CopyRefused, Locked, Temporary
+from bookreport.errors import (
+    BadData,
+    BookreportError,
+    CommitUnknown,
+    Configuration,
+    CopyRefused,
+    Interrupted,
+    Locked,
+    Temporary,
+)
 
 LOCK_SECONDS = 30
 """How long a statement waits for somebody else's lock on a table."""
@@ -44,9 +53,9 @@ def query(name: str) -> str:
 class Transaction:
     """One open transaction; `Database.transaction` makes it, commits it and rolls it back."""
 
-    def __init__(self, connection: Connection, schema: str) -> None:
+    def __init__(self, connection: Connection, see_interrupt: Callable[[], None]) -> None:
         self._connection = connection
-        self._schema = schema
+        self._see_interrupt = see_interrupt
         # Taken now: SQLAlchemy does not give it any more once the connection is lost, and that is when it is asked.
         self.raw = cast(RawConnection, connection.connection.dbapi_connection)
 
@@ -117,9 +126,11 @@ class Transaction:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
+        self._see_interrupt()
         try:
             yield
         except (DBAPIError, psycopg2.Error) as error:
+            self._see_interrupt()
             raise translate(error, self.raw) from error
 
 
@@ -132,10 +143,13 @@ class Database:
     def __init__(self, url: str, schema: str = "bookreport") -> None:
         self.schema = schema
         self._live: set[RawConnection] = set()
+        self._interrupted_by: int | None = None
         self._patience = FIRST_PATIENCE
         self._engine = create_engine(
             _driver_url(url),
             pool_pre_ping=True,
+            # As many connections as there are threads.
+            max_overflow=-1,
             hide_parameters=True,
             connect_args={
                 "client_encoding": "utf8",
@@ -158,7 +172,7 @@ class Database:
         and CommitUnknown when the connection was lost while committing.
         """
         connection = self._connect()
-        transaction = Transaction(connection, self.schema)
+        transaction = Transaction(connection, self.see_interrupt)
         raw = transaction.raw
         self._live.add(raw)
         try:
@@ -167,6 +181,7 @@ class Database:
             path = quoted(self.schema) if search_path is None else search_path
             transaction.rows("begin", search_path=path, lock_timeout=f"{LOCK_SECONDS}s")
             yield transaction
+            self.see_interrupt()
             self._commit(connection, raw)
         finally:
             self._live.discard(raw)
@@ -175,10 +190,27 @@ class Database:
                 connection.invalidate()
             connection.close()
 
-    def cancel(self) -> None:
-        """Cancel what every connection is at; called from the thread that waits for signals."""
+    def vacuum(self, table: str) -> None:
+        """Free the room of deleted rows in `table`, and bring the planner's figures up to date; nothing if it is being done."""
+        connection = self._connect()
+        transaction = Transaction(connection.execution_options(isolation_level="AUTOCOMMIT"), self.see_interrupt)
+        self._live.add(transaction.raw)
+        try:
+            transaction.script(f"vacuum (analyze, skip_locked) {quoted(self.schema)}.{quoted(table)}")
+        finally:
+            self._live.discard(transaction.raw)
+            connection.close()
+
+    def cancel(self, signal_number: int) -> None:
+        """End what every thread is at with Interrupted; called from the thread that waits for signals."""
+        self._interrupted_by = signal_number
         for raw in list(self._live):
             raw.cancel()
+
+    def see_interrupt(self) -> None:
+        """Raise Interrupted when `cancel` was called; a signal itself reaches the main thread alone."""
+        if self._interrupted_by is not None:
+            raise Interrupted(self._interrupted_by)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -186,6 +218,7 @@ class Database:
     def _connect(self) -> Connection:
         deadline = time.monotonic() + self._patience
         for attempt in range(1, 1000):
+            self.see_interrupt()
             try:
                 connection = self._engine.connect()
             except DBAPIError as error:

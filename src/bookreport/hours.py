@@ -73,6 +73,12 @@ class Hour:
         start = self.start
         return f"year={start.year:04}/month={start.month:02}/day={start.day:02}/hour={start.hour:02}/"
 
+    @property
+    def next_month(self) -> Hour:
+        """The first hour of the next month."""
+        start = self.start
+        return Hour.of(start.year + start.month // 12, start.month % 12 + 1, 1, 0)
+
     def __add__(self, hours: int) -> Hour:
         return Hour(self.start + hours * ONE_HOUR)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from bookreport import __version__
 from bookreport.careful import Reject
 from bookreport.database import Database, Transaction
-from bookreport.errors import BookreportError, Configuration, TooManyRejects
+from bookreport.errors import BookreportError, Configuration, Locked, TooManyRejects, Usage
 from bookreport.hours import Hour
 from bookreport.purchases import Sums
 from bookreport.rows import Reading
@@ -20,7 +20,7 @@ from bookreport.source import Bucket, File, fingerprint
 
 @dataclass(frozen=True)
 class Entry:
-    """What the ledger knows of one hour: `status` is loaded, failed or skipped; counts are of the hour as loaded."""
+    """What the ledger knows of one hour: `status` is loaded, failed, skipped or pruned; counts are of the hour as loaded."""
 
     hour: Hour
     status: str
@@ -85,15 +85,21 @@ def newest_loaded(transaction: Transaction) -> Hour | None:
     return _hour(row.hour) if row and row.hour else None
 
 
+def lookback_start(transaction: Transaction, lookback: timedelta) -> Hour | None:
+    """Return the newest loaded hour less `lookback`; None when no hour is loaded."""
+    newest = newest_loaded(transaction)
+    return Hour(newest.start - lookback) if newest else None
+
+
 @dataclass(frozen=True)
 class SetAside:
-    """A record of an hour's file that was set aside: where it starts, why, and its text."""
+    """A record of an hour's file that was set aside: where it starts, why, and its text (None once it was pruned)."""
 
     hour: Hour
     key: str
     line_number: int
     reason: str
-    raw: str
+    raw: str | None
 
 
 def rejects(transaction: Transaction, hour: Hour | None, limit: int) -> list[SetAside]:
@@ -111,13 +117,37 @@ def twins(transaction: Transaction, hour: Hour) -> list[str]:
 
 
 def settled_hours(transaction: Transaction, since: Hour | None = None) -> set[Hour]:
-    """Return the hours from `since` on (None: all) that need no load: loaded, or given up."""
+    """Return the hours from `since` on (None: all) that need no load: loaded once, or given up."""
     return {_hour(row.hour) for row in transaction.rows("settled_hours", since=since.start if since else None)}
 
 
-def failed_hours(transaction: Transaction) -> list[Hour]:
-    """Return every failed hour, however old, oldest first."""
-    return [_hour(row.hour) for row in transaction.rows("failed_hours")]
+@dataclass(frozen=True)
+class Failure:
+    """A failed hour, with the error of the last of its attempts."""
+
+    hour: Hour
+    attempts: int
+    error: str
+
+
+def failures(transaction: Transaction) -> list[Failure]:
+    """Return every failed hour with its error, however old, oldest first."""
+    return [Failure(_hour(row.hour), row.attempts, row.error) for row in transaction.rows("failures")]
+
+
+def skip(transaction: Transaction, hour: Hour, reason: str) -> None:
+    """Give `hour` up; raises Locked when a run is loading it, Usage when there is nothing to give up."""
+    if not transaction.try_lock(hour.instant):
+        raise Locked(f"{hour} is being loaded by another run", hint="see how that ends, then try again", hour=hour.instant)
+    known = entry(transaction, hour)
+    if known is not None and known.status in ("loaded", "pruned"):
+        raise Usage(f"{hour} is {known.status}; only an hour that is failed or never came is skipped", hour=hour.instant)
+    transaction.run("record_skipped", hour=hour.start, reason=reason)
+
+
+def loaded_at(transaction: Transaction, since: Hour | None) -> dict[Hour, datetime]:
+    """Return when each loaded hour from `since` on (None: all) was loaded."""
+    return {_hour(row.hour): row.loaded_at for row in transaction.rows("loaded_at", since=since.start if since else None)}
 
 
 def record_load(

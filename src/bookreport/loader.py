@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +15,7 @@ from uuid import UUID, uuid4
 from bookreport import ledger, purchases
 from bookreport.careful import RecordCheck, RejectLimit
 from bookreport.database import Database, Transaction
+from bookreport.discovery import discover
 from bookreport.drift import compare, recorded_files
 from bookreport.errors import (
     BadData,
@@ -35,6 +38,12 @@ log = logging.getLogger(__name__)
 FIRST_REJECTS = 1000
 """How many rejects of an attempt that failed are kept."""
 
+POLL_SECONDS = 20.0
+"""How often an hour that is waited for is looked at."""
+
+LAST_WORDS_SECONDS = 5.0
+"""How long an interrupted run waits for its threads; the server rolls back what they leave."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -54,6 +63,11 @@ class Outcome:
     rows_unmatched: int = 0
     seconds: float = 0.0
     error: BookreportError | None = None
+
+    @property
+    def stops_run(self) -> bool:
+        """Whether no further hour is begun: not ready, bad data and locked stop the hour alone."""
+        return self.error is not None and not isinstance(self.error, NotReady | BadData | Locked)
 
     @classmethod
     def of(cls, outcome: str, entry: Entry, seconds: float) -> Outcome:
@@ -126,30 +140,18 @@ class Loader:
         everything: bool = False,
         lookback: timedelta = timedelta(days=7),
     ) -> list[Hour]:
-        """Return the hours that are complete and not loaded, oldest first.
-
-        Without a span: from the newest loaded hour less `lookback` on, and every failed hour however old; the whole bucket
-        when `everything` is asked for or nothing is loaded yet. Counted from the data, never from the clock.
-        """
-        with self._database.transaction() as transaction:
-            failed: list[Hour] = []
-            if since is None and until is None and not everything:
-                newest = ledger.newest_loaded(transaction)
-                since = Hour(newest.start - lookback) if newest else None
-                failed = ledger.failed_hours(transaction)
-            settled = ledger.settled_hours(transaction, since)
-        found = self._bucket.hours(since, until, settled)
-        return [hour for hour in sorted({*found, *failed}) if self._bucket.marker(hour)]
+        """Return the hours that are complete and not loaded, oldest first, as `discover` finds them."""
+        looked = discover(self._database, self._bucket, since=since, until=until, everything=everything, lookback=lookback)
+        return list(looked.pending)
 
     def drifted(self, since: Hour | None, until: Hour | None, *, lookback: timedelta, most: int) -> list[Hour]:
-        """Return the loaded hours of the span (`pending` tells where it begins) whose files are others now, `most` of them.
+        """Return the loaded hours of the span (`discover` tells where it begins) whose files are others now, `most` of them.
 
         Warned of, and left alone: the same size under another ETag (a bucket was copied), a marker or all files gone.
         """
         with self._database.transaction() as transaction:
             if since is None and until is None:
-                newest = ledger.newest_loaded(transaction)
-                since = Hour(newest.start - lookback) if newest else None
+                since = ledger.lookback_start(transaction, lookback)
             recorded = recorded_files(transaction, since or FIRST, until or LAST)
         found = [hour for hour, files in recorded.items() if self._has_drifted(hour, files)]
         if len(found) > most:
@@ -172,16 +174,37 @@ class Loader:
             return False
         return True
 
-    def load_hours(self, hours: Iterable[Hour], *, again: Container[Hour] = ()) -> Iterator[Outcome]:
-        """Load `hours` in their order, and give each one's outcome as it ends; `again`: replace those that are loaded.
+    def load_hours(self, hours: Iterable[Hour], *, again: Container[Hour] = (), jobs: int = 1) -> Iterator[Outcome]:
+        """Load `hours`, `jobs` at once, and give each one's outcome in their order; `again`: replace those that are loaded.
 
-        Not ready, bad data and locked stop the hour alone; what else goes wrong is the last outcome, and ends the run.
+        After an outcome that stops the run no further hour is begun.
         """
-        for hour in hours:
+        stop = threading.Event()
+
+        def load(hour: Hour) -> Outcome | None:
+            if stop.is_set():
+                return None
             outcome = self.load(hour, again=hour in again)
-            yield outcome
-            if outcome.error is not None and not isinstance(outcome.error, NotReady | BadData | Locked):
-                return
+            if outcome.stops_run:
+                stop.set()
+            return outcome
+
+        outcomes = map(load, hours) if jobs == 1 else _in_threads(load, hours, jobs)
+        return (outcome for outcome in outcomes if outcome is not None)
+
+    def await_hour(self, hour: Hour, patience: timedelta, *, again: bool = False) -> Iterator[Outcome]:
+        """Wait up to `patience` for the hour's marker, then load it and give its outcome: not-ready when it did not come.
+
+        Nothing is given for an hour that was settled before, unless `again`.
+        """
+        with self._database.transaction() as transaction:
+            known = ledger.entry(transaction, hour)
+        if known is not None and known.status != "failed" and not again:
+            return
+        deadline = time.monotonic() + patience.total_seconds()
+        while self._bucket.marker(hour) is None and time.monotonic() < deadline:
+            time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+        yield self.load(hour, again=again)
 
     def load(self, hour: Hour, *, again: bool = False) -> Outcome:
         """Load `hour` and return how it ended; a failure is in the outcome, and in the ledger.
@@ -227,7 +250,7 @@ class Loader:
             entry = self._committed_after_all(hour, error)
         else:
             self._read_back(hour, entry)
-        self._tidy(hour)
+        self._tidy(hour, reloaded=before is not None)
         return Outcome.of("reloaded" if before else "loaded", entry, watch.total)
 
     def _see_marker(self, hour: Hour) -> datetime:
@@ -267,7 +290,8 @@ class Loader:
         except BadData as error:
             error.message = f"{file.key}: {error.message}"
             raise
-        log.debug("%s %s: %d rows, %d rejected", hour, file.key, load.rows_loaded, load.rows_rejected)
+        event = {"hour": hour.instant, "file": file.key, "rows": load.rows_loaded, "bytes": file.size}
+        log.debug("%s %s: %d rows, %d rejected", hour, file.key, load.rows_loaded, load.rows_rejected, extra=event)
         return load
 
     @staticmethod
@@ -318,7 +342,7 @@ class Loader:
 
     def _open(self, hour: Hour, file: File) -> tuple[Reading | None, int, Iterator[bytes]]:
         """Return how the file's header is read (None: the file is empty), how many lines it took, and the bytes behind it."""
-        content = self._bucket.read(hour, file)
+        content = self._read(hour, file)
         if self._columns.given is not None:
             return self._columns.given, 0, without_bom(content)
         header, lines, chunks = split_header(content)
@@ -326,6 +350,11 @@ class Loader:
         if reading is not None:
             self._tell(file, reading)
         return reading, lines, chunks
+
+    def _read(self, hour: Hour, file: File) -> Iterator[bytes]:
+        for chunk in self._bucket.read(hour, file):
+            self._database.see_interrupt()
+            yield chunk
 
     def _tell(self, file: File, reading: Reading) -> None:
         shape = repr(reading.header)
@@ -376,16 +405,19 @@ class Loader:
                 f"{hour} was committed, but is not in the ledger", hint="look at the server's log; run it again"
             )
 
-    def _tidy(self, hour: Hour) -> None:
-        """Do what the committed load is no worse without: its index's summary, and a warning of files that are there twice."""
+    def _tidy(self, hour: Hour, *, reloaded: bool) -> None:
+        """Do what the committed load is no worse without: a warning of files that are there twice, a summary, a vacuum."""
         try:
             with self._database.transaction() as transaction:
                 for sentence in ledger.twins(transaction, hour):
                     log.warning("%s", sentence)
                 purchases.summarise(transaction, hour)
+            # The rows that a reload took away would stay in the way until autovacuum comes.
+            for table in purchases.tables_of(hour) if reloaded else ():
+                self._database.vacuum(table)
         except (Locked, Temporary) as error:
-            # Autovacuum summarises too, in its own time; and the hour is loaded whatever happens now.
-            log.debug("%s: the index is not summarised: %s", hour, error.message)
+            # Autovacuum does both too, in its own time; and the hour is loaded whatever happens now.
+            log.debug("%s: the tables are not tidied: %s", hour, error.message)
 
     def _record_failure(self, hour: Hour, watch: Stopwatch, error: BookreportError) -> int:
         attempt = Attempt(self.run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
@@ -395,3 +427,14 @@ class Loader:
             # A database out of reach keeps no record; the first failure is what the user must see.
             error.__context__ = second
             return 0
+
+
+def _in_threads(load: Callable[[Hour], Outcome | None], hours: Iterable[Hour], jobs: int) -> Iterator[Outcome | None]:
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="load")
+    outcomes = [pool.submit(load, hour) for hour in hours]
+    try:
+        for outcome in outcomes:
+            yield outcome.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        wait([outcome for outcome in outcomes if outcome.running()], LAST_WORDS_SECONDS)

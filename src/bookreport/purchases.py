@@ -30,6 +30,11 @@ def ensure_month(transaction: Transaction, hour: Hour) -> None:
     transaction.rows("ensure_month", hour=hour.start)
 
 
+def tables_of(hour: Hour) -> tuple[str, str]:
+    """Return the names of the tables that hold the hour's rows and its sums."""
+    return f"purchase_rows_{hour.start:%Y_%m}", "hour_sums"
+
+
 def begin_hour(transaction: Transaction, hour: Hour) -> None:
     """Say which hour the rows of this transaction belong to."""
     transaction.rows("set_hour", hour=hour.instant)

@@ -15,11 +15,13 @@ from bookreport.hours import Hour, Span
 
 if TYPE_CHECKING:
     # What is printed is known by its type alone: a report must not wait for boto3.
+    from bookreport.check import Check
     from bookreport.errors import BookreportError, Interrupted
-    from bookreport.health import Verification
+    from bookreport.health import Status, Verification
     from bookreport.ledger import SetAside
     from bookreport.loader import Outcome
     from bookreport.preview import Preview
+    from bookreport.prune import PrunedMonth
     from bookreport.reports import Buyers, Point, Report
 
 OUTCOMES = ("loaded", "reloaded", "unchanged", "failed", "locked", "not-ready")
@@ -242,7 +244,7 @@ def rejects_csv(rejects: Sequence[SetAside], *, excel: bool = False) -> str:
 def rejects_table(rejects: Sequence[SetAside]) -> str:
     """Return rejects as text for a terminal."""
     rows = [
-        (str(reject.hour), plain(reject.key), f"{reject.line_number:,}", plain(reject.reason), plain(reject.raw))
+        (str(reject.hour), plain(reject.key), f"{reject.line_number:,}", plain(reject.reason), plain(reject.raw or ""))
         for reject in rejects
     ]
     return _table(("Hour", "File", "Line", "Reason", "Raw"), rows, right=(2,))
@@ -264,6 +266,87 @@ def verification_table(found: Verification) -> str:
     """Return the differences that verify found as text for a terminal."""
     rows = [(str(each.hour), each.kind, plain(each.message)) for each in found.differences]
     return _table(("Hour", "Kind", "Difference"), rows)
+
+
+def status_json(found: Status) -> dict[str, object]:
+    """Return how things stand as `bookreport.status/1`."""
+    return {
+        "schema": "bookreport.status/1",
+        "newest_loaded": found.newest_loaded.instant if found.newest_loaded else None,
+        "loaded": found.loaded,
+        "failed": [asdict(failure) | {"hour": failure.hour.instant} for failure in found.failed],
+        "skipped": [{"hour": hour.instant, "reason": reason} for hour, reason in found.skipped],
+        "pruned": found.pruned,
+        "pending": [hour.instant for hour in found.pending],
+        "overdue": [hour.instant for hour in found.overdue],
+        "missing": [hour.instant for hour in found.missing],
+        "rejected_rows": found.rejected_rows,
+        "rows_unmatched": found.rows_unmatched,
+    }
+
+
+def status_text(found: Status) -> str:
+    """Return how things stand as text for a terminal."""
+    newest = f"; the newest is {found.newest_loaded}" if found.newest_loaded else ""
+    lines = [f"{'Loaded':<10}{counted(found.loaded, 'hour')}{newest}"]
+    lines += [
+        f"{'Failed':<10}{failure.hour} ({counted(failure.attempts, 'attempt')}): {plain(failure.error)}"
+        for failure in found.failed
+    ]
+    lines += [f"{'Skipped':<10}{hour}: {plain(reason)}" for hour, reason in found.skipped]
+    lines += [f"{'Pruned':<10}{counted(found.pruned, 'hour')}"] if found.pruned else []
+    told = {
+        "Pending": (found.pending, "complete, and not loaded yet"),
+        "Overdue": (found.overdue, "files, but no marker"),
+        "Missing": (found.missing, "neither loaded nor in the bucket"),
+    }
+    lines += [
+        f"{name:<10}{counted(len(hours), 'hour')} ({meaning}): {_hours(hours)}"
+        for name, (hours, meaning) in told.items()
+        if hours
+    ]
+    lines += [f"{'Rejected':<10}{counted(found.rejected_rows, 'row')}"] if found.rejected_rows else []
+    lines += [f"{'Unmatched':<10}{counted(found.rows_unmatched, 'row')}"] if found.rows_unmatched else []
+    return "\n".join([*lines, "Drift was not looked for; see: bookreport verify"])
+
+
+def pruned_json(months: Sequence[PrunedMonth], rejects: int, *, dry_run: bool) -> dict[str, object]:
+    """Return what was pruned, or would be, as `bookreport.prune/1`."""
+    return {
+        "schema": "bookreport.prune/1",
+        "dry_run": dry_run,
+        "months": [
+            {"since": month.span.since.instant, "until": month.span.until.instant, "hours": month.hours, "rows": month.rows}
+            for month in months
+        ],
+        "hours": sum(month.hours for month in months),
+        "rows": sum(month.rows for month in months),
+        "reject_texts": rejects,
+    }
+
+
+def pruned_table(months: Sequence[PrunedMonth]) -> str:
+    """Return the months that were pruned, or would be, as text for a terminal."""
+    rows = [(str(month.span), f"{month.hours:,}", f"{month.rows:,}") for month in months]
+    return _table(("Span", "Hours", "Rows"), rows, right=(1, 2))
+
+
+def checks_json(checks: Sequence[Check]) -> dict[str, object]:
+    """Return checks as `bookreport.check/1`."""
+    return {
+        "schema": "bookreport.check/1",
+        "ok": all(check.ok for check in checks),
+        "checks": [{"name": check.name, "ok": check.ok, "message": check.message, "hint": check.hint} for check in checks],
+    }
+
+
+def checks_text(checks: Sequence[Check]) -> str:
+    """Return checks as text for a terminal: a line each, and a hint below it."""
+    lines = []
+    for check in checks:
+        lines.append(f"{check.name:<12}{'OK' if check.ok else 'FAILED':<8}{plain(check.message)}")
+        lines += [f"{'':<20}{plain(check.hint)}"] if check.hint else []
+    return "\n".join(lines)
 
 
 def outcome_line(outcome: Outcome) -> str:
@@ -301,6 +384,9 @@ def _span_json(report: Report) -> dict[str, object]:
             "hours_loaded": report.hours_loaded,
             "missing": [hour.instant for hour in report.missing],
             "complete": not report.missing,
+            "skipped": [hour.instant for hour in report.skipped],
+            "pruned": [hour.instant for hour in report.pruned],
+            "sums_kept": [hour.instant for hour in report.sums_kept],
         },
     }
 
@@ -419,8 +505,15 @@ def _change_lines(report: Report) -> list[str]:
 
 def _coverage_lines(report: Report) -> list[str]:
     lines = [f"{report.hours_loaded:,} of {report.hours_expected:,} hours are loaded"]
-    if report.missing:
-        lines[0] += f"; totals are lower than the truth. Missing: {_hours(report.missing)}"
+    lacking = [hour for hour in report.missing if hour not in report.sums_kept]
+    if lacking:
+        lines[0] += f"; totals are lower than the truth. Missing: {_hours(lacking)}"
+    if report.skipped:
+        lines.append(f"Skipped, and never to come: {_hours(report.skipped)}")
+    if report.pruned:
+        lines.append(f"Pruned: {_hours(report.pruned)}")
+    if report.sums_kept:
+        lines.append(f"Of these the sales are in the figures, the users are not: {_hours(report.sums_kept)}")
     if report.rejected_rows:
         lines.append(f"Not in these figures: {counted(report.rejected_rows, 'rejected row')}")
     if report.unmatched.isbns:

@@ -83,6 +83,8 @@ class Change:
 class Report:
     """The report of one span. `missing`: its hours that are not loaded; `sales` by sale value, largest first.
 
+    Of the missing hours, `skipped` were given up; `pruned` were loaded once, and the sales (not the users) of those in
+    `sums_kept` are in the figures.
     `previous` is the report of the span before, `series` the figures by hour or day; both only where they were asked for.
     """
 
@@ -97,6 +99,9 @@ class Report:
     unknown_languages: tuple[str, ...]
     previous: Report | None = None
     series: tuple[Point, ...] = ()
+    skipped: tuple[Hour, ...] = ()
+    pruned: tuple[Hour, ...] = ()
+    sums_kept: tuple[Hour, ...] = ()
 
     @property
     def hours_expected(self) -> int:
@@ -159,8 +164,9 @@ def make_report(
     """
     with database.transaction(snapshot=True) as transaction:
         coverage = transaction.rows("coverage", **_bounds(span))
+        given_up = transaction.rows("given_up", **_bounds(span))
         missing = _missing(span, coverage)
-        if not coverage:
+        if not coverage and not any(row.sums_kept for row in given_up):
             raise NotReady(f"no hour of {span} is loaded", hint="load them: bookreport ingest", hour=_only_hour(span))
         if missing and require_complete:
             raise NotReady(
@@ -181,6 +187,7 @@ def make_report(
 
 def _report(transaction: Transaction, span: Span, coverage: Sequence[Any], spellings: Mapping[str, list[str]]) -> Report:
     sold = transaction.rows("sales", **_bounds(span))
+    given_up = transaction.rows("given_up", **_bounds(span))
     buyers, unknown = _buyers(transaction, span, spellings)
     return Report(
         span=span,
@@ -195,6 +202,9 @@ def _report(transaction: Transaction, span: Span, coverage: Sequence[Any], spell
         loaded_rows=sum(row.rows_loaded for row in coverage),
         rejected_rows=sum(row.rows_rejected for row in coverage),
         unknown_languages=unknown,
+        skipped=tuple(Hour(row.hour) for row in given_up if row.status == "skipped"),
+        pruned=tuple(Hour(row.hour) for row in given_up if row.status == "pruned"),
+        sums_kept=tuple(Hour(row.hour) for row in given_up if row.sums_kept),
     )
 
 

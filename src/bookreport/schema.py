@@ -65,11 +65,21 @@ def migrate(database: Database, books_table: str | None = None) -> str:
     with database.transaction() as transaction:
         transaction.wait_for_lock("migrate")
         _upgrade(transaction)
+        installed = transaction.one("installed")
+        if not installed.has_views:
+            transaction.script((migrations() / "versions" / "0002_books.sql").read_text(encoding="utf-8"))
+            books_table = books_table or installed.books
     return _find_books(database, books_table)
 
 
 def require(database: Database) -> None:
-    """Raise Configuration unless the tables are of this code's revision and the books view was made."""
+    """Raise Configuration unless the tables are of this code's revision and the books can be read."""
+    require_revision(database)
+    require_books(database)
+
+
+def require_revision(database: Database) -> str:
+    """Return the revision of the tables; raise Configuration unless it is this code's."""
     try:
         with database.transaction() as transaction:
             installed = transaction.row("installed")
@@ -88,8 +98,29 @@ def require(database: Database) -> None:
         raise Configuration(
             f"the tables are of revision {revision}, this bookreport wants {newest}", hint="run: bookreport migrate"
         )
-    if installed is None or not installed.books:
+    return str(revision)
+
+
+def require_books(database: Database) -> str:
+    """Return the name of the user's books table; raise Configuration when the books can't be read from it."""
+    with database.transaction() as transaction:
+        installed = transaction.one("installed")
+    if not installed.has_views:
+        raise Configuration("the books view is missing from bookreport's schema", hint="run: bookreport migrate")
+    if not installed.books:
         raise Configuration("no books table was found when bookreport migrate ran", hint=NO_BOOKS_HINT)
+    table = str(installed.books).replace('"', "")
+    try:
+        with database.transaction() as transaction:
+            transaction.rows("books_readable")
+    except Configuration as error:
+        if error.hint != "run: bookreport migrate":
+            raise
+        raise Configuration(
+            f"the books can't be read from {table} any more: {error.message.removeprefix('Postgres: ')}",
+            hint=f"bring the table back, or tell what it is now: bookreport migrate --books {table}",
+        ) from error
+    return table
 
 
 def _upgrade(transaction: Transaction) -> None:

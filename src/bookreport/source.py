@@ -7,12 +7,14 @@ import hashlib
 import logging
 import random
 import re
+import threading
 import time
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -96,6 +98,7 @@ class Bucket:
         self.prefix = prefix
         self.endpoint_url = endpoint_url
         self.requests = 0
+        self._counting = threading.Lock()
         self._marker = marker
         self._ignore = tuple(ignore)
         with self._translated():
@@ -128,6 +131,13 @@ class Bucket:
     def url(self, hour: Hour, key: str = "") -> str:
         """Return the address of an hour's partition, or of an object in it, for people to read."""
         return f"s3://{self.name}/{self.prefix}{hour.partition}{key}"
+
+    def clock(self) -> datetime | None:
+        """List below the prefix, and return what time it is by the store's answer."""
+        with self._translated():
+            answer = self._client.list_objects_v2(Bucket=self.name, Prefix=self.prefix, MaxKeys=1)
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        return parsedate_to_datetime(date) if date else None
 
     def hours(self, since: Hour | None = None, until: Hour | None = None, known: Collection[Hour] = ()) -> list[Hour]:
         """Return the hours that have a partition, oldest first: `since` included, `until` not, without those `known`.
@@ -287,7 +297,8 @@ class Bucket:
         return not (folder or hidden or ignored or key == self._marker)
 
     def _count(self, **_: object) -> None:
-        self.requests += 1
+        with self._counting:
+            self.requests += 1
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

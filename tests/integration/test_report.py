@@ -293,6 +293,9 @@ def test_coverage_tells_which_hours_are_missing(
         "hours_loaded": 2,
         "missing": ["2024-05-01T13:00:00Z", "2024-05-01T15:00:00Z"],
         "complete": False,
+        "skipped": [],
+        "pruned": [],
+        "sums_kept": [],
     }
 
 

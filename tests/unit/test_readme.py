@@ -4,6 +4,8 @@ import shlex
 import signal
 import subprocess
 import sys
+from configparser import ConfigParser
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -14,6 +16,7 @@ import readme
 from bookreport import settings
 from bookreport.cli import commands
 from bookreport.errors import BookreportError, Interrupted
+from bookreport.hours import Hour
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,9 +44,19 @@ def cron_jobs() -> list[str]:
     return [line for line in CRONTAB.splitlines() if line and not re.match(r"#|[A-Z]+=", line)]
 
 
+def dates(line: str) -> str:
+    """Let the shell work out the dates of a line, as cron hands it over: without the backslashes."""
+
+    def date(match: re.Match[str]) -> str:
+        command = match[1].replace("\\%", "%")
+        return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout.strip()
+
+    return re.sub(r"\$\((date [^)]*)\)", date, line)
+
+
 def parse(line: str) -> str:
-    """Let click parse a command line, without running anything; return the command's name."""
-    arguments = shlex.split(line, comments=True)[1:]
+    """Let click parse a command line, without running anything but `date`; return the command's name."""
+    arguments = shlex.split(dates(line), comments=True)[1:]
     with commands.make_context("bookreport", arguments) as context:
         name = next(word for word in arguments if word in commands.commands)
         commands.commands[name].make_context(name, list(context.args), parent=context).close()
@@ -74,23 +87,41 @@ def test_a_line_of_the_crontab_has_five_fields_and_absolute_paths_and_parses(job
     match = CRON_LINE.fullmatch(job)
     assert match
     assert all(FIELD.fullmatch(field) for field in match["fields"].split())
-    assert "%" not in job  # cron takes it for a new line
+    assert not re.search(r"(?<!\\)%", job)  # cron takes it for a new line
     words = shlex.split(match["command"])
     assert words[0].startswith("/")
     assert words[words.index("--env-file") + 1].startswith("/")
     assert parse(match["command"]) in commands.commands
 
 
-def test_the_crontab_loads_hourly_looks_through_the_whole_bucket_monthly_reports_weekly_and_tells_someone() -> None:
-    hourly, monthly, weekly = cron_jobs()
-    assert re.match(r"[0-9]+ \* \* \* \* ", hourly)
-    assert hourly.endswith(" run-hour")
-    assert re.match(r"[0-9]+ [0-9]+ [0-9]+ \* \* ", monthly)
-    assert monthly.endswith(" ingest --all")
+def test_the_crontab_loads_and_checks_hourly_reloads_daily_looks_through_all_monthly_reports_weekly() -> None:
+    hourly, daily, monthly, checks, weekly = cron_jobs()
+    assert re.match(r"[0-9]+ \* \* \* \* .* run-hour ", hourly)
+    assert re.match(r"[0-9]+ [0-9]+ \* \* \* .* ingest --changed --since ", daily)
+    three_days_ago = datetime.now(UTC) - timedelta(days=3)
+    assert abs(Hour.parse(dates(daily).split()[-1]).start - three_days_ago) <= timedelta(days=1, minutes=1)
+    assert re.match(r"[0-9]+ [0-9]+ [0-9]+ \* \* .* ingest --all$", monthly)
+    assert re.match(r"[0-9]+ \* \* \* \* .* check --max-age 3h$", checks)
     assert re.match(r"[0-9]+ [0-9]+ \* \* 1 ", weekly)
     assert " report --last 7d --format html -o /" in weekly
+    assert all("bookreport -q " in job for job in cron_jobs())
     assert re.search(r"^MAILTO=\S+@\S+$", CRONTAB, re.MULTILINE)
     assert all(job in README for job in cron_jobs())
+
+
+def test_the_units_of_systemd_start_the_hourly_job() -> None:
+    units = []
+    for block in blocks("ini"):
+        units.append(ConfigParser(interpolation=None))
+        units[-1].optionxform = str
+        units[-1].read_string(block)
+    (service,) = [unit for unit in units if unit.has_section("Service")]
+    assert service["Service"]["Type"] == "oneshot"
+    assert parse(service["Service"]["ExecStart"]) == "run-hour"
+    (timer,) = [unit for unit in units if unit.has_section("Timer")]
+    assert timer["Timer"]["Persistent"] == "true"
+    assert re.fullmatch(r"\*:[0-5][0-9]", timer["Timer"]["OnCalendar"])
+    assert timer["Install"]["WantedBy"] == "timers.target"
 
 
 @pytest.mark.parametrize("name", sorted(commands.commands))

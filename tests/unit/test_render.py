@@ -64,7 +64,15 @@ def test_the_json_report_is_the_one_that_scripts_know() -> None:
         "schema": "bookreport.report/1",
         "generated_at": "2024-05-02T08:30:01Z",
         "window": {"since": "2024-05-01T13:00:00Z", "until": "2024-05-01T16:00:00Z"},
-        "coverage": {"hours_expected": 3, "hours_loaded": 2, "missing": ["2024-05-01T14:00:00Z"], "complete": False},
+        "coverage": {
+            "hours_expected": 3,
+            "hours_loaded": 2,
+            "missing": ["2024-05-01T14:00:00Z"],
+            "complete": False,
+            "skipped": [],
+            "pruned": [],
+            "sums_kept": [],
+        },
         "sales": [
             {"format": "Hardcover", "language": "English", "books_sold": 1200, "sale_value": "12345.60"},
             {"format": "Paper|back", "language": None, "books_sold": 1, "sale_value": "0.125"},

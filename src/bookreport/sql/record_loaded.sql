@@ -7,4 +7,4 @@ on conflict (hour) do update set status = excluded.status, last_error = null, at
     files = excluded.files, bytes = excluded.bytes, rows_loaded = excluded.rows_loaded,
     rows_rejected = excluded.rows_rejected, rows_unmatched = excluded.rows_unmatched,
     fingerprint = excluded.fingerprint, marker_at = excluded.marker_at, loaded_at = excluded.loaded_at,
-    load_id = excluded.load_id
+    load_id = excluded.load_id, reason = null, sums_kept = false

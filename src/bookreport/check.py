@@ -1,0 +1,147 @@
+"""What must be right before a run can work: bucket, Postgres, clocks, schema, source, rights, books, freshness."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from bookreport import ledger, schema
+from bookreport.database import Database
+from bookreport.errors import BookreportError, Configuration, NotReady
+from bookreport.reports import SPANISH
+from bookreport.source import Bucket
+
+OLDEST_POSTGRES = 150_000
+
+CLOCKS_APART = timedelta(minutes=1)
+"""How far this machine's clock may be from that of the store or of Postgres."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One prerequisite: what was found, what to do about it, and the error when it is not met."""
+
+    name: str
+    message: str
+    hint: str | None = None
+    error: BookreportError | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+
+def look(name: str, find: Callable[[], tuple[str, str | None]]) -> Check:
+    """Return what `find` found: a message and a hint, or the failure that it raised."""
+    try:
+        return Check(name, *find())
+    except BookreportError as error:
+        return Check(name, error.message, error.hint, error)
+
+
+def check(database: Database, bucket: Bucket, max_age: timedelta | None = None) -> Iterator[Check]:
+    """Look at each prerequisite in turn; what can't be looked at since an earlier one failed is left out.
+
+    `max_age`: how long ago the newest loaded hour may have ended; NotReady is the error when it is longer.
+    """
+    clocks: dict[str, timedelta] = {}
+    yield look("bucket", lambda: _bucket(bucket, clocks))
+    postgres = look("postgres", lambda: _postgres(database, clocks))
+    yield postgres
+    yield look("clock", lambda: _clock(clocks))
+    if not postgres.ok:
+        return
+    tables = look("schema", lambda: (f"revision {schema.require_revision(database)} in schema {database.schema}", None))
+    yield tables
+    if not tables.ok:
+        return
+    yield look("source", lambda: _source(database, bucket))
+    yield look("rights", lambda: _rights(database))
+    yield look("replication", lambda: _replication(database))
+    yield look("books", lambda: _books(database))
+    yield look("freshness", lambda: _freshness(database, max_age))
+
+
+def _bucket(bucket: Bucket, clocks: dict[str, timedelta]) -> tuple[str, str | None]:
+    clock = bucket.clock()
+    if clock is not None:
+        clocks["S3"] = clock - datetime.now(UTC)
+    return f"s3://{bucket.name}/{bucket.prefix} can be listed", None
+
+
+def _postgres(database: Database, clocks: dict[str, timedelta]) -> tuple[str, str | None]:
+    with database.transaction(search_path="") as transaction:
+        server = transaction.one("server")
+        clocks["Postgres"] = server.now - datetime.now(UTC)
+    if server.version_number < OLDEST_POSTGRES:
+        raise Configuration(f"PostgreSQL {server.version} is too old", hint="bookreport needs PostgreSQL 15 or newer")
+    return f"{server.database} as {server.role}, PostgreSQL {server.version}", None
+
+
+def _clock(clocks: dict[str, timedelta]) -> tuple[str, str | None]:
+    for name, ahead in clocks.items():
+        if abs(ahead) > CLOCKS_APART:
+            told = f"{abs(ahead).total_seconds():,.0f} s {'ahead of' if ahead > timedelta(0) else 'behind'}"
+            raise Configuration(f"the clock of {name} is {told} this machine's", hint="set the clocks by NTP")
+    return f"this machine's agrees with {' and '.join(sorted(clocks)) or 'itself; nothing else answers'}", None
+
+
+def _source(database: Database, bucket: Bucket) -> tuple[str, str | None]:
+    with database.transaction() as transaction:
+        ledger.check_source(transaction, bucket, new_source=False)
+    return "the ledger speaks of this bucket", None
+
+
+def _rights(database: Database) -> tuple[str, str | None]:
+    with database.transaction() as transaction:
+        lacking = [row.lacking for row in transaction.rows("rights_lacking")]
+    if lacking:
+        raise Configuration(f"this role may not: {', '.join(lacking)}", hint="see the README, Roles")
+    return "this role may load", None
+
+
+def _replication(database: Database) -> tuple[str, str | None]:
+    with database.transaction() as transaction:
+        found = transaction.rows("not_replicable")
+    if found:
+        first = found[0]
+        raise Configuration(
+            f"publication {first.publication} covers {first.name}, whose rows it can't tell apart: a reload would fail",
+            hint=f"alter table {database.schema}.{first.name} replica identity full",
+        )
+    return "no publication stands in the way of a reload", None
+
+
+def _books(database: Database) -> tuple[str, str | None]:
+    table = schema.require_books(database)
+    with database.transaction() as transaction:
+        count = transaction.one("books_count")
+        spellings: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for row in transaction.rows("spellings"):
+            spellings[row.kind, row.name.casefold()].append(row.name)
+    languages = sorted(names[0] for (kind, _), names in spellings.items() if kind == "language")
+    message = f"{count.isbns:,} ISBNs in {table}; languages: {', '.join(languages) or 'none'}"
+    if count.repeated:
+        message += f"; {count.repeated:,} ISBNs have several rows, and the first by format and language counts"
+    for (kind, _), names in spellings.items():
+        if len(names) > 1:
+            message += f"; the {kind}s {' and '.join(map(repr, sorted(names)))} differ by case alone, and are reported apart"
+    known = ("language", SPANISH.casefold()) in spellings
+    return message, None if known else f"no book is in {SPANISH}; name the language as it is here: report --language"
+
+
+def _freshness(database: Database, max_age: timedelta | None) -> tuple[str, str | None]:
+    with database.transaction() as transaction:
+        newest = ledger.newest_loaded(transaction)
+    if newest is None:
+        if max_age is not None:
+            raise NotReady("no hour is loaded yet", hint="load some: bookreport run-hour")
+        return "no hour is loaded yet", "load some: bookreport run-hour"
+    age = datetime.now(UTC) - (newest + 1).start
+    minutes = max(0, int(age.total_seconds() // 60))
+    message = f"the newest loaded hour is {newest}, which ended {minutes // 60:,} h {minutes % 60} min ago"
+    if max_age is not None and age > max_age:
+        raise NotReady(message, hint="see what keeps the next one from being loaded: bookreport status", hour=newest.instant)
+    return message, None

@@ -1,0 +1,63 @@
+"""Keeping house: old rows go, what is known of their hours stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bookreport import purchases
+from bookreport.database import Database, quoted
+from bookreport.hours import Hour, Span
+
+
+@dataclass(frozen=True)
+class PrunedMonth:
+    """What goes of one month: `span` is the part of it before the bound, `whole` says that its table partition goes."""
+
+    span: Span
+    whole: bool
+    hours: int
+    rows: int
+
+
+def prunable(database: Database, before: Hour, *, keep_sums: bool) -> list[PrunedMonth]:
+    """Return the months with loaded hours before `before`, oldest first."""
+    with database.transaction(snapshot=True) as transaction:
+        found = transaction.rows("prunable", before=before.start, keep_sums=keep_sums)
+    months = []
+    for row in found:
+        starts, ends = Hour(row.month), Hour(row.month).next_month
+        months.append(PrunedMonth(Span(starts, min(ends, before)), ends <= before, row.hours, row.rows))
+    return months
+
+
+def prune(database: Database, month: PrunedMonth, *, keep_sums: bool) -> None:
+    """Take a month's rows and rejects away, and its sums unless they are kept, and mark its loaded hours as pruned.
+
+    A whole month costs the drop of a table; readers wait for that moment. Raises Locked when it does not get its lock.
+    """
+    bounds = {"since": month.span.since.start, "until": month.span.until.start}
+    rows_table, sums_table = purchases.tables_of(month.span.since)
+    with database.transaction() as transaction:
+        if month.whole:
+            transaction.script(f"drop table if exists {quoted(rows_table)}")
+        else:
+            transaction.run("delete_rows_of_span", **bounds)
+        if not keep_sums:
+            transaction.run("delete_sums_of_span", **bounds)
+        transaction.run("delete_rejects_of_span", **bounds)
+        transaction.run("record_pruned", **bounds, keep_sums=keep_sums)
+    for table in ("rejects", *(() if month.whole else (rows_table,)), *(() if keep_sums else (sums_table,))):
+        database.vacuum(table)
+
+
+def rejects_with_text(database: Database, before: Hour) -> int:
+    """Return how many rejects before `before` still have their raw text."""
+    with database.transaction() as transaction:
+        return int(transaction.one("rejects_with_text", before=before.start).rejects)
+
+
+def remove_reject_text(database: Database, before: Hour) -> None:
+    """Take the raw text of the rejects before `before` away, which may name a person; the rest of them stays."""
+    with database.transaction() as transaction:
+        transaction.run("remove_reject_text", before=before.start)
+    database.vacuum("rejects")

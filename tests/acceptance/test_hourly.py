@@ -1,0 +1,257 @@
+"""The hourly job as cron runs it: silent when all is well, one clear message when not, a file an hour, metrics, JSON."""
+
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+import truth
+from bookreport.hours import Hour
+from bookstore import BOOKS, ENGLISH, HOUR, SPANISH, UNKNOWN, Bookstore, csv_file
+from conftest import Sql, connected
+from truth import Purchase
+
+SALES = [Purchase("ana", ENGLISH, 2, "10.00"), Purchase("ben", SPANISH), Purchase("eva", UNKNOWN)]
+FILE = csv_file(SALES)
+BAD = b"who,what\n1,2\n"
+
+Run = Callable[..., Any]
+
+
+def figures(path: Path) -> dict[str, float]:
+    families = list(text_string_to_metric_families(path.read_text()))
+    assert all(sample.timestamp is None for family in families for sample in family.samples)
+    assert all(family.documentation for family in families)
+    return {sample.name.removeprefix("bookreport_"): sample.value for family in families for sample in family.samples}
+
+
+def test_a_day_that_piled_up_is_loaded_oldest_first_by_two_jobs_and_each_hour_is_reported(
+    bookstore: Bookstore, bookreport: Run
+) -> None:
+    hours = [HOUR + number for number in range(24)]
+    for hour in reversed(hours):
+        bookstore.fill(hour, FILE)
+    ended = bookreport("run-hour", "--jobs", "2", "--json")
+    assert (ended.code, ended.json["loaded"]) == (0, 24)
+    assert [outcome["hour"] for outcome in ended.json["hours"]] == [hour.instant for hour in hours]
+    assert [made["window"]["since"] for made in ended.json["reports"]] == [hour.instant for hour in hours]
+    expected = truth.report(SALES, BOOKS)
+    for made in ended.json["reports"]:
+        assert {name: made[name] for name in expected} == expected
+
+
+def test_one_bad_hour_of_a_day_is_told_once_and_alone_tried_again(bookstore: Bookstore, bookreport: Run) -> None:
+    for number in range(24):
+        bookstore.fill(HOUR + number, BAD if number == 9 else FILE)
+    ended = bookreport("-q", "run-hour", "-o", os.devnull)
+    assert (ended.code, ended.out) == (4, "")
+    lines = ended.err.splitlines()
+    assert len(lines) == 1
+    assert str(HOUR + 9) in lines[0]
+    again = bookreport("run-hour", "--json")
+    assert [(outcome["hour"], outcome["attempt"]) for outcome in again.json["hours"]] == [((HOUR + 9).instant, 2)]
+    assert (again.code, again.error["kind"], again.error["hour"]) == (4, "bad-data", (HOUR + 9).instant)
+    told = bookreport("status", "--json").json
+    assert (told["loaded"], [failed["attempts"] for failed in told["failed"]]) == (23, [2])
+
+
+def test_the_hour_that_ended_last_is_waited_for_only_where_it_is_not_there(bookstore: Bookstore, bookreport: Run) -> None:
+    while datetime.now(UTC).minute == 59:
+        time.sleep(1)  # the hour that ended last must stay the same for the whole test
+    bookstore.fill(Hour.last(), BAD)
+    ended = bookreport("run-hour", "--wait", "40m", "--json")
+    assert [(outcome["outcome"], outcome["attempt"]) for outcome in ended.json["hours"]] == [("failed", 1)]
+    bookstore.fill(Hour.last(), FILE)
+    assert bookreport("run-hour", "--wait", "40m", "--json").json["loaded"] == 1
+    assert bookreport("run-hour", "--wait", "40m", "--json").json["hours"] == []
+
+
+def test_an_interrupt_ends_all_jobs_and_keeps_none_of_their_hours(
+    bookstore: Bookstore, bookreport: Run, start: Run, finish: Run, database_url: str, sql: Sql
+) -> None:
+    for number in range(4):
+        bookstore.fill(HOUR + number, FILE)
+    backends = "select count(*) from pg_stat_activity where application_name = 'bookreport' and datname = current_database()"
+    with connected(database_url) as hold:
+        hold("begin")
+        hold("lock table hour_sums")
+        process = start("run-hour", "--jobs", "2", "--json")
+        while sql(f"{backends} and wait_event_type = 'Lock'") != [(2,)]:
+            assert process.poll() is None
+            time.sleep(0.02)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        ended = finish(process)
+        assert time.monotonic() - sent < 20  # the lock would be waited for half a minute
+    assert (ended.code, ended.out, ended.error["kind"]) == (143, "", "interrupted")
+    assert sql(backends) == [(0,)]
+    assert sql("select count(*) from ledger") == sql("select count(*) from purchases") == [(0,)]
+    assert bookreport("-q", "run-hour", "-o", os.devnull).code == 0
+    assert sql("select count(*) from ledger where status = 'loaded'") == [(4,)]
+
+
+def test_it_is_silent_when_all_is_well(bookstore: Bookstore, bookreport: Run, tmp_path: Path) -> None:
+    bookstore.fill(Hour.last(), FILE)
+    for arguments in (("run-hour", "-o", "report.txt"), ("run-hour",), ("ingest", "--changed"), ("check", "--max-age", "3h")):
+        ended = bookreport("-q", *arguments)
+        assert (ended.code, ended.out, ended.err) == (0, "", "")
+    assert str(Hour.last()) in (tmp_path / "report.txt").read_text()
+
+
+def test_what_went_wrong_is_json_in_every_state(bookstore: Bookstore, bookreport: Run) -> None:
+    ended = bookreport("-q", "run-hour", "--json")
+    assert (ended.code, ended.json["hours"], ended.json["reports"], ended.err) == (0, [], [], "")
+    ended = bookreport("run-hour", "--json", S3_ENDPOINT_URL="http://127.0.0.1:1")
+    assert (ended.code, ended.out, ended.error["kind"]) == (5, "", "temporary")
+    bookstore.fill(HOUR, FILE)
+    ended = bookreport("-q", "run-hour", "--json")
+    assert (ended.code, ended.json["loaded"], ended.err) == (0, 1, "")
+    for code, kind, settings in (
+        (5, "temporary", {"DATABASE_URL": "postgresql://postgres@127.0.0.1:1/none"}),
+        (6, "config", {"MINIO_ROOT_PASSWORD": "wrong"}),
+        (6, "config", {"S3_BUCKET": None}),
+    ):
+        ended = bookreport("run-hour", "--json", **settings)
+        assert (ended.code, ended.out) == (code, "")
+        assert (ended.error["code"], ended.error["kind"]) == (code, kind)
+        assert ended.error["hint"]
+
+
+def test_each_hour_has_a_file_that_is_written_again_when_it_is_missing_or_old(
+    bookstore: Bookstore, bookreport: Run, tmp_path: Path
+) -> None:
+    reports = tmp_path / "reports"
+    for number in range(3):
+        bookstore.fill(HOUR + number, FILE)
+    assert bookreport("run-hour", "--json", "-o", "reports/{hour}.json").code == 6
+    reports.mkdir()
+    ended = bookreport("-q", "run-hour", "--json", "-o", "reports/{hour}.json")
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    names = [f"{HOUR + number}.json" for number in range(3)]
+    assert sorted(file.name for file in reports.iterdir()) == names
+    expected = truth.report(SALES, BOOKS)
+    for number, name in enumerate(names):
+        made = json.loads((reports / name).read_text())
+        assert made["window"]["since"] == (HOUR + number).instant
+        assert {part: made[part] for part in expected} == expected
+    (reports / names[0]).unlink()
+    os.utime(reports / names[1], (0, 0))
+    untouched = (reports / names[2]).stat()
+    assert bookreport("-q", "run-hour", "--json", "-o", "reports/{hour}.json").code == 0
+    assert (reports / names[0]).exists()
+    assert time.time() - (reports / names[1]).stat().st_mtime < 3600
+    assert (reports / names[2]).stat() == untouched
+
+
+def test_the_hour_belongs_in_the_name_of_the_file(bookreport: Run) -> None:
+    ended = bookreport("run-hour", "-o", "{hour}/report.txt")
+    assert ended.code == 2
+    assert "{hour}" in ended.err
+
+
+def test_metrics_tell_the_last_run_and_keep_what_a_failed_run_cannot_know(
+    bookstore: Bookstore, bookreport: Run, tmp_path: Path
+) -> None:
+    bookstore.fill(HOUR, FILE)
+    bookstore.fill(HOUR + 2, BAD)
+    bookstore.write(HOUR + 3, "purchases-1.csv", FILE)
+    bookstore.fill(HOUR + 4, FILE)
+    path = tmp_path / "bookreport.prom"
+    began = time.time()
+    assert bookreport("run-hour", "--metrics-file", str(path)).code == 4
+    first = figures(path)
+    assert began <= first.pop("last_run_timestamp_seconds") <= time.time()
+    assert 0 < first.pop("last_run_seconds") <= time.time() - began
+    assert first == {
+        "last_exit_code": 4,
+        "rows_loaded": 6,
+        "rows_rejected": 0,
+        "rows_unmatched": 2,
+        "newest_loaded_hour_timestamp_seconds": (HOUR + 4).start.timestamp(),
+        "failed_hours": 1,
+        "missing_hours": 1,
+        "overdue_hours": 1,
+    }
+    bookstore.fill(HOUR + 2, FILE)
+    assert bookreport("ingest", "--metrics-file", str(path)).code == 0
+    second = figures(path)
+    assert (second["last_exit_code"], second["failed_hours"], second["rows_loaded"]) == (0, 0, 3)
+    bookreport("run-hour", "--metrics-file", str(path), DATABASE_URL="postgresql://postgres@127.0.0.1:1/none")
+    third = figures(path)
+    assert (third["last_exit_code"], third["rows_loaded"]) == (5, 0)
+    for kept in ("last_success_timestamp_seconds", "newest_loaded_hour_timestamp_seconds", "missing_hours", "overdue_hours"):
+        assert third[kept] == second[kept]
+    assert [file.name for file in tmp_path.glob("*.prom*")] == ["bookreport.prom"]
+
+
+def test_events_are_objects_with_the_hour_and_the_run(bookstore: Bookstore, bookreport: Run, sql: Sql) -> None:
+    bookstore.fill(HOUR, FILE)
+    bookstore.fill(HOUR + 1, BAD)
+    ended = bookreport("--log-format", "json", "-v", "run-hour", "-o", os.devnull)
+    events = [json.loads(line) for line in ended.err.splitlines()]
+    assert {event["run_id"] for event in events} == {str(run_id) for (run_id,) in sql("select distinct run_id from loads")}
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", event["time"]) for event in events)
+    (loaded,) = [event for event in events if event["outcome"] == "loaded"]
+    assert (loaded["level"], loaded["hour"], loaded["rows"], loaded["bytes"]) == ("info", HOUR.instant, 3, len(FILE))
+    assert loaded["seconds"] > 0
+    (failed,) = [event for event in events if event["outcome"] == "failed"]
+    assert (failed["level"], failed["hour"]) == ("error", (HOUR + 1).instant)
+    assert [event["rows"] for event in events if event["file"] == "purchases-1.csv"] == [3]
+
+
+def test_an_hour_is_given_up_by_name_and_reason(bookstore: Bookstore, bookreport: Run) -> None:
+    bookstore.fill(HOUR, BAD)
+    bookstore.fill(HOUR + 1, FILE)
+    assert bookreport("run-hour").code == 4
+    assert bookreport("skip", "--hour", str(HOUR), "--reason", " ").code == 2
+    ended = bookreport("skip", "--hour", str(HOUR), "--reason", "its files are lost", "--json")
+    assert ended.json == {"schema": "bookreport.skip/1", "hour": HOUR.instant, "reason": "its files are lost"}
+    assert bookreport("-q", "run-hour").code == 0
+    told = bookreport("status", "--json").json
+    assert (told["failed"], told["skipped"]) == ([], [{"hour": HOUR.instant, "reason": "its files are lost"}])
+    made = bookreport("report", "--since", str(HOUR), "--until", str(HOUR + 2), "--json").json
+    assert made["coverage"]["skipped"] == [HOUR.instant]
+    assert f"Skipped, and never to come: {HOUR}" in bookreport("report", "--since", str(HOUR), "--until", str(HOUR + 2)).out
+    assert bookreport("skip", "--hour", str(HOUR + 1), "--reason", "a mistake").code == 2
+
+
+def test_check_says_what_to_do_and_fails_by_3_for_age_and_by_6_for_the_rest(bookstore: Bookstore, bookreport: Run) -> None:
+    bookstore.fill(HOUR, FILE)
+    bookreport("ingest")
+    assert bookreport("check").code == 0
+    old = bookreport("check", "--max-age", "3h", "--json")
+    assert (old.code, old.json["ok"], old.error["kind"]) == (3, False, "not-ready")
+    assert [each["name"] for each in old.json["checks"] if not each["ok"]] == ["freshness"]
+    quiet = bookreport("-q", "check", "--max-age", "3h", S3_BUCKET="absent")
+    assert quiet.code == 6
+    assert [line.split()[:2] for line in quiet.out.splitlines() if "FAILED" in line] == [
+        ["bucket", "FAILED"],
+        ["source", "FAILED"],
+        ["freshness", "FAILED"],
+    ]
+    assert "3 of 10 checks failed" in quiet.err
+    nothing = bookreport("check", "--json", DATABASE_URL=None)
+    assert (nothing.code, [each["name"] for each in nothing.json["checks"]]) == (6, ["settings"])
+
+
+def test_prune_tells_what_would_go_and_what_went(bookstore: Bookstore, bookreport: Run, sql: Sql) -> None:
+    bookstore.fill(HOUR, FILE)
+    bookstore.fill(HOUR + 1, FILE + b"someone,0306406152,none,1.00\n")
+    bookreport("ingest", "--reject-limit", "1")
+    would = bookreport("prune", "--before", str(HOUR + 1), "--rejects-before", str(HOUR + 2), "--dry-run", "--json").json
+    assert (would["hours"], would["rows"], would["reject_texts"], would["dry_run"]) == (1, 3, 1, True)
+    assert sql("select count(*) from purchases") == [(6,)]
+    went = bookreport("prune", "--before", str(HOUR + 1), "--rejects-before", str(HOUR + 2), "--json").json
+    assert went == would | {"dry_run": False}
+    assert sql("select count(*) from purchases") == [(3,)]
+    assert bookreport("rejects", "--json").json["rejects"][0]["raw"] is None
+    assert bookreport("rejects").code == 0
+    assert bookreport("verify").code == 0
+    assert bookreport("prune").code == 2

@@ -1,0 +1,193 @@
+"""What check finds: each prerequisite as it is, and what to do about it."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bookreport import schema
+from bookreport.check import Check, check
+from bookreport.database import Database
+from bookreport.errors import Configuration, NotReady, Temporary
+from bookreport.hours import Hour
+from bookreport.loader import Outcome
+from bookreport.source import Bucket
+from bookstore import BOOKS, ENGLISH, HOUR, Bookstore, csv_file, write_books
+from conftest import Sql
+from truth import Book, Purchase
+
+FILE = csv_file([Purchase("u1", ENGLISH)])
+NAMES = ["bucket", "postgres", "clock", "schema", "source", "rights", "replication", "books", "freshness"]
+
+Look = Callable[..., dict[str, Check]]
+
+
+@pytest.fixture
+def look(database: Database, bucket: Bucket) -> Look:
+    def run(of: Database = database, at: Bucket = bucket, max_age: timedelta | None = None) -> dict[str, Check]:
+        return {found.name: found for found in check(of, at, max_age)}
+
+    return run
+
+
+def test_all_is_well(look: Look, bookstore: Bookstore, load: Callable[..., Outcome]) -> None:
+    bookstore.fill(Hour.last(), FILE)
+    load(Hour.last())
+    found = look(max_age=timedelta(hours=2))
+    assert list(found) == NAMES
+    assert [(each.message, each.hint) for each in found.values() if not each.ok] == []
+    assert "English, French, Spanish" in found["books"].message
+
+
+def test_what_cannot_be_looked_at_is_left_out(look: Look, empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = look(Database(empty_database_url))
+    assert list(found) == NAMES[:4]
+    assert found["schema"].hint == "run: bookreport migrate"
+    monkeypatch.setattr("bookreport.database.FIRST_PATIENCE", 0.0)
+    found = look(Database("postgresql://postgres@127.0.0.1:1/none"))
+    assert list(found) == NAMES[:3]
+    assert isinstance(found["postgres"].error, Temporary)
+
+
+def test_a_bucket_that_is_not_there_hides_nothing_else(look: Look, open_bucket: Callable[..., Bucket]) -> None:
+    found = look(at=open_bucket("absent"))
+    assert list(found) == NAMES
+    assert [name for name, each in found.items() if not each.ok] == ["bucket"]
+    assert "absent" in found["bucket"].message
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=5), timedelta(minutes=-5)])
+def test_a_clock_that_is_wrong_is_told(look: Look, monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
+    monkeypatch.setattr(Bucket, "clock", lambda _: datetime.now(UTC) + ahead)
+    assert "ahead of" in look()["clock"].message or "behind" in look()["clock"].message
+    assert not look()["clock"].ok
+
+
+@pytest.mark.parametrize("ahead", [timedelta(seconds=20), timedelta(seconds=-20)])
+def test_clocks_need_not_agree_to_the_second(look: Look, monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
+    monkeypatch.setattr(Bucket, "clock", lambda _: datetime.now(UTC) + ahead)
+    assert look()["clock"].ok
+
+
+def test_the_newest_hour_is_too_old_only_where_an_age_is_given(
+    look: Look, bookstore: Bookstore, load: Callable[..., Outcome]
+) -> None:
+    assert look()["freshness"].ok
+    assert isinstance(look(max_age=timedelta(hours=2))["freshness"].error, NotReady)
+    hour = Hour.last() + -3
+    bookstore.fill(hour, FILE)
+    load(hour)
+    assert look()["freshness"].ok
+    assert look(max_age=timedelta(hours=5))["freshness"].ok
+    assert isinstance(look(max_age=timedelta(hours=2))["freshness"].error, NotReady)
+
+
+def test_another_bucket_than_the_ledgers_is_told(
+    look: Look, bookstore: Bookstore, load: Callable[..., Outcome], open_bucket: Callable[..., Bucket]
+) -> None:
+    bookstore.fill(HOUR, FILE)
+    load(HOUR)
+    found = look(at=open_bucket(prefix="moved/"))["source"]
+    assert not found.ok
+    assert "--new-source" in (found.hint or "")
+
+
+def test_duplicate_isbns_spellings_and_languages_are_told_and_are_no_failure(look: Look, sql: Sql) -> None:
+    write_books(sql, [Book(ENGLISH, "Hardcover", "English"), Book(f"978{ENGLISH[:9]}0", "hardcover", "English")])
+    found = look()["books"]
+    assert found.ok
+    assert "1 ISBNs in public.books; languages: English; 1 ISBNs have several rows" in found.message
+    assert "'Hardcover' and 'hardcover' differ by case alone" in found.message
+    assert "no book is in Spanish" in (found.hint or "")
+
+
+@pytest.fixture
+def as_role(sql: Sql, database_url: str, admin: Sql) -> Iterator[Callable[..., Database]]:
+    made: list[Database] = []
+
+    def make(*grants: str) -> Database:
+        admin("create role visitor login")
+        for grant in ("grant usage on schema bookreport to visitor", *grants):
+            sql(grant)
+        made.append(Database(database_url.replace("postgres:@", "visitor:@", 1)))
+        return made[0]
+
+    yield make
+    for database in made:
+        database.close()
+    sql("drop owned by visitor")
+    admin("drop role visitor")
+
+
+def test_rights_that_are_lacking_are_told_by_name(look: Look, as_role: Callable[..., Database]) -> None:
+    found = look(as_role("grant select on all tables in schema bookreport, public to visitor"))
+    assert [name for name, each in found.items() if not each.ok] == ["rights"]
+    assert "create tables in schema bookreport" in found["rights"].message
+    assert "own the table purchase_rows" in found["rights"].message
+
+
+def test_a_publication_that_would_break_a_reload_is_told(
+    look: Look, sql: Sql, bookstore: Bookstore, load: Callable[..., Outcome]
+) -> None:
+    bookstore.fill(HOUR, FILE)
+    load(HOUR)
+    sql("create publication everything for all tables")
+    assert look()["replication"].ok
+    sql("alter table hour_sums replica identity default")
+    found = look()["replication"]
+    assert not found.ok
+    assert found.hint == "alter table bookreport.hour_sums replica identity full"
+
+
+def test_a_publication_is_no_trouble_for_a_reload(sql: Sql, bookstore: Bookstore, load: Callable[..., Outcome]) -> None:
+    sql("create publication everything for all tables")
+    bookstore.fill(HOUR, FILE)
+    assert [load(HOUR, again=True).outcome, load(HOUR, again=True).outcome] == ["loaded", "reloaded"]
+
+
+def refusal(database: Database) -> Configuration:
+    with pytest.raises(Configuration) as caught:
+        schema.require(database)
+    return caught.value
+
+
+def test_tables_of_another_revision_are_told_with_what_to_do(database: Database, sql: Sql) -> None:
+    sql("update alembic_version set version_num = '0001'")
+    assert refusal(database).hint == "run: bookreport migrate"
+    sql("update alembic_version set version_num = '9999'")
+    assert "install the newer bookreport" in str(refusal(database).hint)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "drop table public.books",
+        'alter table public.books rename column "Language" to tongue',
+        "alter table public.books rename to titles",
+    ],
+)
+def test_a_books_table_that_was_changed_is_told_and_can_be_named_anew(database: Database, sql: Sql, change: str) -> None:
+    sql(change)
+    refused = refusal(database)
+    assert refused.message.startswith("the books can't be read from public.books any more")
+    assert "bookreport migrate --books public.books" in str(refused.hint)
+    sql("drop table if exists public.books, public.titles")
+    write_books(sql, BOOKS, "public.catalogue_of_books")
+    assert schema.migrate(database, "public.catalogue_of_books")
+    schema.require(database)
+    assert sql("select count(*) from books") == [(len(BOOKS),)]
+
+
+@pytest.mark.parametrize(
+    "dropped", ["view sales", "view books cascade", "function books_rows() cascade", "function canonical_isbn cascade"]
+)
+def test_views_that_were_dropped_are_told_and_migrate_brings_them_back(
+    database: Database, sql: Callable[..., Any], dropped: str
+) -> None:
+    sql(f"drop {dropped}")
+    assert refusal(database).hint == "run: bookreport migrate"
+    schema.migrate(database)
+    schema.require(database)
+    assert sql("select count(*) from books") == [(len(BOOKS),)]
+    assert sql("select count(*) from sales") == [(0,)]

@@ -1,0 +1,63 @@
+"""What a run costs does not grow with history, holes or not."""
+
+from collections.abc import Callable
+
+import pytest
+
+from bookreport.hours import Hour
+from bookreport.loader import Loader
+from bookreport.source import Bucket
+from bookstore import ENGLISH, SPANISH, csv_file
+from conftest import Sql
+from listing import served
+from truth import Purchase
+
+NEW = Hour.parse("2024-05-17T13")
+FILE = csv_file([Purchase("u1", ENGLISH), Purchase("u2", SPANISH)])
+MONTH, DECADE = 30 * 24, 3650 * 24
+
+KEPT = {"none missing": lambda _: True, "half of each day missing": lambda number: number % 2 == 0}
+
+
+def remember(sql: Sql, hours: list[Hour]) -> None:
+    """Put hours into the ledger, as if each had been loaded in its time."""
+    sql("truncate ledger, ledger_files, purchase_rows, hour_sums")
+    sql(
+        "insert into ledger (hour, status, attempts, files, loaded_at)"
+        " select hour, 'loaded', 1, 1, hour + interval '70 min' from unnest(%s::timestamptz[]) as hours (hour)",
+        [hour.start for hour in hours],
+    )
+
+
+@pytest.mark.parametrize("holes", KEPT)
+def test_a_run_makes_as_many_requests_after_ten_years_as_after_a_month(
+    sql: Sql, open_bucket: Callable[..., Bucket], make_loader: Callable[..., Loader], holes: str
+) -> None:
+    requests = {}
+    for length in (MONTH, DECADE):
+        hours = [NEW + -number for number in range(1, length + 1) if KEPT[holes](number)]
+        remember(sql, hours)
+        with served([*hours, NEW], FILE) as url:
+            bucket = open_bucket(endpoint_url=url)
+            loader = make_loader(bucket, new_source=True)
+            assert loader.pending() == [NEW]
+            assert loader.load(NEW).error is None
+            requests[length] = bucket.requests
+            assert make_loader(bucket).pending() == []
+    assert requests[DECADE] == requests[MONTH] < 36
+
+
+def test_a_hole_of_long_ago_is_filled_when_the_whole_bucket_is_looked_through(
+    sql: Sql, open_bucket: Callable[..., Bucket], make_loader: Callable[..., Loader]
+) -> None:
+    hours = [NEW + -number for number in range(DECADE)]
+    hole = hours[50_000]
+    remember(sql, [hour for hour in hours if hour != hole])
+    with served(hours, FILE) as url:
+        bucket = open_bucket(endpoint_url=url)
+        loader = make_loader(bucket, new_source=True)
+        assert loader.pending() == []
+        looked_back = bucket.requests
+        assert loader.pending(everything=True) == [hole]
+        # The whole bucket costs its root, and the year, the month and the day of the hole and of the two ends.
+        assert bucket.requests - looked_back < 12
