@@ -13,10 +13,10 @@ help: ## list the targets
 demo: $(INSTALLED) ## run the whole job here: real Postgres, real S3 server, sample data, report
 	$(BIN)/bookreport demo
 
-test: $(INSTALLED) ## run all tests
+test: $(INSTALLED) ## run the tests, on real servers
 	$(BIN)/pytest
 
-test-faults: $(INSTALLED) ## run only the tests that kill, cut and race
+test-faults: $(INSTALLED) ## kill, cut and race the tool, and account for every row
 	$(BIN)/pytest tests/faults
 
 test-page: $(INSTALLED) ## open the report's page in Chromium (Debian: chromium), and look that all is well

@@ -200,3 +200,10 @@ def test_links_within_the_readme_lead_to_a_heading() -> None:
 
 def test_files_that_the_readme_links_to_are_there() -> None:
     assert [link for link in re.findall(r"\]\(([^#)][^)]*)\)", README) if not (ROOT / link).is_file()] == []
+
+
+def test_each_test_that_the_readme_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", README))
+    written = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    assert len(named) > 20
+    assert {name for name in named if f"def {name}(" not in written} == set()
