@@ -503,17 +503,22 @@ def _change_lines(report: Report) -> list[str]:
     return [f"Against {report.previous.span}: {books}, {value}, {buyers}"]
 
 
+def given_up_lines(report: Report) -> list[str]:
+    """Return which of the missing hours were skipped or pruned, in words."""
+    told = {
+        "Skipped, and never to come": report.skipped,
+        "Pruned": report.pruned,
+        "Of these the sales are in the figures, the users are not": report.sums_kept,
+    }
+    return [f"{words}: {_hours(hours)}" for words, hours in told.items() if hours]
+
+
 def _coverage_lines(report: Report) -> list[str]:
     lines = [f"{report.hours_loaded:,} of {report.hours_expected:,} hours are loaded"]
     lacking = [hour for hour in report.missing if hour not in report.sums_kept]
     if lacking:
         lines[0] += f"; totals are lower than the truth. Missing: {_hours(lacking)}"
-    if report.skipped:
-        lines.append(f"Skipped, and never to come: {_hours(report.skipped)}")
-    if report.pruned:
-        lines.append(f"Pruned: {_hours(report.pruned)}")
-    if report.sums_kept:
-        lines.append(f"Of these the sales are in the figures, the users are not: {_hours(report.sums_kept)}")
+    lines += given_up_lines(report)
     if report.rejected_rows:
         lines.append(f"Not in these figures: {counted(report.rejected_rows, 'rejected row')}")
     if report.unmatched.isbns:

@@ -128,6 +128,15 @@ def test_missing_hours_are_told_above_all_figures_and_leave_no_comparison() -> N
     assert 'class="change"' not in text
 
 
+def test_the_banner_tells_which_hours_were_given_up_or_pruned() -> None:
+    first, second = REPORT.span.since, REPORT.span.since + 1
+    made = replace(REPORT, missing=(first, second), skipped=(first,), pruned=(second,), sums_kept=(second,))
+    (banner,) = (words(each) for each in parsed(page.report_page(made)).iter("p") if each.get("class") == "banner")
+    assert f"Skipped, and never to come: {first}." in banner
+    assert f"Pruned: {second}." in banner
+    assert f"the users are not: {second}." in banner
+
+
 def test_a_complete_span_has_no_banner_and_is_compared_with_the_span_before() -> None:
     text = page.report_page(COMPLETE)
     assert 'class="banner"' not in text
