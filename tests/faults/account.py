@@ -70,7 +70,7 @@ Rounds = Callable[..., list[Future[Played]]]
 
 
 def inspect(url: str, hours: Sequence[Hour], *, before: Mapping[str, Hour] | None = None, complete: bool) -> Damage:
-    """Compare rows, ledger, ledger_files and loads of a database with the truth.
+    """Compare rows, rejects, ledger, ledger_files and loads of a database with the truth.
 
     `before`: the hours that may still be as they were loaded earlier. `complete`: every hour must be loaded.
     """
@@ -96,6 +96,10 @@ def inspect(url: str, hours: Sequence[Hour], *, before: Mapping[str, Hour] | Non
         files: dict[str, dict[str, tuple[str, int]]] = {}
         for start, key, etag, rows_loaded in cursor.fetchall():
             files.setdefault(start, {})[key] = (etag, rows_loaded)
+        cursor.execute("select to_char(hour, 'YYYY-MM-DD\"T\"HH24'), key, raw from rejects")
+        rejects: dict[str, Counter[tuple[str, str]]] = {}
+        for start, key, raw in cursor.fetchall():
+            rejects.setdefault(start, Counter())[key, raw] += 1
     damage = Damage()
     for hour in hours:
         start = str(hour)
@@ -103,9 +107,12 @@ def inspect(url: str, hours: Sequence[Hour], *, before: Mapping[str, Hour] | Non
         earlier = (before or {}).get(start)
         truth = earlier if earlier and not complete and manifest == earlier.manifest else hour
         damage.hour(truth, found, recorded=start in ledger, must_be_loaded=complete or earlier is not None)
-        right = [len(truth.files), len(truth.sales), 0, truth.books_sold, truth.sale_value]
+        right = [len(truth.files), len(truth.sales), truth.rejects.total(), truth.books_sold, truth.sale_value]
         if start in ledger and (manifest, ledger[start]) != (truth.manifest, right):
             damage.told.append(f"{hour}: the ledger says {ledger[start]} and {manifest}, not {right} and {truth.manifest}")
+        set_aside = rejects.get(start, Counter())
+        if set_aside != (truth.rejects if start in ledger else Counter()):
+            damage.told.append(f"{hour}: {set_aside} was set aside, not {truth.rejects}")
         if start not in ledger and manifest:
             damage.told.append(f"{hour}: files of an hour that is not loaded: {manifest}")
     if rows or files:

@@ -19,6 +19,9 @@ BOOKS = {
     for number in range(1, 60)
 }
 UNKNOWN_BOOK = "9999999999"
+DIRT = ("user001,0000000001,1,n/a,x", "\\.", 'user001,"0000000001,1,9.99,x')
+"""Lines that are no sales; the second file of each hour has them, so it is read by the careful path."""
+
 HEADER = ("user_id", "isbn10", "quantity", "unit_price", "purchased_at")
 
 Sale = tuple[str, str, int, Decimal, str]
@@ -78,6 +81,11 @@ class Hour:
         }
 
     @property
+    def rejects(self) -> Counter[tuple[str, str]]:
+        """The files and the texts of the records that must be set aside."""
+        return Counter((name, line) for name in self.files for line in dirt(name))
+
+    @property
     def books_sold(self) -> int:
         return sum(sale[2] for sale in self.sales)
 
@@ -92,8 +100,16 @@ def content(name: str, sales: Sequence[Sale]) -> bytes:
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(HEADER)
     writer.writerows((user, isbn10, quantity, f"{price:.2f}", minute) for user, isbn10, quantity, price, minute in sales)
-    plain = output.getvalue().encode()
+    lines = output.getvalue().splitlines(keepends=True)
+    for number, line in enumerate(dirt(name), 1):
+        lines.insert(max(1, number * len(lines) // (len(DIRT) + 1)), f"{line}\n")
+    plain = "".join(lines).encode()
     return gzip.compress(plain, mtime=0) if name.endswith(".gz") else plain
+
+
+def dirt(name: str) -> tuple[str, ...]:
+    """Return the lines of a file that are no sales."""
+    return DIRT if name.startswith("purchases-0002.") else ()
 
 
 def shop(hours: int = 4, rows: int = 4000, seed: object = 1) -> list[Hour]:
@@ -123,5 +139,5 @@ def figures(hours: Sequence[Hour]) -> dict[str, object]:
         "unmatched": {"books_sold": unmatched[0], "sale_value": f"{unmatched[1]:.2f}", "isbns": 1},
         "total": {"books_sold": books, "sale_value": f"{value:.2f}"},
         "buyers": {"language": "Spanish", "buyers": len(buyers), "users": len(users), "percent": float(percent)},
-        "rejected_rows": 0,
+        "rejected_rows": sum(hour.rejects.total() for hour in hours),
     }
