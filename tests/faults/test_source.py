@@ -82,7 +82,9 @@ def test_a_body_that_breaks_is_taken_up_where_it_broke(lab: Lab, database: str, 
     assert not inspect(lab.url(database), hours, complete=True).told
     assert len(heads) == 2
     went_on = int(re.search(r"Range: bytes=(\d+)-", heads[1])[1])
-    assert at - CHUNK < went_on <= at
+    # A reset throws away what the kernel has and nobody has read yet; an end does not.
+    assert went_on <= at
+    assert reset or at - CHUNK < went_on
     assert all(re.search("If-Match: ", head) for head in heads)
     assert re.search(rf"purchases-0001\.csv.*byte {went_on:,}\b|purchases-0001\.csv.*byte {went_on}\b", ended.stderr)
 
