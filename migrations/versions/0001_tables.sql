@@ -26,7 +26,7 @@ create table purchase_rows (
     )
 ) partition by range (hour);
 comment on table purchase_rows is 'What was loaded, partitioned by month; read it through the view purchases.';
-create index purchase_rows_hour on purchase_rows using brin (hour) with (pages_per_range = 32);
+create index purchase_rows_hour on purchase_rows using brin (hour);
 
 create view purchases as
 select hour, user_id, isbn10, coalesce(quantity, 1) as quantity, unit_price,
@@ -61,7 +61,7 @@ create table hour_sums (
     sale_value numeric not null
 );
 comment on table hour_sums is 'The sums of each loaded hour by ISBN as written, made by the load; what reports add up.';
-create index hour_sums_hour on hour_sums using brin (hour) with (pages_per_range = 32);
+create index hour_sums_hour on hour_sums using brin (hour);
 alter table hour_sums replica identity full;
 
 create table loads (
