@@ -266,6 +266,8 @@ def ingest(
         named = sorted(chosen | again)
         if dry_run:
             return _preview(database, bucket, settings, named, again, as_json=as_json, output=output)
+        if new_source:
+            loader.take_source()
         outcomes, failure = _follow(loader.load_hours(named, again=again, jobs=jobs), len(named))
         _count(figures, outcomes)
         if outcomes or (as_json and failure is None):
@@ -314,6 +316,8 @@ def run_hour(
         _loader(settings, reject_limit, new_source=new_source, jobs=jobs) as (database, bucket, loader),
     ):
         hours = loader.pending(lookback=settings.lookback) if hour is None else [] if patience else [hour]
+        if new_source:
+            loader.take_source()
         loading = loader.load_hours(hours, again=[hour] if hour else (), jobs=jobs)
         if patience is not None and last not in hours:
             loading = _then(loading, loader.await_hour(last, patience, again=hour is not None))
@@ -410,7 +414,7 @@ def rejects(*, hour: Hour | None, limit: int, excel: bool, format_: str, as_json
 
     _try_output(output)
     with _database() as database:
-        _require_schema(database)
+        _require_schema(database, books=False)
         with database.transaction(snapshot=True) as transaction:
             found = ledger.rejects(transaction, hour, limit)
     if as_json or format_ == "json":
@@ -438,7 +442,7 @@ def verify(*, since: Hour | None, until: Hour | None, format_: str, as_json: boo
     if since and until:
         _span(since, until)
     with _database() as database:
-        _require_schema(database)
+        _require_schema(database, books=False)
         bucket = _bucket(settings, Bucket)
         with database.transaction(snapshot=True) as transaction:
             ledger.check_source(transaction, bucket, new_source=False)
@@ -475,7 +479,7 @@ def status(*, since: Hour | None, until: Hour | None, format_: str, as_json: boo
     if since and until:
         _span(since, until)
     with _database() as database:
-        _require_schema(database)
+        _require_schema(database, books=False)
         bucket = _bucket(settings, Bucket)
         with database.transaction(snapshot=True) as transaction:
             ledger.check_source(transaction, bucket, new_source=False)
@@ -499,7 +503,7 @@ def skip(*, hour: Hour, reason: str, format_: str, as_json: bool, output: Path |
         raise Usage("--reason is empty", hint="say why the hour is given up, for those who ask later")
     _try_output(output)
     with _database() as database:
-        _require_schema(database)
+        _require_schema(database, books=False)
         with database.transaction() as transaction:
             ledger.skip(transaction, hour, reason.strip())
     if as_json or format_ == "json":
@@ -538,7 +542,7 @@ def prune(
         raise Usage("--keep-sums goes with --before")
     _try_output(output)
     with _database() as database:
-        _require_schema(database)
+        _require_schema(database, books=False)
         months = pruning.prunable(database, before, keep_sums=keep_sums) if before else []
         texts = pruning.rejects_with_text(database, rejects_before) if rejects_before else 0
         if not dry_run:
@@ -813,10 +817,10 @@ def _loader(
         log.debug("%d S3 requests", bucket.requests)
 
 
-def _require_schema(database: Database) -> None:
+def _require_schema(database: Database, *, books: bool = True) -> None:
     from bookreport import schema
 
-    schema.require(database)
+    schema.require(database, books=books)
 
 
 def _check_excel(format_: str, *, excel: bool) -> None:

@@ -73,6 +73,11 @@ def check_source(transaction: Transaction, bucket: Bucket, *, new_source: bool) 
         )
 
 
+def take_source(transaction: Transaction, bucket: Bucket) -> None:
+    """Write that the ledger speaks of `bucket` from now on."""
+    transaction.run("record_source", **bucket.identity)
+
+
 def entry(transaction: Transaction, hour: Hour) -> Entry | None:
     """Return what is known of `hour`; None when it was never tried."""
     row = transaction.row("ledger_entry", hour=hour.start)
@@ -200,11 +205,11 @@ def record_load(
     ]
     if batch:
         transaction.run("insert_file", *batch)
-    transaction.run("record_source", **bucket.identity)
+    take_source(transaction, bucket)
     return Entry(hour, **transaction.one("ledger_entry", hour=hour.start)._asdict())
 
 
-def record_failure(database: Database, attempt: Attempt, bucket: Bucket, error: BookreportError) -> int:
+def record_failure(database: Database, attempt: Attempt, error: BookreportError) -> int:
     """Write that an attempt failed, in a transaction of its own; return the number of attempts so far.
 
     A loaded hour stays loaded, with the error beside it; of one that is not, the first rejects are kept.
@@ -221,7 +226,6 @@ def record_failure(database: Database, attempt: Attempt, bucket: Bucket, error: 
             batch = [reject | {"hour": hour} for reject in error.rejects] if isinstance(error, TooManyRejects) else []
             if batch:
                 transaction.run("insert_reject", *batch)
-        transaction.run("record_source", **bucket.identity)
     return int(recorded.attempts)
 
 

@@ -22,6 +22,7 @@ from bookreport.errors import (
     BookreportError,
     ChangedWhileLoading,
     CommitUnknown,
+    Configuration,
     CopyRefused,
     Locked,
     NotReady,
@@ -132,6 +133,12 @@ class Loader:
         with database.transaction() as transaction:
             ledger.check_source(transaction, bucket, new_source=new_source)
 
+    def take_source(self) -> None:
+        """Write that the bucket has moved here; raises what listing it raises, and writes nothing then."""
+        self._bucket.clock()
+        with self._database.transaction() as transaction:
+            ledger.take_source(transaction, self._bucket)
+
     def pending(
         self,
         *,
@@ -217,6 +224,10 @@ class Loader:
         except (NotReady, Locked) as error:
             error.hour = hour.instant
             return Outcome(hour, error.kind, seconds=watch.total, error=error)
+        except Configuration as error:
+            # What is set wrong is no matter of the hour, and leaves nothing behind.
+            error.hour = hour.instant
+            return Outcome(hour, "failed", seconds=watch.total, error=error)
         except BookreportError as error:
             error.hour = hour.instant
             return Outcome(hour, "failed", self._record_failure(hour, watch, error), seconds=watch.total, error=error)
@@ -422,7 +433,7 @@ class Loader:
     def _record_failure(self, hour: Hour, watch: Stopwatch, error: BookreportError) -> int:
         attempt = Attempt(self.run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
         try:
-            return ledger.record_failure(self._database, attempt, self._bucket, error)
+            return ledger.record_failure(self._database, attempt, error)
         except BookreportError as second:
             # A database out of reach keeps no record; the first failure is what the user must see.
             error.__context__ = second

@@ -56,7 +56,7 @@ def migrate(database: Database, books_table: str | None = None) -> str:
 
     `books_table`: `schema.table` to use; else the one on the search path that has columns for ISBN, format and language;
     a books view that was made before is left alone without it, since its function is there to be changed in SQL.
-    Raises Configuration where there is no such table, or several; all else is made then.
+    Raises Configuration where there is no such table, or several, or it can't be read; all else is made then.
     """
     with database.transaction(search_path="") as transaction:
         transaction.wait_for_lock(f"migrate {database.schema}")
@@ -69,13 +69,17 @@ def migrate(database: Database, books_table: str | None = None) -> str:
         if not installed.has_views:
             transaction.script((migrations() / "versions" / "0002_books.sql").read_text(encoding="utf-8"))
             books_table = books_table or installed.books
-    return _find_books(database, books_table)
-
-
-def require(database: Database) -> None:
-    """Raise Configuration unless the tables are of this code's revision and the books can be read."""
-    require_revision(database)
+    _find_books(database, books_table)
     require_books(database)
+    with database.transaction() as transaction:
+        return str(transaction.one("installed").books)
+
+
+def require(database: Database, *, books: bool = True) -> None:
+    """Raise Configuration unless the tables are of this code's revision and (`books`) the books can be read."""
+    require_revision(database)
+    if books:
+        require_books(database)
 
 
 def require_revision(database: Database) -> str:
@@ -133,11 +137,11 @@ def _upgrade(transaction: Transaction) -> None:
     command.upgrade(config, "head")
 
 
-def _find_books(database: Database, books_table: str | None) -> str:
+def _find_books(database: Database, books_table: str | None) -> None:
     with database.transaction() as transaction:
         installed = transaction.row("installed")
     if installed is not None and installed.books and books_table is None:
-        return str(installed.books)
+        return
     with database.transaction(search_path="") as transaction:
         if books_table is not None:
             found = transaction.rows("books_table", table=books_table)
@@ -163,7 +167,6 @@ def _find_books(database: Database, books_table: str | None) -> str:
             hint="choose one: bookreport migrate --books schema.table",
         )
     _make_books(database, candidates[0])
-    return candidates[0].table
 
 
 def _make_books(database: Database, books: Books) -> None:

@@ -659,3 +659,28 @@ def test_a_loaded_hour_is_loaded_though_its_index_cannot_be_summarised_now(
         cursor.execute("lock table bookreport.purchase_rows_2024_05 in share update exclusive mode")
         assert load(HOUR + 1).outcome == "loaded"
     vacuum.close()
+
+
+def test_a_move_of_the_bucket_is_taken_though_nothing_is_pending(
+    bookstore: Bookstore, load: Load, make_loader: MakeLoader, sql: Sql
+) -> None:
+    bookstore.fill(HOUR, csv_file(SOLD))
+    load(HOUR)
+    sql("update source set bucket = 'the-old-one'")
+    make_loader(new_source=True).take_source()
+    assert make_loader().pending() == []
+    assert sql("select bucket from source") == [(bookstore.bucket,)]
+
+
+def test_a_bucket_that_is_not_there_is_never_taken_and_fails_no_hour(
+    bookstore: Bookstore, load: Load, make_loader: MakeLoader, open_bucket: Callable[..., Bucket], sql: Sql
+) -> None:
+    bookstore.fill(HOUR, csv_file(SOLD))
+    load(HOUR)
+    before = [sql(f"select to_jsonb(t) from {table} t order by 1::text") for table in TABLES]
+    mistaken = make_loader(open_bucket("no-such-bucket"), new_source=True)
+    with pytest.raises(Configuration, match="no bucket"):
+        mistaken.take_source()
+    outcome = mistaken.load(HOUR, again=True)
+    assert (outcome.outcome, outcome.error and outcome.error.exit_code) == ("failed", 6)
+    assert [sql(f"select to_jsonb(t) from {table} t order by 1::text") for table in TABLES] == before

@@ -233,3 +233,17 @@ def test_the_wheel_holds_the_migrations_and_no_tests(distributions: Path) -> Non
 
 def test_an_editable_install_finds_the_migrations_beside_the_code() -> None:
     assert schema.migrations() == PROJECT / "migrations"
+
+
+def test_migrate_tells_that_the_books_table_it_knows_is_gone(database: Database, sql: Sql) -> None:
+    sql("alter table public.books rename to titles")
+    with pytest.raises(Configuration, match=r"the books can't be read from public\.books"):
+        schema.migrate(database)
+    assert schema.migrate(database, "public.titles") == '"public"."titles"'
+
+
+def test_what_needs_no_books_works_while_they_are_written_anew(database: Database, sql: Sql) -> None:
+    sql("drop table public.books")
+    schema.require(database, books=False)
+    with pytest.raises(Configuration):
+        schema.require(database)
