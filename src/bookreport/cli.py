@@ -854,7 +854,7 @@ def _preview(
         _write(render.as_json(render.run_json(made.outcomes, preview=made)), output)
     elif made.outcomes:
         _write(render.run_table(made.outcomes, made), output)
-    log.info("%d hours looked at; nothing was written", len(made.outcomes))
+    log.info("%s looked at; nothing was written", render.counted(len(made.outcomes), "hour"))
     return _end(made.outcomes, as_json=as_json, told=False)
 
 

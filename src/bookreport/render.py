@@ -198,7 +198,10 @@ def report_markdown(report: Report) -> str:
 def run_table(outcomes: Sequence[Outcome], preview: Preview | None = None) -> str:
     """Return the outcomes of a run as text for a terminal; for a dry run how each shape of header would be read, too."""
     parts = []
-    if outcomes:
+    if preview is not None and outcomes:
+        found = [(str(each.hour), each.outcome, f"{each.files:,}", f"{each.bytes:,}") for each in outcomes]
+        parts.append(_table(("Hour", "Outcome", "Files", "Bytes"), found, right=(2, 3)))
+    elif outcomes:
         header = ("Hour", "Outcome", "Files", "Bytes", "Rows", "Rejected", "Unmatched", "Seconds")
         rows = [
             (
