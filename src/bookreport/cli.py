@@ -47,6 +47,10 @@ EVENT_FIELDS = ("run_id", "hour", "outcome", "file", "rows", "bytes", "seconds")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+LONGEST_REPORT = 200_000
+"""Hours that a report may span; every one that is missing is named in its JSON."""
+
+
 class HourType(click.ParamType[Hour]):
     """An hour on the command line."""
 
@@ -375,6 +379,8 @@ def report(
         raise Usage("--since and --until go together", hint=f"for example --since {EXAMPLE} --until 2022-12-09T00")
     _check_excel(format_, excel=excel)
     span = Span.of_hour(hour) if hour else _span(since, until) if since and until else None
+    if (last or len(span or ())) > LONGEST_REPORT:
+        raise Usage(f"a report is of {LONGEST_REPORT:,} hours at most", hint="say fewer; that is more than twenty years")
     _try_output(output)
     from bookreport import page, render, reports
 

@@ -34,6 +34,8 @@ def refused(ended: Any, code: int, kind: str) -> str:
         ["report", "--hour", "2024-05-01T13", "--last", "24h"],
         ["report", "--last", "90m"],
         ["report", "--last", "0h"],
+        ["report", "--last", "999999d"],
+        ["report", "--since", "0001-01-01T00", "--until", "9999-12-31T23"],
         ["report", "--format", "pdf"],
         ["ingest", "--hour", "2024-05-01T13", "--all"],
         ["ingest", "--all", "--since", "2024-05-01T13"],
