@@ -14,7 +14,7 @@ _HOUR = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})T(?P<hour>[0-9]{2})(?P<minutes>:00(?::00)?)?"
     r"(?P<zone>Z|(?P<sign>[+-])(?P<offset>[0-9]{2})(?::?00)?)?"
 )
-_DURATION = re.compile(r"([0-9]{1,6})([mhd])")
+_DURATION = re.compile(r"([0-9]{1,5})([mhd])")
 
 
 @dataclass(frozen=True, order=True)

@@ -123,7 +123,7 @@ class Settings:
     @property
     def jobs(self) -> int:
         text = self._get("BOOKREPORT_JOBS") or "1"
-        if not text.isdigit() or not int(text):
+        if not (text.isascii() and text.isdigit() and int(text)):
             raise Configuration(f"BOOKREPORT_JOBS is {text!r}, not a number of jobs", hint="set it to 1 or more")
         return int(text)
 

@@ -128,3 +128,14 @@ def test_without_any_env_file_the_environment_is_enough(monkeypatch: pytest.Monk
 def test_a_look_back_that_is_no_duration_is_refused_by_name(text: str) -> None:
     with pytest.raises(Configuration, match="BOOKREPORT_LOOKBACK"):
         _ = Settings({"BOOKREPORT_LOOKBACK": text}).lookback
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two", "²", "1.5"])
+def test_what_is_no_number_of_jobs_is_refused(jobs: str) -> None:
+    with pytest.raises(Configuration, match="BOOKREPORT_JOBS"):
+        _ = Settings({"BOOKREPORT_JOBS": jobs}).jobs
+
+
+def test_a_look_back_longer_than_history_is_refused() -> None:
+    with pytest.raises(Configuration, match="BOOKREPORT_LOOKBACK"):
+        _ = Settings({"BOOKREPORT_LOOKBACK": "999999d"}).lookback
