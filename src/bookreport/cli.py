@@ -440,18 +440,13 @@ def rejects(*, hour: Hour | None, limit: int, excel: bool, format_: str, as_json
 @output_options("table", "json")
 def verify(*, since: Hour | None, until: Hour | None, format_: str, as_json: bool, output: Path | None) -> int:
     """Compare loaded hours with the bucket and with the tables; write nothing, exit 4 when something differs."""
-    from bookreport import health, ledger, render
-    from bookreport.source import Bucket
+    from bookreport import health, render
 
     _try_output(output)
     settings = _settings(bucket=True, database=True)
     if since and until:
         _span(since, until)
-    with _database() as database:
-        _require_schema(database, books=False)
-        bucket = _bucket(settings, Bucket)
-        with database.transaction(snapshot=True) as transaction:
-            ledger.check_source(transaction, bucket, new_source=False)
+    with _known_source(settings) as (database, bucket):
         found = health.verify(database, bucket, since, until)
     if as_json or format_ == "json":
         _write(render.as_json(render.verification_json(found)), output)
@@ -477,18 +472,13 @@ def status(*, since: Hour | None, until: Hour | None, format_: str, as_json: boo
 
     Without a span, hours that are not loaded yet are looked for as ingest does. Failed ones are told however old.
     """
-    from bookreport import health, ledger, render
-    from bookreport.source import Bucket
+    from bookreport import health, render
 
     _try_output(output)
     settings = _settings(bucket=True, database=True)
     if since and until:
         _span(since, until)
-    with _database() as database:
-        _require_schema(database, books=False)
-        bucket = _bucket(settings, Bucket)
-        with database.transaction(snapshot=True) as transaction:
-            ledger.check_source(transaction, bucket, new_source=False)
+    with _known_source(settings) as (database, bucket):
         found = health.status(database, bucket, since, until, lookback=settings.lookback)
     _write(render.as_json(render.status_json(found)) if as_json or format_ == "json" else render.status_text(found), output)
     return 0
@@ -821,6 +811,20 @@ def _loader(
         click.get_current_context().meta["bookreport.handler"].run_id = str(loader.run_id)
         yield database, bucket, loader
         log.debug("%d S3 requests", bucket.requests)
+
+
+@contextmanager
+def _known_source(settings: Settings) -> Iterator[tuple[Database, Bucket]]:
+    """Give the database and the bucket that its ledger speaks of; raises Configuration when this is another bucket."""
+    from bookreport import ledger
+    from bookreport.source import Bucket
+
+    with _database() as database:
+        _require_schema(database, books=False)
+        bucket = _bucket(settings, Bucket)
+        with database.transaction(snapshot=True) as transaction:
+            ledger.check_source(transaction, bucket, new_source=False)
+        yield database, bucket
 
 
 def _require_schema(database: Database, *, books: bool = True) -> None:
