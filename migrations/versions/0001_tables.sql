@@ -44,7 +44,7 @@ begin
     if to_regclass(format('%I.%I', current_schema(), month)) is null then
         perform pg_advisory_xact_lock(hashtextextended(current_schema() || ' ' || month, 0));
         -- Not to_regclass again: its cache still says no after the other run, that was waited for, has made the table.
-        if not exists (select from pg_class where relname = month and relnamespace = current_schema()::regnamespace) then
+        if not exists (select from pg_class where relname = month and relnamespace = quote_ident(current_schema())::regnamespace) then
             execute format('create table %I (like purchase_rows including all)', month);
             execute format('alter table %I replica identity full', month);
             execute format('alter table purchase_rows attach partition %I for values from (%L) to (%L)', month,

@@ -24,8 +24,8 @@ import click
 
 from bookreport import __version__
 from bookreport.errors import BadData, BookreportError, Configuration, Interrupted, NotReady, Usage, gravest
-from bookreport.hours import EXAMPLE, FIRST, Hour, Span, parse_duration
-from bookreport.settings import Settings
+from bookreport.hours import EXAMPLE, FIRST, LAST, Hour, Span, parse_duration
+from bookreport.settings import MOST_JOBS, Settings
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -60,9 +60,12 @@ class HourType(click.ParamType[Hour]):
         if isinstance(value, Hour):
             return value
         try:
-            return Hour.last() if value == "last" else Hour.parse(value)
+            hour = Hour.last() if value == "last" else Hour.parse(value)
         except ValueError as error:
             self.fail(f"{error}. For several hours: --since {EXAMPLE} --until 2022-12-08T05", param, ctx)
+        if hour.start.year == LAST.start.year:
+            self.fail(f"{value!r} is further off than can be counted", param, ctx)
+        return hour
 
 
 class DurationType(click.ParamType[timedelta]):
@@ -206,7 +209,7 @@ def _load_options(command: Command) -> Command:
             metavar="LIMIT",
             help="Rejects that an hour may have, as 100 or 1%.  [default: 1%, and never fewer than 10]",
         ),
-        click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Load N hours at once.  [default: 1]"),
+        click.option("--jobs", type=click.IntRange(1, MOST_JOBS), metavar="N", help="Load N hours at once.  [default: 1]"),
     ):
         command = option(command)
     return command

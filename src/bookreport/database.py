@@ -305,7 +305,8 @@ def translate(error: DBAPIError | psycopg2.Error, raw: RawConnection | None = No
         return Temporary(f"Postgres has no room: {said}", hint="make room on the server's disk; the next run goes on")
     if state[:2] in ("08", "53", "57", "40"):
         return Temporary(f"Postgres: {said}", hint="the next run goes on from here")
-    if state[:2] == "22" or state in ("23502", "23514"):
+    # 54: more columns than a table can have.
+    if state[:2] in ("22", "54") or state in ("23502", "23514"):
         return CopyRefused(said + _refused_value(cause), line=_copy_line(cause))
     return BookreportError(f"Postgres: {said} ({state})")
 

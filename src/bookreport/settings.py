@@ -14,6 +14,7 @@ from bookreport.errors import Configuration
 from bookreport.hours import parse_duration
 
 POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD")
+MOST_JOBS = 64
 LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE")
 
 
@@ -123,8 +124,8 @@ class Settings:
     @property
     def jobs(self) -> int:
         text = self._get("BOOKREPORT_JOBS") or "1"
-        if not (text.isascii() and text.isdigit() and int(text)):
-            raise Configuration(f"BOOKREPORT_JOBS is {text!r}, not a number of jobs", hint="set it to 1 or more")
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_JOBS):
+            raise Configuration(f"BOOKREPORT_JOBS is {text!r}, not a number of jobs", hint=f"set it to 1 up to {MOST_JOBS}")
         return int(text)
 
     @property

@@ -13,11 +13,12 @@ import pytest
 
 import truth
 from bookreport import render, reports, schema
+from bookreport.careful import RejectLimit
 from bookreport.database import Database, Transaction
 from bookreport.errors import BadData, ChangedWhileLoading, Configuration
 from bookreport.hours import Hour, Span
 from bookreport.loader import Loader, Outcome
-from bookreport.rows import RowStream
+from bookreport.rows import Columns, RowStream
 from bookreport.source import Bucket
 from bookstore import BOOKS, COLUMNS, ENGLISH, FRENCH, HOUR, POCKET, SPANISH, UNKNOWN, Bookstore, csv_file, write_books
 from connection import Sql
@@ -684,3 +685,26 @@ def test_a_bucket_that_is_not_there_is_never_taken_and_fails_no_hour(
     outcome = mistaken.load(HOUR, again=True)
     assert (outcome.outcome, outcome.error and outcome.error.exit_code) == ("failed", 6)
     assert [sql(f"select to_jsonb(t) from {table} t order by 1::text") for table in TABLES] == before
+
+
+def test_a_file_of_more_columns_than_a_table_can_have_fails_its_hour_alone(
+    bookstore: Bookstore, make_loader: MakeLoader
+) -> None:
+    many = ",".join(f"c{number}" for number in range(1700))
+    bookstore.fill(HOUR, f"user_id,isbn10,unit_price,{many}\n".encode())
+    bookstore.fill(HOUR + 1, csv_file(SOLD))
+    outcomes = list(make_loader().load_hours([HOUR, HOUR + 1]))
+    assert [(outcome.outcome, outcome.error and outcome.error.exit_code) for outcome in outcomes] == [
+        ("failed", 4),
+        ("loaded", None),
+    ]
+
+
+@pytest.mark.parametrize("name", ["Prod", "other-2", "a.b"])
+def test_a_schema_of_any_name_loads(bookstore: Bookstore, bucket: Bucket, database_url: str, name: str) -> None:
+    bookstore.fill(HOUR, csv_file(SOLD))
+    other = Database(database_url, name)
+    schema.migrate(other)
+    loader = Loader(other, bucket, Columns(), reject_limit=RejectLimit.parse("0"))
+    assert loader.load(HOUR).outcome == "loaded"
+    other.close()
