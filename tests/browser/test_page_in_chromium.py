@@ -73,7 +73,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
             made.asked.append(self.path)
             self.send_error(403)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path))) as server:
