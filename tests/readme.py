@@ -11,7 +11,7 @@ import click
 import bookreport
 from bookreport.cli import commands
 from bookreport.errors import BadData
-from bookreport.rows import NAMES, Columns, split_header
+from bookreport.rows import NAMES, Columns, read_header, split_record
 
 ROOT = Path(__file__).parents[1]
 
@@ -75,16 +75,16 @@ def header_table() -> str:
 def _meaning(line: str) -> str:
     """Return what each column of a header line is taken for, in order; or why it is refused, and how to settle that."""
     try:
-        names, _, _ = split_header([f"{line}\n".encode()])
-        reading = Columns().read(names)
+        reading = read_header([f"{line}\n".encode()], Columns()).reading
     except BadData as error:
-        reason = re.sub(r"^line 1: the header|(, | )in the header \[.*|\[.*\]", "", error.message).strip()
+        reason = re.sub(r"^line 1:( the header)?|(, | )in the header \[.*|\[.*\]", "", error.message).strip()
         setting = re.search(r"BOOKREPORT_\w+='[^']*'", error.hint or "")
         return f"**refused**: {reason}" + (f"; say which, like `{setting[0]}`" if setting else "")
+    assert reading is not None
     taken = {position: column for column, position in reading.columns.items()}
     taken |= dict.fromkeys(reading.extra.values(), "*extra*") | dict.fromkeys(reading.dropped, "*left out*")
     price = "" if reading.priced else "; price: the catalogue's own"
-    return ", ".join(taken[position] for position in range(len(names))) + price
+    return ", ".join(taken[position] for position in range(len(split_record(line)))) + price
 
 
 def column_table() -> str:

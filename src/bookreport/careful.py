@@ -1,4 +1,4 @@
-"""The careful path: every record of a dirty file is checked, good ones are given on, the others set aside."""
+"""The careful path: every record of a file is checked; good ones pass through, the others are set aside."""
 
 from __future__ import annotations
 
@@ -9,12 +9,22 @@ import tempfile
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import IO
+from typing import IO, Literal
 
-from bookreport.rows import Reading
-
-LONGEST_LINE = 1 << 20
-"""Bytes of one line; a longer one is set aside, with its beginning."""
+from bookreport.errors import BadData, BookreportError
+from bookreport.rows import (
+    BLANKS,
+    LONGEST_LINE,
+    REQUIRED,
+    Columns,
+    NotClosed,
+    NotCsv,
+    Reading,
+    RowStream,
+    fold,
+    shown,
+    split_record,
+)
 
 LOOKAHEAD_LINES = 100
 """Lines within which a quoted field may be closed."""
@@ -26,10 +36,12 @@ MOST_BOOKS, TOO_MUCH_MONEY = 10**6, Decimal(10**12)
 MOST_DECIMALS = 16383
 """Digits after the point that Postgres's numeric can hold (manual, table 8.2)."""
 
+LARGEST_EXPONENT = 2**30 - 2
+"""The largest power of ten that Postgres reads in a numeric, be it of zero."""
+
 NUMBERS_LIKE_CODE = 160000
 """From this server version on, `1_000` and `0x1F` are numbers (release notes of PostgreSQL 16)."""
 
-_BLANKS = " \t\r\n"
 _INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 _NUMERIC = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*", re.ASCII)
 _INTEGER_CODE = re.compile(
@@ -40,30 +52,55 @@ _NUMERIC_CODE = re.compile(
     rf"\s*[+-]?(?:{_DIGITS_CODE}\.?(?:{_DIGITS_CODE})?|\.{_DIGITS_CODE})(?:[eE][+-]?{_DIGITS_CODE})?\s*", re.ASCII
 )
 
-# A field that needs no second look, quoted or not: no quote, separator or control character in it.
-_TEXT = rb'[^",\x00-\x1f\x7f]'
+_BOM = b"\xef\xbb\xbf"
+
+# A field that needs no second look, quoted or not: no separator or control character in it, nor what may not count.
+_NAME = rb"(?! |'|\xc2\xa0|\xef\xbb\xbf)TEXT{1,%d}(?<! )(?<!\xc2\xa0)(?<!\xef\xbb\xbf)"
+_COUNT = rb"0*[1-9][0-9]{0,5}"
+_MONEY = rb"[0-9]{1,12}(?:\.[0-9]{0,20})?"
 _PLAIN = {
-    "user_id": rb'(?:"(?! *")%(t)s{1,900}"|(?! *[,\r\n])%(t)s{1,900})',
-    "isbn10": rb'(?:"(?! *")%(t)s{1,90}"|(?! *[,\r\n])%(t)s{1,90})',
-    "quantity": rb'(?:"0*[1-9][0-9]{0,5}"|(?:0*[1-9][0-9]{0,5})?)',
-    "unit_price": rb'(?:"[0-9]{1,12}(?:\.[0-9]{0,20})?"|[0-9]{1,12}(?:\.[0-9]{0,20})?)',
-    "sale_value": rb'(?:"[0-9]{1,12}(?:\.[0-9]{0,20})?"|[0-9]{1,12}(?:\.[0-9]{0,20})?)',
+    "user_id": b'(?:"USER"|USER)'.replace(b"USER", _NAME % 900),
+    "isbn10": b'(?:"ISBN"|ISBN)'.replace(b"ISBN", _NAME % 90),
+    "quantity": b'(?:"COUNT"|(?:COUNT)?)'.replace(b"COUNT", _COUNT),
+    "unit_price": b'(?:"MONEY"|MONEY)'.replace(b"MONEY", _MONEY),
+    "sale_value": b'(?:"MONEY"|MONEY)'.replace(b"MONEY", _MONEY),
 }
-_PLAIN_TEXT = rb'(?:"%(t)s{0,900}"|%(t)s{0,900})'
+_PLAIN_TEXT = rb'(?:"QUOTED{0,900}+(?:""QUOTED{0,900}+){0,9}+"|TEXT{0,900})'
+_TEXT = rb'[^",\x00-\x1f\x7f]'
+_QUOTED = rb'[^"\x00-\x1f\x7f]'
 
 
 @dataclass(frozen=True)
 class Reject:
-    """A record that was set aside: the physical line where it starts (header = 1), why, and its text."""
+    """A record of the file `key` that was set aside: the physical line where it starts (header = 1), why, and its text."""
 
+    key: str
     line_number: int
     reason: str
     raw: str
 
 
+class FirstRejects(list[Reject]):
+    """The first rejects of an hour, for its messages and for the ledger; bounded in number, and in characters of text."""
+
+    def __init__(self, most: int = 1000, most_text: int = 1 << 20) -> None:
+        super().__init__()
+        self._room, self._room_for_text = most, most_text
+
+    def append(self, reject: Reject) -> None:
+        """Keep `reject` if there is room."""
+        self._room -= 1
+        self._room_for_text -= len(reject.raw)
+        if self._room >= 0 and self._room_for_text >= 0:
+            super().append(reject)
+
+
 @dataclass(frozen=True)
 class RejectLimit:
-    """How many rejects an hour may have: a count, or a percentage of its records that never means fewer than ten."""
+    """How many rejects an hour may have: a count, or a percentage of its records.
+
+    A percentage never means fewer than ten, as long as each of the hour's files has a good record.
+    """
 
     count: int | None = None
     percent: Decimal | None = None
@@ -78,53 +115,62 @@ class RejectLimit:
             return cls(count=int(match[1]))
         raise ValueError(f"{text!r} is not a limit; write a count like 100, or a percentage like 1%")
 
-    def allowed(self, records: int) -> int:
+    def allowed(self, records: int, *, each_file_has_rows: bool) -> int:
         """Return how many of an hour's `records` may be rejects."""
         if self.percent is None:
             return self.count or 0
-        return max(10, int(records * self.percent / 100))
+        return max(10 if each_file_has_rows else 0, int(records * self.percent / 100))
 
     def __str__(self) -> str:
         return f"{self.count:,}" if self.percent is None else f"{self.percent}%"
 
 
+class NotGood(ValueError):
+    """A record that purchase_rows does not take; the text says why."""
+
+
 class RecordCheck:
     """Checks the records of the file `key`, by the rules that the table and Postgres's own types have.
 
-    `first_line`: how many lines the header took. `server_version`: as libpq numbers it, 150018 for 15.18. `has_price`
-    says whether the catalogue knows the price of an ISBN; it is asked only where the file has no price.
+    `columns` understood the header as `reading`; it took `header_lines` lines. `server_version`: as libpq numbers it, 150018
+    for 15.18. `has_price` says whether the catalogue knows the price of an ISBN; it is asked only where the file has none.
 
-    `rows` is the number of good records, `rejected` of those set aside; `first` holds the first of these, and `rejects` is a
-    file of them all, for COPY: key, line number, reason, raw.
+    `rows` is the number of good records, `rejected` of those set aside, `blank_lines` of lines that are no record. The first
+    rejects go to `first`, and all of them to `rejects`, a file for COPY: key, line number, reason, raw.
     """
 
     def __init__(
         self,
         key: str,
         reading: Reading,
+        columns: Columns,
         *,
-        first_line: int,
+        header_lines: int,
         server_version: int,
         has_price: Container[str] = frozenset(),
-        keep: int = 1000,
+        first: FirstRejects | None = None,
     ) -> None:
         self.rows = 0
         self.rejected = 0
-        self.first: list[Reject] = []
+        self.blank_lines = 0
+        self.first = FirstRejects() if first is None else first
         self.rejects: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=1 << 20)  # noqa: SIM115 - its user closes it
         self._key = key
         self._reading = reading
-        self._line = first_line
+        self._columns = columns
+        self._header = [fold(name) for name in reading.header]
+        self._header_lines = self._line = header_lines
         self._has_price = has_price
-        self._keep = keep
         self._numbers_like_code = server_version >= NUMBERS_LIKE_CODE
         self._plain = _plain_lines(reading)
+        self._in_apostrophes = 0
 
     def good_rows(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Give the good records of a file's bytes on, with LF at their ends; set the others aside.
+        """Pass the good records of a file's bytes through, with LF at their ends; set the others aside.
 
         Runs of lines that need no second look are found by one regular expression, so a file with little dirt is read at
-        the speed of C. Memory is bounded by a chunk and LOOKAHEAD_LINES.
+        the speed of C. Memory is bounded by a chunk and LOOKAHEAD_LINES. Raises BadData for a header of another table, and
+        for a file most of whose records have apostrophes for quotes.
         """
         lines = _Lines(chunks)
         while lines.fill():
@@ -136,79 +182,118 @@ class RecordCheck:
             good = self._look_twice(lines)
             if good:
                 yield good
+        if self._in_apostrophes * 2 > self.rows + self.rejected:
+            raise BadData(
+                f"{self._in_apostrophes:,} of {self.rows + self.rejected:,} records have apostrophes for quotes",
+                hint='write fields between " or without quotes (RFC 4180)',
+            )
+        if lines.seen != self._line - self._header_lines:
+            raise BookreportError(f"{lines.seen:,} lines were read, and {self._line - self._header_lines:,} accounted for")
 
     def _count_rows(self, rows: int) -> None:
         self.rows += rows
         self._line += rows
 
     def _look_twice(self, lines: _Lines) -> bytes:
-        """Take one record off `lines`; return its bytes when it is good."""
+        """Take one record off `lines`; return it as COPY is to get it when it is good, b"" when it was set aside."""
         line, whole_length = lines.take()
         self._line += 1
         number = self._line
         if whole_length > LONGEST_LINE:
             self._set_aside(number, f"the line has {whole_length:,} bytes, more than {LONGEST_LINE:,}", line[:1000])
             return b""
-        line = line.removesuffix(b"\r")
-        if not line.strip():
+        if not line.replace(_BOM, b"").strip():
+            self.blank_lines += 1
             return b""
-        reason = self._fault(line)
-        if reason is not None and line.count(b'"') % 2:
-            # A quoted field may go on over the next lines; a stray quote must cost its own line alone.
-            following = lines.until_quote_closes(LOOKAHEAD_LINES)
-            record = b"\n".join([line, *following])
-            if following and self._fault(record) is None and not any(map(self._is_sale, following)):
-                lines.skip(len(following))
-                self._line += len(following)
-                self.rows += 1
-                return record + b"\n"
-        if reason is None:
-            self.rows += 1
-            return line + b"\n"
-        self._set_aside(number, reason, line)
-        return b""
+        record = line.removesuffix(b"\r")
+        try:
+            try:
+                good = self._checked(record)
+            except NotClosed:
+                whole = self._whole_record(line, lines)
+                if whole is None:
+                    raise
+                record = whole
+                good = self._checked(record)
+        except (NotGood, NotCsv) as fault:
+            self._set_aside(number, self._repeats_header(number, record) or str(fault), record)
+            return b""
+        self.rows += 1
+        return good + b"\n"
 
-    def _is_sale(self, line: bytes) -> bool:
-        """Whether a line within a quoted field is a sale that a stray quote has swallowed."""
-        return self._fault(line.replace(b'"', b"").removesuffix(b"\r")) is None
+    def _whole_record(self, line: bytes, lines: _Lines) -> bytes | None:
+        """Take the lines over which a quoted field of `line` goes on; None, and nothing taken, when a stray quote opened it."""
+        following = lines.until_quote_closes(LOOKAHEAD_LINES)
+        if not following:
+            return None
+        *between, last = following
+        # A line that looks like a record is never part of a text, good or bad: a stray quote must cost its own line alone.
+        if any(map(self._looks_like_record, between)) or (self._looks_like_record(line) and self._looks_like_record(last)):
+            return None
+        record = b"\n".join([line, *following]).removesuffix(b"\r")
+        try:
+            if len(split_record(record.decode("utf-8"))) != len(self._header):
+                return None
+        except (NotCsv, UnicodeDecodeError):
+            return None
+        lines.skip(len(following))
+        self._line += len(following)
+        return record
+
+    def _looks_like_record(self, line: bytes) -> bool:
+        return line.count(b",") >= len(self._header) - 1
+
+    def _repeats_header(self, number: int, record: bytes) -> str | None:
+        """Return why a record that is the file's own header again is no good; raises BadData when it is another header."""
+        try:
+            fields = split_record(record.decode("utf-8"))
+        except (NotCsv, UnicodeDecodeError):
+            return None
+        if [fold(name) for name in fields] == self._header:
+            return "the header again"
+        if self._columns.reads_as_header(fields):
+            raise BadData(
+                f"line {number}: another header, {shown(fields)}, where the file's own is {shown(self._reading.header)}",
+                hint="write each table into a file of its own",
+            )
+        return None
 
     def _set_aside(self, line_number: int, reason: str, raw: bytes) -> None:
         text = raw.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
-        reject = Reject(line_number, reason.replace("\0", "\\x00"), text)
+        reject = Reject(self._key, line_number, reason.replace("\0", "\\x00"), text)
         self.rejected += 1
-        if len(self.first) < self._keep:
-            self.first.append(reject)
-        row = io.StringIO()
-        csv.writer(row, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(
-            (self._key, line_number, reject.reason, reject.raw)
-        )
-        self.rejects.write(row.getvalue().encode("utf-8"))
+        self.first.append(reject)
+        self.rejects.write(_csv([reject.key, str(line_number), reject.reason, reject.raw], quoting=csv.QUOTE_ALL) + b"\n")
 
-    def _fault(self, record: bytes) -> str | None:
-        """Return why a record is no good; None when it is."""
+    def _checked(self, record: bytes) -> bytes:
+        """Return a record as COPY is to get it; raises NotGood or NotCsv with the reason when it is no good."""
         if b"\0" in record:
-            return f"a NUL byte at byte {record.index(0) + 1}"
+            raise NotGood(f"a NUL byte at byte {record.index(0) + 1}")
         try:
-            text = record.decode("utf-8")
+            fields = split_record(record.decode("utf-8"))
         except UnicodeDecodeError as error:
-            return f"byte {error.start + 1} ({record[error.start]:#04x}) is not UTF-8"
-        fields = _fields(text)
-        if fields is None:
-            return "a quote is not closed on its line"
-        header = self._reading.header
-        if len(fields) != len(header):
-            return f"{len(fields)} fields, the header has {len(header)}"
+            raise NotGood(f"byte {error.start + 1} ({record[error.start]:#04x}) is not UTF-8") from None
+        if len(fields) != len(self._header):
+            raise NotGood(f"{len(fields)} fields, the header has {len(self._header)}")
+        bare = list(fields)
+        for column in REQUIRED:
+            position = self._reading.columns[column]
+            bare[position] = fields[position].strip(BLANKS)
+        self._in_apostrophes += any(_in_apostrophes(bare[self._reading.columns[column]]) for column in REQUIRED)
         for column, position in self._reading.columns.items():
-            fault = self._fault_of(column, fields[position])
+            fault = self._fault_of(column, bare[position])
             if fault is not None:
-                return f"{column} {fault}"
-        return self._fault_of_price({column: fields[position] for column, position in self._reading.columns.items()})
+                raise NotGood(f"{column} {fault}")
+        fault = self._fault_of_price({column: bare[position] for column, position in self._reading.columns.items()})
+        if fault is not None:
+            raise NotGood(fault)
+        return record if bare == fields else _csv(bare)
 
     def _fault_of(self, column: str, value: str) -> str | None:
         if "\n" in value or "\r" in value:
             return "holds a line break"
         if column in LONGEST:
-            if not value.strip(_BLANKS):
+            if not value:
                 return "is empty"
             return f"is longer than {LONGEST[column]:,} bytes" if len(value.encode()) > LONGEST[column] else None
         if column == "quantity":
@@ -230,11 +315,14 @@ class RecordCheck:
         if self._numbers_like_code and _INTEGER_CODE.fullmatch(value) and re.match(r"[+-]?0[xXoObB]", number):
             amount = Decimal(int(number, 0))
         elif (_NUMERIC_CODE if self._numbers_like_code else _NUMERIC).fullmatch(value):
+            exponent = number.casefold().partition("e")[2].lstrip("+-0")
+            if len(exponent) > 10 or int(exponent or "0") > LARGEST_EXPONENT:
+                return f"{_shown(value)} is not between 0 and {TOO_MUCH_MONEY - 1:,}"
             amount = Decimal(number)
         else:
             return f"{_shown(value)} is not a number"
-        exponent = amount.as_tuple().exponent
-        if not 0 <= amount < TOO_MUCH_MONEY or (isinstance(exponent, int) and -exponent > MOST_DECIMALS):
+        decimals = -int(amount.as_tuple().exponent)
+        if not 0 <= amount < TOO_MUCH_MONEY or decimals > MOST_DECIMALS:
             return f"{_shown(value)} is not between 0 and {TOO_MUCH_MONEY - 1:,}"
         return None
 
@@ -258,16 +346,21 @@ class _Lines:
     """The lines of a file's bytes, with a look ahead that does not take them."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = iter(chunks)
+        self._stream = RowStream(chunks)
         self._data = b""
         self._start = 0
         self._is_text = True
         self._at_end = False
 
+    @property
+    def seen(self) -> int:
+        """Physical lines of what was read so far, counted apart from taking them."""
+        return self._stream.lines
+
     def fill(self, enough: int = 1) -> bool:
         """Read on until that many line ends are there, or LONGEST_LINE bytes, or the end; False when nothing is left."""
         while not self._at_end and not self._holds(enough) and len(self._data) - self._start <= LONGEST_LINE:
-            chunk = next((chunk for chunk in self._chunks if chunk), b"")
+            chunk = self._stream.read()
             self._data = self._data[self._start :] + chunk
             self._start = 0
             if not chunk:
@@ -295,14 +388,13 @@ class _Lines:
         line = self._data[self._start :]
         length = len(line)
         self._data, self._start = b"", 0
-        for chunk in self._chunks:
+        while chunk := self._stream.read():
             end = chunk.find(b"\n")
             length += len(chunk) if end < 0 else end
             if end >= 0:
                 self._data = chunk[end + 1 :]
+                self._is_text = _is_utf8(self._data)
                 break
-        else:
-            self._at_end = True
         return line, length
 
     def until_quote_closes(self, most: int) -> list[bytes]:
@@ -316,7 +408,6 @@ class _Lines:
                 return []
             found.append(self._data[start:end])
             if found[-1].count(b'"') % 2:
-                found[-1] = found[-1].removesuffix(b"\r")
                 return found
             start = end + 1
         return []
@@ -345,9 +436,10 @@ def _plain_lines(reading: Reading) -> Callable[[bool], re.Pattern[bytes]]:
         never = re.compile(rb"(?!)")
         return lambda _: never
     patterns = {}
-    for is_text, letters in ((True, _TEXT), (False, _TEXT[:-1] + rb"\x80-\xff]")):
-        line = rb",".join(field % {b"t": letters} if b"%" in field else field for field in fields)
-        patterns[is_text] = re.compile(rb"(?:(?>" + line + rb")\r?\n)++")
+    for is_text in (True, False):
+        text, quoted = (letters if is_text else letters[:-1] + rb"\x80-\xff]" for letters in (_TEXT, _QUOTED))
+        line = b",".join(field.replace(b"TEXT", text).replace(b"QUOTED", quoted) for field in fields)
+        patterns[is_text] = re.compile(b"(?:(?>" + line + rb")\r?\n)++")
     return lambda is_text: patterns[is_text]
 
 
@@ -362,35 +454,14 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-def _fields(text: str) -> list[str] | None:
-    """Return the fields of a record as COPY splits it: a quote anywhere opens or closes, a doubled one within is one.
+def _csv(fields: list[str], quoting: Literal[0, 1] = csv.QUOTE_MINIMAL) -> bytes:
+    output = io.StringIO(newline="")
+    csv.writer(output, lineterminator="", quoting=quoting).writerow(fields)
+    return output.getvalue().encode()
 
-    None when a quote stays open. (The Postgres manual's page on COPY, "CSV Format".)
-    """
-    if '"' not in text:
-        return text.split(",")
-    fields = []
-    field: list[str] = []
-    within = False
-    pieces = re.split(r'("|,)', text)
-    position = 0
-    while position < len(pieces):
-        piece = pieces[position]
-        if piece == '"':
-            if within and pieces[position + 1 : position + 3] == ["", '"']:
-                field.append('"')
-                position += 2
-            else:
-                within = not within
-        elif piece == "," and not within:
-            fields.append("".join(field))
-            field = []
-        else:
-            field.append(piece)
-        position += 1
-    if within:
-        return None
-    return [*fields, "".join(field)]
+
+def _in_apostrophes(value: str) -> bool:
+    return len(value) > 1 and value[0] == value[-1] == "'"
 
 
 def _shown(value: str) -> str:

@@ -272,7 +272,8 @@ def ingest(
             again = set(loader.drifted(begin, until, lookback=settings.lookback, most=max_reload))
         named = sorted(chosen | again)
         if dry_run:
-            return _preview(database, bucket, settings, named, again, as_json=as_json, output=output)
+            limit = reject_limit or settings.reject_limit
+            return _preview(database, bucket, settings, named, again, limit, as_json=as_json, output=output)
         if new_source:
             loader.take_source()
         outcomes, failure = _follow(loader.load_hours(named, again=again, jobs=jobs), len(named))
@@ -722,6 +723,8 @@ class _StderrHandler(logging.Handler):
             return
         message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in record.getMessage())
         click.echo(("" if record.levelno < logging.WARNING else f"{record.levelname.capitalize()}: ") + message, err=True)
+        if record.exc_info:
+            click.echo("".join(traceback.format_exception(*record.exc_info)), err=True, nl=False)
 
 
 def _set_up_logging(handler: logging.Handler, *, quiet: bool, verbose: bool) -> None:
@@ -854,6 +857,7 @@ def _preview(
     settings: Settings,
     hours: Sequence[Hour],
     again: Container[Hour],
+    reject_limit: RejectLimit,
     *,
     as_json: bool,
     output: Path | None,
@@ -862,7 +866,8 @@ def _preview(
     from bookreport.preview import preview
     from bookreport.rows import Columns
 
-    made = preview(database, bucket, Columns(settings.columns, settings.header), hours, again=again)
+    columns = Columns(settings.columns, settings.header)
+    made = preview(database, bucket, columns, hours, reject_limit=reject_limit, again=again)
     if as_json:
         _write(render.as_json(render.run_json(made.outcomes, preview=made)), output)
     elif made.outcomes:

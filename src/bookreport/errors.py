@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class BookreportError(Exception):
     """Something unexpected; the base of every failure that bookreport tells by name.
@@ -18,6 +20,11 @@ class BookreportError(Exception):
         self.message = message
         self.hint = hint
         self.hour = hour
+
+    def alone(self) -> Self:
+        """Return the error without what led to it, so that who keeps it keeps no frames, and no file's bytes in them."""
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self
 
 
 class Usage(BookreportError):
@@ -51,6 +58,11 @@ class TooManyRejects(BadData):
     def __init__(self, message: str, rejects: list[dict[str, object]], *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.rejects = rejects
+
+    def alone(self) -> Self:
+        """Return the error also without its rejects, which the ledger has by then."""
+        self.rejects = []
+        return super().alone()
 
 
 class CopyRefused(BadData):

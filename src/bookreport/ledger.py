@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from bookreport import __version__
-from bookreport.careful import Reject
 from bookreport.database import Database, Transaction
 from bookreport.errors import BookreportError, Configuration, Locked, TooManyRejects, Usage
 from bookreport.hours import Hour
@@ -39,13 +38,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class FileLoad:
-    """How one file was loaded; `first_rejects` are the first of its records that were set aside."""
+    """How one file was loaded; `reading` is None where it was empty."""
 
     file: File
     reading: Reading | None
     rows_loaded: int
     rows_rejected: int = 0
-    first_rejects: tuple[Reject, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from bookreport import ledger, purchases
-from bookreport.careful import RecordCheck, RejectLimit
+from bookreport.careful import FirstRejects, RejectLimit
 from bookreport.database import Database, Transaction
 from bookreport.discovery import discover
 from bookreport.drift import compare, recorded_files
@@ -31,13 +31,10 @@ from bookreport.errors import (
 )
 from bookreport.hours import FIRST, LAST, Hour
 from bookreport.ledger import Attempt, Entry, FileLoad
-from bookreport.rows import Columns, Reading, RowStream, split_header, without_bom
+from bookreport.rows import Body, Columns, RowStream, only_plain, read_header
 from bookreport.source import Bucket, File
 
 log = logging.getLogger(__name__)
-
-FIRST_REJECTS = 1000
-"""How many rejects of an attempt that failed are kept."""
 
 POLL_SECONDS = 20.0
 """How often an hour that is waited for is looked at."""
@@ -67,8 +64,8 @@ class Outcome:
 
     @property
     def stops_run(self) -> bool:
-        """Whether no further hour is begun: not ready, bad data and locked stop the hour alone."""
-        return self.error is not None and not isinstance(self.error, NotReady | BadData | Locked)
+        """Whether no further hour is begun: out of reach, out of room, refused. All else stops the hour alone."""
+        return isinstance(self.error, Temporary | Configuration)
 
     @classmethod
     def of(cls, outcome: str, entry: Entry, seconds: float) -> Outcome:
@@ -129,7 +126,7 @@ class Loader:
         self._bucket = bucket
         self._columns = columns
         self._reject_limit = reject_limit
-        self._told: set[str] = set()
+        self._told: set[int] = set()
         with database.transaction() as transaction:
             ledger.check_source(transaction, bucket, new_source=new_source)
 
@@ -221,16 +218,18 @@ class Loader:
         watch = Stopwatch()
         try:
             return self._load_hour(hour, watch, again=again)
-        except (NotReady, Locked) as error:
-            error.hour = hour.instant
-            return Outcome(hour, error.kind, seconds=watch.total, error=error)
-        except Configuration as error:
-            # What is set wrong is no matter of the hour, and leaves nothing behind.
-            error.hour = hour.instant
-            return Outcome(hour, "failed", seconds=watch.total, error=error)
         except BookreportError as error:
-            error.hour = hour.instant
-            return Outcome(hour, "failed", self._record_failure(hour, watch, error), seconds=watch.total, error=error)
+            failure = error
+        except Exception as error:
+            # One hour's bug must not keep the others from being loaded.
+            log.debug("%s: %s", hour, error, exc_info=True)
+            failure = BookreportError(f"unexpected: {type(error).__name__}: {error}", hint="run it with -v, and report it")
+        failure.hour = hour.instant
+        if isinstance(failure, NotReady | Locked):
+            return Outcome(hour, failure.kind, seconds=watch.total, error=failure.alone())
+        # What is set wrong is no matter of the hour, and leaves nothing behind.
+        attempt = 0 if isinstance(failure, Configuration) else self._record_failure(hour, watch, failure)
+        return Outcome(hour, "failed", attempt, seconds=watch.total, error=failure.alone())
 
     def _load_hour(self, hour: Hour, watch: Stopwatch, *, again: bool) -> Outcome:
         with watch.phase("list"):
@@ -247,9 +246,11 @@ class Loader:
                     return Outcome.of("unchanged", known, watch.total)
                 before = self._clear(transaction, hour, known, files)
                 purchases.begin_hour(transaction, hour)
+                first_rejects = FirstRejects()
                 with watch.phase("copy"):
-                    loads = [self._copy_file(transaction, hour, file) for file in files]
-                self._see_reject_limit(loads)
+                    loads = [self._copy_file(transaction, hour, file, first_rejects) for file in files]
+                see_reject_limit(loads, self._reject_limit, first_rejects)
+                self._tell_empty(hour, loads)
                 with watch.phase("sums"):
                     after = purchases.add_up(transaction, hour)
                 with watch.phase("list"):
@@ -286,18 +287,17 @@ class Loader:
             purchases.remove(transaction, hour)
         return before
 
-    def _copy_file(self, transaction: Transaction, hour: Hour, file: File) -> FileLoad:
-        """Stream one file into COPY; no Python looks at a row, unless COPY and the count of lines don't agree."""
+    def _copy_file(self, transaction: Transaction, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
+        """Stream one file into COPY; no Python looks at a row, unless the file has quotes or its lines are not its rows."""
         try:
-            reading, header_lines, chunks = self._open(hour, file)
-            if reading is None:
-                return FileLoad(file, None, 0)
+            body = self._open(hour, file)
+            self._tell(hour, file, body)
             try:
-                load = self._copy_straight(transaction, file, reading, chunks)
+                load = self._copy_straight(transaction, file, body)
             except CopyRefused as refusal:
-                where = f" (line {refusal.line + header_lines})" if refusal.line is not None else ""
+                where = f" (line {refusal.line + body.header_lines})" if refusal.line is not None else ""
                 log.debug("%s %s: read again, record by record: %s%s", hour, file.key, refusal.message, where)
-                load = self._copy_carefully(transaction, hour, file)
+                load = self._copy_carefully(transaction, hour, file, first_rejects)
         except BadData as error:
             error.message = f"{file.key}: {error.message}"
             raise
@@ -306,72 +306,47 @@ class Loader:
         return load
 
     @staticmethod
-    def _copy_straight(transaction: Transaction, file: File, reading: Reading, chunks: Iterator[bytes]) -> FileLoad:
-        stream = RowStream(chunks)
+    def _copy_straight(transaction: Transaction, file: File, body: Body) -> FileLoad:
+        if body.reading is None:
+            return FileLoad(file, None, 0)
+        stream = RowStream(only_plain(body.chunks, body.reading))
         with transaction.savepoint():
-            rows_loaded = purchases.copy_rows(transaction, reading, stream)
+            rows_loaded = purchases.copy_rows(transaction, body.reading, stream)
             if rows_loaded != stream.lines:
                 raise CopyRefused(f"{stream.lines:,} lines went by, but COPY made {rows_loaded:,} rows of them")
-        return FileLoad(file, reading, rows_loaded)
+        return FileLoad(file, body.reading, rows_loaded)
 
-    def _copy_carefully(self, transaction: Transaction, hour: Hour, file: File) -> FileLoad:
+    def _copy_carefully(self, transaction: Transaction, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
         """Check every record of the file; COPY the good ones, set the others aside."""
-        reading, header_lines, chunks = self._open(hour, file)
-        if reading is None:
+        body = self._open(hour, file)
+        if body.reading is None:
             return FileLoad(file, None, 0)
-        check = RecordCheck(
-            file.key,
-            reading,
-            first_line=header_lines,
-            server_version=transaction.raw.server_version,
-            has_price=frozenset() if reading.priced else purchases.priced_isbns(transaction),
-            keep=FIRST_REJECTS,
-        )
+        check = purchases.record_check(transaction, file.key, body.reading, body.header_lines, self._columns, first_rejects)
         with check.rejects, transaction.savepoint():
-            rows_loaded = purchases.copy_rows(transaction, reading, RowStream(check.good_rows(chunks)))
+            rows_loaded = purchases.copy_rows(transaction, body.reading, RowStream(check.good_rows(body.chunks)))
             if rows_loaded != check.rows:
                 raise BookreportError(f"{file.key}: COPY made {rows_loaded:,} rows of {check.rows:,} good records")
             purchases.set_aside(transaction, check.rejects)
-        return FileLoad(file, reading, rows_loaded, check.rejected, tuple(check.first))
+        if check.blank_lines:
+            log.info("%s %s: %d blank lines are passed over", hour, file.key, check.blank_lines)
+        return FileLoad(file, body.reading, rows_loaded, check.rejected)
 
-    def _see_reject_limit(self, loads: list[FileLoad]) -> None:
-        rejected = sum(load.rows_rejected for load in loads)
-        records = rejected + sum(load.rows_loaded for load in loads)
-        if rejected <= self._reject_limit.allowed(records):
-            return
-        rejects: list[dict[str, object]] = [
-            {"key": load.file.key, "line_number": first.line_number, "reason": first.reason, "raw": first.raw}
-            for load in loads
-            for first in load.first_rejects
-        ]
-        told = "; ".join(f"{reject['key']} line {reject['line_number']}: {reject['reason']}" for reject in rejects[:10])
-        raise TooManyRejects(
-            f"{rejected:,} of {records:,} records are no good, more than the limit of {self._reject_limit}: {told}",
-            rejects[:FIRST_REJECTS],
-            hint="mend the files in the bucket, or raise --reject-limit; see more of them: bookreport rejects",
-        )
-
-    def _open(self, hour: Hour, file: File) -> tuple[Reading | None, int, Iterator[bytes]]:
-        """Return how the file's header is read (None: the file is empty), how many lines it took, and the bytes behind it."""
-        content = self._read(hour, file)
-        if self._columns.given is not None:
-            return self._columns.given, 0, without_bom(content)
-        header, lines, chunks = split_header(content)
-        reading = self._columns.read(header) if header else None
-        if reading is not None:
-            self._tell(file, reading)
-        return reading, lines, chunks
+    def _open(self, hour: Hour, file: File) -> Body:
+        return read_header(self._read(hour, file), self._columns)
 
     def _read(self, hour: Hour, file: File) -> Iterator[bytes]:
         for chunk in self._bucket.read(hour, file):
             self._database.see_interrupt()
             yield chunk
 
-    def _tell(self, file: File, reading: Reading) -> None:
-        shape = repr(reading.header)
-        if shape in self._told:
+    def _tell(self, hour: Hour, file: File, body: Body) -> None:
+        """Tell how a file is read: what is odd of this file always, how its header is read once for each shape of header."""
+        reading = body.reading
+        if body.blank_lines:
+            log.info("%s %s: %d blank lines before the header are passed over", hour, file.key, body.blank_lines)
+        if reading is None or hash(reading.header) in self._told:
             return
-        self._told.add(shape)
+        self._told.add(hash(reading.header))
         read = ", ".join(f"{column}={name!r}" for column, name in reading.names.items())
         log.debug("%s: header read as %s", file.key, read)
         if reading.dropped:
@@ -380,6 +355,15 @@ class Loader:
             log.debug("%s: kept in extra: %s", file.key, ", ".join(reading.extra))
         if not reading.priced:
             log.info("%s: no column for a price; the catalogue's own price is taken", file.key)
+
+    @staticmethod
+    def _tell_empty(hour: Hour, loads: list[FileLoad]) -> None:
+        if any(load.rows_loaded for load in loads):
+            for load in loads:
+                if load.file.size == 0 or load.reading is None:
+                    log.warning(
+                        "%s %s: the file is empty (%d bytes), beside files with rows", hour, load.file.key, load.file.size
+                    )
 
     def _see_no_change(self, hour: Hour, files: tuple[File, ...]) -> None:
         listed, now = {file.identity for file in files}, {file.identity for file in self._bucket.files(hour)}
@@ -438,6 +422,21 @@ class Loader:
             # A database out of reach keeps no record; the first failure is what the user must see.
             error.__context__ = second
             return 0
+
+
+def see_reject_limit(loads: Sequence[FileLoad], limit: RejectLimit, first_rejects: FirstRejects) -> None:
+    """Raise TooManyRejects when the files of an hour have more rejects than `limit`, with the first of them."""
+    rejected = sum(load.rows_rejected for load in loads)
+    records = rejected + sum(load.rows_loaded for load in loads)
+    each_file_has_rows = all(load.rows_loaded for load in loads if load.rows_rejected)
+    if rejected <= limit.allowed(records, each_file_has_rows=each_file_has_rows):
+        return
+    told = "; ".join(f"{reject.key} line {reject.line_number}: {reject.reason}" for reject in first_rejects[:10])
+    raise TooManyRejects(
+        f"{rejected:,} of {records:,} records are no good, more than the limit of {limit}: {told}",
+        [asdict(reject) for reject in first_rejects],
+        hint="mend the files in the bucket, or raise --reject-limit; see more of them: bookreport rejects",
+    )
 
 
 def _in_threads(load: Callable[[Hour], Outcome | None], hours: Iterable[Hour], jobs: int) -> Iterator[Outcome | None]:

@@ -1,18 +1,20 @@
-"""What a load would do: the hours it would take, and how it would read each shape of header."""
+"""What a load would do: the hours it would take, how it would read each shape of header, and what it would set aside."""
 
 from __future__ import annotations
 
 import csv
-import itertools
+import io
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from bookreport import ledger
+from bookreport import ledger, purchases
+from bookreport.careful import FirstRejects, RejectLimit
 from bookreport.database import Database
 from bookreport.errors import BadData, NotReady
 from bookreport.hours import Hour
-from bookreport.loader import Outcome
-from bookreport.rows import Columns, Reading, split_header, without_bom
+from bookreport.ledger import FileLoad
+from bookreport.loader import Outcome, see_reject_limit
+from bookreport.rows import Columns, Reading, read_header
 from bookreport.source import Bucket, File
 
 SHOWN, SAMPLED = 3, 1000
@@ -38,11 +40,17 @@ class Preview:
 
 
 def preview(
-    database: Database, bucket: Bucket, columns: Columns, hours: Iterable[Hour], *, again: Container[Hour] = ()
+    database: Database,
+    bucket: Bucket,
+    columns: Columns,
+    hours: Iterable[Hour],
+    *,
+    reject_limit: RejectLimit,
+    again: Container[Hour] = (),
 ) -> Preview:
-    """Return what loading `hours` would do; reads the beginning of each file, and writes nothing."""
+    """Return what loading `hours` would do; checks every record of their files, and writes nothing."""
     result = Preview()
-    shapes: dict[tuple[str, ...], Sample] = {}
+    looker = _Looker(database, bucket, columns)
     for hour in hours:
         with database.transaction(snapshot=True) as transaction:
             known = ledger.entry(transaction, hour)
@@ -52,58 +60,70 @@ def preview(
         try:
             if bucket.marker(hour) is None:
                 raise NotReady(f"{hour} is not complete: {bucket.url(hour)} has no marker", hint="try again later")
-            files = bucket.files(hour)
-            for file in files:
-                _look_into(database, bucket, columns, hour, file, shapes)
+            first_rejects = FirstRejects()
+            loads = [looker.look_into(hour, file, first_rejects) for file in bucket.files(hour)]
+            see_reject_limit(loads, reject_limit, first_rejects)
         except (BadData, NotReady) as error:
             error.hour = hour.instant
             outcome = "not-ready" if isinstance(error, NotReady) else "failed"
-            result.outcomes.append(Outcome(hour, outcome, error=error))
+            result.outcomes.append(Outcome(hour, outcome, error=error.alone()))
             continue
-        would = "would-reload" if known is not None and known.is_loaded else "would-load"
-        result.outcomes.append(Outcome(hour, would, files=len(files), bytes=sum(file.size for file in files)))
-    result.readings = list(shapes.values())
+        result.outcomes.append(
+            Outcome(
+                hour,
+                "would-reload" if known is not None and known.is_loaded else "would-load",
+                files=len(loads),
+                bytes=sum(load.file.size for load in loads),
+                rows_loaded=sum(load.rows_loaded for load in loads),
+                rows_rejected=sum(load.rows_rejected for load in loads),
+            )
+        )
+    result.readings = list(looker.shapes.values())
     return result
 
 
-def _look_into(
-    database: Database, bucket: Bucket, columns: Columns, hour: Hour, file: File, shapes: dict[tuple[str, ...], Sample]
-) -> None:
-    content = bucket.read(hour, file)
-    try:
-        if columns.given is not None:
-            reading, chunks = columns.given, without_bom(content)
-        else:
-            header, _, chunks = split_header(content)
-            if not header:
-                return
-            reading = columns.read(header)
-    except BadData as error:
-        raise BadData(f"{file.key}: {error.message}", hint=error.hint) from error
-    seen = shapes.get(reading.header)
-    if seen is not None:
-        shapes[reading.header] = replace(seen, files=seen.files + 1)
-        return
-    rows = list(itertools.islice(csv.reader(_lines(chunks)), SAMPLED))
-    position = reading.columns["isbn10"]
-    isbns = [row[position] for row in rows if len(row) > position]
-    shapes[reading.header] = Sample(1, reading, tuple(map(tuple, rows[:SHOWN])), _matched_percent(database, isbns))
+class _Looker:
+    """Checks files as the careful path does, and keeps a sample of each shape of header."""
 
+    def __init__(self, database: Database, bucket: Bucket, columns: Columns) -> None:
+        self.shapes: dict[tuple[str, ...], Sample] = {}
+        self._database, self._bucket, self._columns = database, bucket, columns
 
-def _matched_percent(database: Database, isbns: list[str]) -> float | None:
-    if not isbns:
-        return None
-    with database.transaction(snapshot=True) as transaction:
-        matched: int = transaction.one("isbns_matched", isbns=isbns).matched
-    return round(100 * matched / len(isbns), 1)
+    def look_into(self, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
+        """Return how the file would be loaded; raises BadData when it would be refused."""
+        try:
+            body = read_header(self._read(hour, file), self._columns)
+            if body.reading is None:
+                return FileLoad(file, None, 0)
+            with self._database.transaction(snapshot=True) as transaction:
+                purchases.require_price(transaction, body.reading)
+                check = purchases.record_check(
+                    transaction, file.key, body.reading, body.header_lines, self._columns, first_rejects
+                )
+            sampled: list[list[str]] = []
+            with check.rejects:
+                for good in check.good_rows(body.chunks):
+                    if len(sampled) < SAMPLED:
+                        sampled += csv.reader(io.StringIO(good.decode(), newline=""))
+        except BadData as error:
+            error.message = f"{file.key}: {error.message}"
+            raise
+        self._keep(body.reading, sampled[:SAMPLED])
+        return FileLoad(file, body.reading, check.rows, check.rejected)
 
+    def _read(self, hour: Hour, file: File) -> Iterator[bytes]:
+        for chunk in self._bucket.read(hour, file):
+            self._database.see_interrupt()
+            yield chunk
 
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Give the lines of the first chunks; a line cut by the end of a file is given as it is."""
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line.decode("utf-8", "replace").replace("\0", "\ufffd") + "\n"
-    if rest:
-        yield rest.decode("utf-8", "replace").replace("\0", "\ufffd")
+    def _keep(self, reading: Reading, rows: list[list[str]]) -> None:
+        seen = self.shapes.get(reading.header)
+        if seen is not None:
+            self.shapes[reading.header] = replace(seen, files=seen.files + 1)
+            return
+        isbns = [row[reading.columns["isbn10"]] for row in rows]
+        percent = None
+        if isbns:
+            with self._database.transaction(snapshot=True) as transaction:
+                percent = round(100 * transaction.one("isbns_matched", isbns=isbns).matched / len(isbns), 1)
+        self.shapes[reading.header] = Sample(1, reading, tuple(map(tuple, rows[:SHOWN])), percent)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import IO
 
+from bookreport.careful import FirstRejects, RecordCheck
 from bookreport.database import Stream, Transaction, literal
 from bookreport.errors import BadData
 from bookreport.hours import Hour
-from bookreport.rows import Reading, RowStream, shown
+from bookreport.rows import Columns, Reading, RowStream, shown
 
 _TYPES = {"quantity": "integer", "unit_price": "numeric", "sale_value": "numeric"}
 
@@ -58,9 +59,31 @@ def copy_rows(transaction: Transaction, reading: Reading, stream: Stream) -> int
     return transaction.copy("purchase_rows", in_order, stream, _empty_values(reading.columns))
 
 
-def priced_isbns(transaction: Transaction) -> frozenset[str]:
-    """Return the canonical ISBNs of which the catalogue knows a price."""
-    return frozenset(row.isbn10 for row in transaction.rows("priced_isbns"))
+def require_price(transaction: Transaction, reading: Reading) -> None:
+    """Raise BadData when neither a file's columns nor the catalogue have a price."""
+    if not reading.priced and not transaction.one("catalogue_has_prices").has_prices:
+        raise BadData(
+            f"no column for a price in the header {shown(reading.header)}, and the catalogue has no prices",
+            hint="name the price's column: BOOKREPORT_COLUMNS='unit_price=NAME'",
+        )
+
+
+def record_check(
+    transaction: Transaction, key: str, reading: Reading, header_lines: int, columns: Columns, first: FirstRejects
+) -> RecordCheck:
+    """Return the check that judges the records of the file `key` as this database's tables and its server do."""
+    has_price = frozenset[str]()
+    if not reading.priced:
+        has_price = frozenset(row.isbn10 for row in transaction.rows("priced_isbns"))
+    return RecordCheck(
+        key,
+        reading,
+        columns,
+        header_lines=header_lines,
+        server_version=transaction.raw.server_version,
+        has_price=has_price,
+        first=first,
+    )
 
 
 def set_aside(transaction: Transaction, rejects: IO[bytes]) -> None:
@@ -97,11 +120,7 @@ def _empty_values(columns: Iterable[str]) -> str:
 
 def _copy_by_table(transaction: Transaction, reading: Reading, stream: Stream) -> int:
     """Load a file that has columns which purchase_rows does not, or no price, through a temporary table."""
-    if not reading.priced and not transaction.one("catalogue_has_prices").has_prices:
-        raise BadData(
-            f"no column for a price in the header {shown(reading.header)}, and the catalogue has no prices",
-            hint="name the price's column: BOOKREPORT_COLUMNS='unit_price=NAME'",
-        )
+    require_price(transaction, reading)
     name_of = {position: column for column, position in reading.columns.items()}
     names = [name_of.get(position, f"c{position}") for position in range(len(reading.header))]
     definitions = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in names)

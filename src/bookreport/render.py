@@ -199,8 +199,9 @@ def run_table(outcomes: Sequence[Outcome], preview: Preview | None = None) -> st
     """Return the outcomes of a run as text for a terminal; for a dry run how each shape of header would be read, too."""
     parts = []
     if preview is not None and outcomes:
-        found = [(str(each.hour), each.outcome, f"{each.files:,}", f"{each.bytes:,}") for each in outcomes]
-        parts.append(_table(("Hour", "Outcome", "Files", "Bytes"), found, right=(2, 3)))
+        counts = ("files", "bytes", "rows_loaded", "rows_rejected")
+        found = [(str(each.hour), each.outcome, *(f"{getattr(each, name):,}" for name in counts)) for each in outcomes]
+        parts.append(_table(("Hour", "Outcome", "Files", "Bytes", "Rows", "Rejected"), found, right=range(2, 6)))
     elif outcomes:
         header = ("Hour", "Outcome", "Files", "Bytes", "Rows", "Rejected", "Unmatched", "Seconds")
         rows = [
@@ -376,6 +377,7 @@ def _outcome_json(outcome: Outcome) -> dict[str, object]:
         "rows_unmatched": outcome.rows_unmatched,
         "seconds": outcome.seconds,
         "error": outcome.error.message if outcome.error else None,
+        "hint": outcome.error.hint if outcome.error else None,
     }
 
 

@@ -1,4 +1,4 @@
-"""CSV of one file: which column is what, where the rows begin, and how many lines went by."""
+"""CSV of one file: how a record is split, which column is what, where the rows begin, and what went by."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bookreport.errors import BadData, Configuration
+from bookreport.errors import BadData, Configuration, CopyRefused
 
 NAMES: dict[str, tuple[str, ...]] = {
     "user_id": ("userid", "user", "customerid", "customer", "buyerid", "buyer"),
@@ -28,6 +28,11 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 """For each column of purchases the names understood, folded; the first is the canonical one."""
 
+_KNOWN: dict[str, list[tuple[str, int]]] = {}
+for _column, _names in NAMES.items():
+    for _rank, _name in enumerate(_names):
+        _KNOWN.setdefault(_name, []).append((_column, _rank))
+
 REQUIRED = ("user_id", "isbn10")
 COPIES_OR_MONEY = ("value", "amount")
 LOOK_LIKE = {
@@ -37,7 +42,16 @@ LOOK_LIKE = {
 """Words in an unknown column's name by which it looks like copies, or like money."""
 
 LONGEST_HEADER = 64 * 1024
-"""Bytes within which a file's header record must end."""
+"""Bytes within which a file's header must end."""
+
+LONGEST_LINE = 1 << 20
+"""Bytes of one line; a longer one is set aside, with its beginning."""
+
+BLANKS = " \t\u00a0\ufeff"
+"""What does not count at either end of a user or an ISBN."""
+
+PREAMBLE_LINES = 50
+"""Lines within which a refused file's header is looked for, to be named in the message."""
 
 _INSIGNIFICANT = re.compile(r"[\s_\-\u2010-\u2015]+")
 _BOM = b"\xef\xbb\xbf"
@@ -85,12 +99,57 @@ class Reading:
         return {"columns": self.names, "extra": list(self.extra), "ignored": self.ignored}
 
 
+class NotCsv(ValueError):
+    """A record is not CSV as RFC 4180 section 2 has it; the text says why. `field` is the number of the field, from 1."""
+
+    def __init__(self, reason: str, field: int) -> None:
+        super().__init__(reason)
+        self.field = field
+
+
+class NotClosed(NotCsv):
+    """A quote is still open at the end of the record."""
+
+
+def split_record(text: str) -> list[str]:
+    """Return the fields of one record, given without its line end; a header is a record too.
+
+    Stricter than COPY, which takes a quote anywhere in a field and drops it. Raises NotCsv.
+    """
+    if '"' not in text:
+        return text.split(",")
+    fields: list[str] = []
+    position = 0
+    while True:
+        match = _FIELD.match(text, position)
+        if match is None or (not match[0] and text.startswith('"', position)):
+            raise NotClosed("a quote is not closed on its line", len(fields) + 1)
+        fields.append(match[0] if match[1] is None else match[1].replace('""', '"'))
+        position = match.end()
+        if position == len(text):
+            return fields
+        if text[position] != ",":
+            raise NotCsv(_misplaced_quote(fields, match[0]), len(fields))
+        position += 1
+
+
+_FIELD = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"|[^,"]*+')
+
+
+def _misplaced_quote(fields: Sequence[str], begun: str) -> str:
+    if begun.startswith('"'):
+        return f"field {len(fields)} goes on behind its closing quote"
+    if not begun.strip():
+        return f"field {len(fields)} has a blank before its quote"
+    return f"field {len(fields)} has a quote within it, but is not quoted"
+
+
 class Columns:
     """How headers are read: the names of NAMES, and the user's own settings.
 
-    `declared`: BOOKREPORT_COLUMNS, as `user_id=client no,isbn10=code`; `extra=NAME` says that a column is none of these.
-    `header`: BOOKREPORT_HEADER, the columns of files that have no header line. Raises Configuration when either makes no
-    sense.
+    `declared`: BOOKREPORT_COLUMNS, as `user_id=client no,isbn10=code`; `#3` in place of a name is the third column, and
+    `extra=NAME` says that a column is none of these. `header`: BOOKREPORT_HEADER, the columns of files that have no header
+    line. Raises Configuration when either makes no sense.
     """
 
     def __init__(self, declared: str | None = None, header: str | None = None) -> None:
@@ -121,21 +180,20 @@ class Columns:
         with the same right, or when `amount` or `value` stands beside a price and could be copies or money.
         """
         folded = [fold(name) for name in header]
-        declared = {name: column for column, name in self._declared.items() if name in folded}
+        declared = self._declared_for(folded)
         claims: dict[str, list[tuple[int, int]]] = {column: [] for column in NAMES}
         for position, name in enumerate(folded):
-            if name in declared:
-                claims[declared[name]].append((-1, position))
-                continue
-            for column, names in NAMES.items():
-                if name in names and name not in self._unknown:
-                    claims[column].append((names.index(name), position))
+            if position in declared:
+                claims[declared[position]].append((-1, position))
+            elif name not in self._unknown:
+                for column, rank in _KNOWN.get(name, ()):
+                    claims[column].append((rank, position))
         columns = {column: self._winner(column, found, header) for column, found in claims.items() if found}
         self._refuse_copies_or_money(columns, folded, declared, header)
         missing = [column for column in REQUIRED if column not in columns]
         if missing:
             understood = "; ".join(f"for {column} {', '.join(NAMES[column])}" for column in missing)
-            raise BadData(
+            raise _NoColumn(
                 f"no column for {' and '.join(missing)} in the header {shown(header)}",
                 hint=f"understood are {understood} (case, spaces, - and _ don't count); name others in BOOKREPORT_COLUMNS,"
                 " or, if the files have no header line, all columns in BOOKREPORT_HEADER",
@@ -145,6 +203,24 @@ class Columns:
         dropped = tuple(p for p in (0,) if p not in taken and folded and folded[0] in ("", "unnamed:0"))
         return Reading(tuple(header), columns, self._extra(header, taken | set(dropped)), dropped)
 
+    def reads_as_header(self, fields: Sequence[str]) -> bool:
+        """Return whether a record names two columns of purchases, and holds no number: a header, whatever it is of."""
+        folded = [fold(name) for name in fields]
+        declared = self._declared_for(folded, by_position=False)
+        named = {column for name in folded for column, _ in _KNOWN.get(name, ())} | set(declared.values())
+        return len(named) >= 2 and not any(re.fullmatch(r"[0-9.]+", name) for name in folded)
+
+    def _declared_for(self, folded: Sequence[str], *, by_position: bool = True) -> dict[int, str]:
+        """Return the column of purchases that each position of a header was declared to be."""
+        found = {}
+        for column, name in self._declared.items():
+            if match := re.fullmatch("#([1-9][0-9]{0,3})", name):
+                if by_position and int(match[1]) <= len(folded):
+                    found[int(match[1]) - 1] = column
+            else:
+                found.update({position: column for position, each in enumerate(folded) if each == name})
+        return found
+
     @staticmethod
     def _winner(column: str, found: list[tuple[int, int]], header: Sequence[str]) -> int:
         found = sorted(found)
@@ -152,17 +228,19 @@ class Columns:
         rivals = [p for r, p in found if r == rank or rank > 0]
         if len(rivals) > 1 and column != "purchased_at":
             names = " and ".join(repr(header[p]) for p in rivals)
+            alike = len({fold(header[p]) for p in rivals}) < len(rivals)
+            which = f"#{rivals[0] + 1}" if alike else header[rivals[0]]
             raise BadData(
                 f"{names} both claim to be {column} in the header {shown(header)}",
-                hint=f"say which one it is: BOOKREPORT_COLUMNS='{column}={header[rivals[0]]}'",
+                hint=f"say which one it is: BOOKREPORT_COLUMNS='{column}={which}'",
             )
         return position
 
     def _refuse_copies_or_money(
-        self, columns: dict[str, int], folded: list[str], declared: dict[str, str], header: Sequence[str]
+        self, columns: dict[str, int], folded: list[str], declared: Mapping[int, str], header: Sequence[str]
     ) -> None:
         position = columns.get("sale_value")
-        if position is None or "unit_price" not in columns or folded[position] in declared:
+        if position is None or "unit_price" not in columns or position in declared:
             return
         if folded[position] in COPIES_OR_MONEY:
             name = header[position]
@@ -208,47 +286,121 @@ def shown(header: Sequence[str]) -> str:
     return f"[{line[:300]}{'…' if len(line) > 300 else ''}]"
 
 
-def split_header(chunks: Iterable[bytes]) -> tuple[list[str], int, Iterator[bytes]]:
-    """Take the header record off a file's bytes.
+@dataclass(frozen=True)
+class Body:
+    """A file behind its header: `reading` is None where there is no header since the file holds nothing, or blanks alone.
 
-    Returns the names, the number of physical lines the record took (0: the file is empty), and the bytes behind it.
-    Raises BadData when it is not a header of RFC 4180 in UTF-8.
+    `header_lines`: physical lines up to the header, itself included; `blank_lines`: those of them that are blank.
+    """
+
+    reading: Reading | None
+    chunks: Iterator[bytes]
+    header_lines: int = 0
+    blank_lines: int = 0
+
+
+def read_header(chunks: Iterable[bytes], columns: Columns) -> Body:
+    """Take the header off a file's bytes; blank lines before it are passed over.
+
+    Raises BadData, with the line, when it is no header of one line of CSV in UTF-8, or not one that `columns` understands.
     """
     source = iter(chunks)
+    if columns.given is not None:
+        return Body(columns.given, _without_bom(source))
+    start, blank_lines = _from_first_line(source)
+    if not start:
+        return Body(None, source, blank_lines, blank_lines)
+    end = start.find(b"\n") + 1 or len(start)
+    number = blank_lines + 1
+    try:
+        header = _split_header(start[:end])
+        try:
+            reading = columns.read(header)
+        except _NoColumn as error:
+            raise _explained(error, header, start[end:], number, columns) from None
+    except BadData as error:
+        raise BadData(f"line {number}: {error.message}", hint=error.hint) from None
+    return Body(reading, _chain(start[end:], source), number, blank_lines)
+
+
+class _NoColumn(BadData):
+    """A required column is not in the header."""
+
+
+def _from_first_line(source: Iterator[bytes]) -> tuple[bytes, int]:
+    """Return a file's bytes from its first line that is not blank on, that line whole, and how many were blank."""
     start = b""
+    blank_lines = 0
     for chunk in source:
         start += chunk
-        if len(start) >= LONGEST_HEADER or _record_end(start):
+        while (end := start.find(b"\n") + 1) and not start[:end].replace(_BOM, b"").strip():
+            start = start[end:]
+            blank_lines += 1
+        if end or len(start) > LONGEST_HEADER:
             break
-    start = start.removeprefix(_BOM)
-    if not start:
-        return [], 0, source
-    end = _record_end(start) or len(start)
-    _refuse_encodings(start[:end])
-    if end > LONGEST_HEADER:
+    while start.startswith(_BOM):
+        start = start.removeprefix(_BOM)
+    return (start, blank_lines) if start.strip() else (b"", blank_lines + bool(start))
+
+
+def _split_header(line: bytes) -> list[str]:
+    _refuse_encodings(line)
+    if len(line) > LONGEST_HEADER:
         raise BadData(f"the header does not end within {LONGEST_HEADER:,} bytes", hint="is it a CSV file with a header line?")
     try:
-        record = start[:end].decode("utf-8")
+        text = line.decode("utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
         raise BadData(
-            f"line 1: the header is not UTF-8 (byte {start[error.start]:#04x} at {error.start})", hint="write the file as UTF-8"
+            f"the header is not UTF-8 (byte {line[error.start]:#04x} at {error.start}); it may be Latin-1 or Windows-1252",
+            hint="write the file as UTF-8",
         ) from None
-    if "\r" in record.removesuffix("\n").removesuffix("\r"):
-        raise BadData("line 1: the lines end with CR alone", hint="end lines with LF or CRLF (RFC 4180)")
-    try:
-        names = next(csv.reader([record], strict=True), [])
-    except csv.Error as error:
-        raise BadData(f"line 1: the header is not CSV: {error}", hint="quote as RFC 4180 says") from None
-    if len(names) == 1 and re.search(r"[;\t|]", names[0]):
+    if "\r" in text:
+        raise BadData("the lines end with CR alone", hint="end lines with LF or CRLF (RFC 4180)")
+    if re.fullmatch(r'"?sep=.?"?', text, re.I):
+        raise BadData(f"{text!r} is a word to a spreadsheet, and no header", hint="write the file without this line")
+    unquoted = re.sub('"[^"]*"', "", text)
+    if "," not in unquoted and re.search(r"[;\t|]", unquoted):
         raise BadData(
-            f"line 1: the header {shown(names)} has no comma", hint="separate fields by commas, not by semicolons, tabs or bars"
+            f"the header {shown([text])} has no comma", hint="separate fields by commas, not by semicolons, tabs or bars"
         )
-    return names, start.count(b"\n", 0, end) or 1, _chain(start[end:], source)
+    try:
+        names = split_record(text)
+    except NotClosed as error:
+        name = text.rpartition('"')[2].strip()
+        raise BadData(
+            f"the quote of {name!r}, in field {error.field} of the header, is not closed on its line",
+            hint="a header is one line; close the quote, or leave the line end out of the name",
+        ) from None
+    except NotCsv as error:
+        raise BadData(
+            f"the header {shown([text])} is not CSV: {error}",
+            hint='write quotes as RFC 4180 has them: "name","another ""name"""',
+        ) from None
+    if all(len(name) > 1 and name[0] == name[-1] == "'" for name in map(str.strip, names)):
+        raise BadData(f"the header {shown(names)} has apostrophes for quotes", hint='quote by ", or not at all (RFC 4180)')
+    return names
 
 
-def without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Return the bytes of a file that has no header line, without its byte order mark."""
-    source = iter(chunks)
+def _explained(error: _NoColumn, header: Sequence[str], rest: bytes, number: int, columns: Columns) -> BadData:
+    """Return why a line is no header, where the lines behind it or its own fields show the cause."""
+    for offset, line in enumerate(rest.split(b"\n")[:PREAMBLE_LINES], 1):
+        try:
+            columns.read(_split_header(line))
+        except BadData:
+            continue
+        return BadData(
+            f"{shown(header)} is no header; the one in line {number + offset} is",
+            hint=f"write the file without what stands before line {number + offset}",
+        )
+    if any(re.fullmatch(r"[0-9]{9}[0-9Xx]|[0-9]+[.][0-9]+", name.strip()) for name in header):
+        return BadData(
+            f"{shown(header)} looks like a sale, and not like a header",
+            hint="if the files have no header line, name their columns: BOOKREPORT_HEADER='user_id,isbn10,unit_price'",
+        )
+    return error
+
+
+def _without_bom(source: Iterator[bytes]) -> Iterator[bytes]:
     start = b""
     while len(start) < len(_BOM) and (chunk := next(source, b"")):
         start += chunk
@@ -260,18 +412,50 @@ def _chain(start: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _record_end(start: bytes) -> int:
-    end = start.find(b"\n") + 1
-    while end and start.count(b'"', 0, end) % 2:
-        end = start.find(b"\n", end) + 1
-    return end
-
-
 def _refuse_encodings(header: bytes) -> None:
     if header.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in header:
-        raise BadData("line 1: the file looks like UTF-16, or is no text", hint="write the file as UTF-8")
+        name = "UTF-32" if b"\0\0" in header else "UTF-16"
+        raise BadData(f"the file looks like {name}, or is no text", hint="write the file as UTF-8")
     if header.startswith((b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ")):
         raise BadData("the file is compressed, but not by gzip", hint="write plain CSV, or compress it with gzip")
+
+
+def only_plain(chunks: Iterable[bytes], reading: Reading) -> Iterator[bytes]:
+    """Pass a file's rows through as long as COPY can't take them otherwise than a strict reader would.
+
+    Without a quote in the file a record is its line, split at its commas, so the count of lines proves what COPY did.
+    Raises CopyRefused at the first quote, and at what the values of users and ISBNs don't say by themselves: blanks or byte
+    order marks around them, apostrophes for quotes.
+    """
+    last = len(reading.header) - 1
+    places = [reading.columns[column] for column in REQUIRED]
+    befores = {b"\n" if place == 0 else b"," for place in places}
+    behinds = {end for place in places for end in ((b"\n", b"\r") if place == last else (b",",))}
+    around = {blank: [before + blank for before in befores] + [blank + behind for behind in behinds] for blank in (b" ", b"\t")}
+
+    def refuse_odd(window: bytes) -> None:
+        if b'"' in window:
+            raise CopyRefused("it has quotes")
+        if b"'" in window and any(before + b"'" in window for before in befores):
+            raise CopyRefused("it has apostrophes where quotes may stand")
+        # Most chunks have none of these bytes, which takes no time to see; the pairs are looked for only where one is.
+        if any(blank in window and any(pair in window for pair in pairs) for blank, pairs in around.items()) or (
+            not window.isascii() and (b"\xc2\xa0" in window or _BOM in window)
+        ):
+            raise CopyRefused("it has blanks around its values")
+
+    tail = b"\n"
+    length = 0
+    for chunk in chunks:
+        window = tail + chunk
+        refuse_odd(window)
+        end = chunk.find(b"\n")
+        if length + (end if end >= 0 else len(chunk)) > LONGEST_LINE:
+            raise CopyRefused("it has a very long line")
+        length = length + len(chunk) if end < 0 else len(chunk) - chunk.rindex(b"\n") - 1
+        tail = window[-len(_BOM) :]
+        yield chunk
+    refuse_odd(tail + b"\n")
 
 
 class RowStream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import itertools
 import logging
 import random
 import re
@@ -406,26 +407,23 @@ def _end(numbers: tuple[int, ...]) -> Hour:
 
 def _gunzip(first: bytes, chunks: Iterator[bytes], key: str) -> Iterator[bytes]:
     """Unpack gzip, of one member or several (RFC 1952 section 2.2), a bounded chunk at a time."""
-    unpack = zlib.decompressobj(wbits=31)
-    packed = first
+    packed = _behind_zeros(first, chunks)
     try:
-        while True:
-            while packed and not unpack.eof:
+        while packed:
+            unpack = zlib.decompressobj(wbits=31)
+            while not unpack.eof:
+                if not packed and not (packed := next(chunks, b"")):
+                    raise BadData(f"{key}: its gzip data is cut short", hint="write the file again")
                 yield unpack.decompress(packed, 4 * CHUNK)
                 packed = unpack.unconsumed_tail
-            if unpack.eof:
-                rest = (unpack.unused_data or packed).lstrip(b"\0")
-                packed = rest or next(chunks, b"").lstrip(b"\0")
-                if not packed:
-                    return
-                unpack = zlib.decompressobj(wbits=31)
-                continue
-            packed = next(chunks, b"")
-            if not packed:
-                yield unpack.flush()
-                if unpack.eof:
-                    return
-                break
+            packed = _behind_zeros(unpack.unused_data, chunks)
     except zlib.error as error:
         raise BadData(f"{key}: its gzip data is broken: {error}", hint="write the file again") from error
-    raise BadData(f"{key}: its gzip data is cut short", hint="write the file again")
+
+
+def _behind_zeros(packed: bytes, chunks: Iterator[bytes]) -> bytes:
+    """Return the bytes behind zeros, which pad members and the file's end; b"" only when every chunk was read."""
+    for chunk in itertools.chain((packed,), chunks):
+        if rest := chunk.lstrip(b"\0"):
+            return rest
+    return b""

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bookreport.careful import LONGEST_LINE, RecordCheck, Reject, RejectLimit
-from bookreport.rows import Columns
+from bookreport.careful import FirstRejects, RecordCheck, Reject, RejectLimit
+from bookreport.errors import BadData
+from bookreport.rows import LONGEST_LINE, Columns
 
 HEADER = ["user_id", "isbn10", "quantity", "unit_price"]
 GOOD = b"u1,0306406152,2,9.99\n"
@@ -19,8 +20,9 @@ def checked(
     content: bytes, header: Iterable[str] = HEADER, *, chunk: int = 1 << 16, server_version: int = 180000, **options: object
 ) -> tuple[bytes, RecordCheck]:
     """Return what is given on of the bytes behind a header line, and the check that did it."""
-    reading = Columns().read(list(header))
-    check = RecordCheck("a.csv", reading, first_line=1, server_version=server_version, **options)
+    columns = Columns()
+    reading = columns.read(list(header))
+    check = RecordCheck("a.csv", reading, columns, header_lines=1, server_version=server_version, **options)
     with check.rejects:
         given_on = b"".join(check.good_rows(content[start : start + chunk] for start in range(0, len(content), chunk)))
     return given_on, check
@@ -57,7 +59,20 @@ def test_good_records_are_given_on_byte_by_byte() -> None:
         (b"u1,0306406152,2,$5", "unit_price '$5' is not a number"),
         (b"u\x001,0306406152,2,9.99", "a NUL byte at byte 2"),
         (b"u\xff,0306406152,2,9.99", "byte 2 (0xff) is not UTF-8"),
-        (b'u"1,0306406152,2,9.99', "a quote is not closed on its line"),
+        (b'"u1,0306406152,2,9.99', "a quote is not closed on its line"),
+        (b'u"1,0306406152,2,9.99', "field 1 has a quote within it, but is not quoted"),
+        (b'u"1",0306406152,2,9.99', "field 1 has a quote within it, but is not quoted"),
+        (b'u1,0306406152,2,1"2".50', "field 4 has a quote within it, but is not quoted"),
+        (b'\\"twice\\",0306406152,2,9.99', "field 1 has a quote within it, but is not quoted"),
+        (b'"Men\'s Boxer, 5","" Inseam,2,9.99', "field 2 goes on behind its closing quote"),
+        (b'u1, "0306406152",2,9.99', "field 2 has a blank before its quote"),
+        (b'"u1" ,0306406152,2,9.99', "field 1 goes on behind its closing quote"),
+        (b'"u\r1",0306406152,2,9.99', "user_id holds a line break"),
+        (b"user_id,isbn10,quantity,unit_price", "the header again"),
+        (b"\xef\xbb\xbfUser ID,ISBN-10,Quantity,Unit-Price", "the header again"),
+        (b"u1,0306406152,2,1e99999999999999999999", "unit_price '1e99999999999999999999' is not between 0 and 999,999,999,999"),
+        (b"u1,0306406152,2,0e999999999999", "unit_price '0e999999999999' is not between 0 and 999,999,999,999"),
+        (b"u1,0306406152,2,1e" + b"9" * 5000, f"unit_price '1e{'9' * 48}…' is not between 0 and 999,999,999,999"),
         (b"u1,03064\r06152,2,9.99", "isbn10 holds a line break"),
         (b"u" * 1001 + b",0306406152,2,9.99", "user_id is longer than 1,000 bytes"),
         (b"u1," + b"0" * 101 + b",2,9.99", "isbn10 is longer than 100 bytes"),
@@ -71,7 +86,7 @@ def test_a_bad_record_is_set_aside_alone_with_its_line_and_reason(line: bytes, r
 
 def test_the_raw_text_shows_exactly_what_was_there() -> None:
     _, check = checked(b"u\xff\0\x1b[1m,0306406152,2,9.99\r\n")
-    assert check.first == [Reject(2, "a NUL byte at byte 3", "u\\xff\\x00\x1b[1m,0306406152,2,9.99")]
+    assert check.first == [Reject("a.csv", 2, "a NUL byte at byte 3", "u\\xff\\x00\x1b[1m,0306406152,2,9.99")]
 
 
 def test_blank_lines_are_no_records() -> None:
@@ -106,6 +121,62 @@ def test_a_text_of_several_lines_in_an_unknown_column_is_one_record() -> None:
     assert (given_on, check.rows, check.rejected) == (content, 2, 0)
 
 
+def test_line_ends_within_a_text_are_kept_as_they_are_written() -> None:
+    content = b'u1,1,1,1,"one\r\ntwo\nthree"\r\nu2,1,1,1,x\r\n'
+    given_on, check = checked(content, [*HEADER, "note"])
+    assert given_on == b'u1,1,1,1,"one\r\ntwo\nthree"\nu2,1,1,1,x\n'
+    assert (check.rows, check.rejected) == (2, 0)
+
+
+@pytest.mark.parametrize("between", [b"u2,1,1,1,y\n", b"u2,1,n/a,n/a,y\n", b"u2,1,12,50,1,y\n"])
+def test_a_line_that_looks_like_a_record_is_never_part_of_a_text(between: bytes) -> None:
+    _, check = checked(b'u1,1,1,1,"x\n' + between + b'u3,1,1,n/a,"z\n', [*HEADER, "note"])
+    assert check.rows + check.rejected == 3
+
+
+@pytest.mark.parametrize("header", [["note", *HEADER], [*HEADER[:2], "note", *HEADER[2:]], [*HEADER, "note"]])
+def test_a_text_may_go_on_over_lines_in_any_column(header: list[str]) -> None:
+    values = {"user_id": "u1", "isbn10": "1", "quantity": "1", "unit_price": "1", "note": '"nice,\nvery nice,\n\nbook"'}
+    content = ",".join(values[name] for name in header).encode() + b"\n"
+    given_on, check = checked(content, header)
+    assert (given_on, check.rows, check.rejected) == (content, 1, 0)
+
+
+def test_a_bad_record_of_several_lines_is_one_reject() -> None:
+    _, check = checked(b'u1,1,1,n/a,"nice\nbook"\nu2,1,1,1,\n', [*HEADER, "note"])
+    assert check.first == [Reject("a.csv", 2, "unit_price 'n/a' is not a number", 'u1,1,1,n/a,"nice\nbook"')]
+    assert check.rows == 1
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\u00a0", "\ufeff", " \ufeff "])
+def test_blanks_and_byte_order_marks_around_user_and_isbn_do_not_count(blank: str) -> None:
+    given_on, check = checked(f'{blank}u1{blank},{blank}0306406152,2,9.99\n"{blank}u1",0306406152{blank},2, 9.99\n'.encode())
+    assert given_on == b"u1,0306406152,2,9.99\nu1,0306406152,2, 9.99\n"
+    assert check.rejected == 0
+
+
+@pytest.mark.parametrize("other", [b"isbn10,user_id,quantity,unit_price", b"ISBN,Title,Price", b"user,isbn,,"])
+def test_another_header_within_a_file_refuses_it(other: bytes) -> None:
+    with pytest.raises(BadData, match="line 3: another header") as caught:
+        checked(GOOD + other + b"\n" + GOOD)
+    assert caught.value.hint
+
+
+def test_a_file_with_apostrophes_for_quotes_is_refused_when_most_records_have_them() -> None:
+    quoted = b"'u1','0306406152',2,9.99\n"
+    with pytest.raises(BadData, match="2 of 3 records have apostrophes for quotes"):
+        checked(GOOD + quoted * 2)
+    given_on, _ = checked(GOOD * 2 + quoted)
+    assert given_on == GOOD * 2 + quoted
+
+
+def test_an_overlong_line_does_not_hide_what_follows_it() -> None:
+    content = GOOD + b"u" * (3 * LONGEST_LINE) + b",1,1,1\nu\xff,1,1,1\n" + GOOD
+    given_on, check = checked(content, chunk=1 << 18)
+    assert given_on == GOOD * 2
+    assert [number for number, _ in reasons(check)] == [3, 4]
+
+
 def test_line_numbers_count_the_lines_within_a_record() -> None:
     content = b'u1,1,1,1,"a\nb\nc"\nu2,1,x,1,\n'
     _, check = checked(content, [*HEADER, "note"])
@@ -133,22 +204,41 @@ def test_without_a_price_column_the_catalogue_decides() -> None:
 
 
 def test_only_so_many_rejects_are_kept_in_memory_but_all_go_to_the_file() -> None:
-    reading = Columns().read(HEADER)
-    check = RecordCheck("a.csv", reading, first_line=1, server_version=180000, keep=3)
-    assert b"".join(check.good_rows([b'u"1,x\n' * 50])) == b""
+    columns = Columns()
+    first = FirstRejects(most=3)
+    check = RecordCheck("a.csv", columns.read(HEADER), columns, header_lines=1, server_version=180000, first=first)
+    assert b"".join(check.good_rows([b'"u1,x\n' * 50])) == b""
     with check.rejects as file:
         file.seek(0)
         written = list(csv.reader(io.TextIOWrapper(file, encoding="utf-8", newline="")))
     assert (check.rejected, len(check.first), len(written)) == (50, 3, 50)
-    assert written[49] == ["a.csv", "51", "a quote is not closed on its line", 'u"1,x']
+    assert written[49] == ["a.csv", "51", "a quote is not closed on its line", '"u1,x']
+
+
+def test_the_first_rejects_are_bounded_in_text_too() -> None:
+    first = FirstRejects(most=1000, most_text=25)
+    for number in range(5):
+        first.append(Reject("a.csv", number, "no good", "x" * 10))
+    assert [reject.line_number for reject in first] == [0, 1]
 
 
 @pytest.mark.parametrize(
-    ("limit", "records", "allowed"),
-    [("5", 10**6, 5), ("0", 100, 0), ("1%", 100, 10), ("1%", 5000, 50), ("0.1%", 10**6, 1000), ("0%", 100, 10)],
+    ("limit", "records", "allowed", "without_floor"),
+    [
+        ("5", 10**6, 5, 5),
+        ("0", 100, 0, 0),
+        ("1%", 100, 10, 1),
+        ("1%", 5000, 50, 50),
+        ("0.1%", 10**6, 1000, 1000),
+        ("0%", 100, 10, 0),
+    ],
 )
-def test_a_reject_limit_is_a_count_or_a_share_that_never_means_fewer_than_ten(limit: str, records: int, allowed: int) -> None:
-    assert RejectLimit.parse(limit).allowed(records) == allowed
+def test_a_reject_limit_is_a_count_or_a_share_that_never_means_fewer_than_ten_where_each_file_has_rows(
+    limit: str, records: int, allowed: int, without_floor: int
+) -> None:
+    parsed = RejectLimit.parse(limit)
+    assert parsed.allowed(records, each_file_has_rows=True) == allowed
+    assert parsed.allowed(records, each_file_has_rows=False) == without_floor
 
 
 @pytest.mark.parametrize("text", ["", "x", "1.5", "-1", "101%", "1 %x", "%"])
@@ -160,7 +250,7 @@ def test_what_is_no_limit_is_refused(text: str) -> None:
 letters = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"))
 dirt = st.sampled_from([b'"', b",", b"\0", b"\xff", b"\n", b"\n\\.\n", b"x", b"\r", b'"x"'])
 sales = st.tuples(
-    st.text(letters, min_size=1, max_size=12).filter(lambda text: text.strip(" \t\r\n")),
+    st.text(letters, min_size=1, max_size=12).map(lambda text: text.strip(" '\u00a0\ufeff")).filter(bool),
     st.text("0123456789X-", min_size=1, max_size=13),
     st.integers(1, 10**6).map(str) | st.just(""),
     st.decimals(0, 10**6, places=2).map(str),
@@ -188,7 +278,7 @@ def test_every_line_is_given_on_or_set_aside_and_undamaged_ones_arrive(
         dirty = dirty[:at] + what + dirty[at:]
     given_on, check = checked(dirty, chunk=chunk)
     lines = [line.removesuffix(b"\r") for line in dirty.split(b"\n") if line.strip()]
-    assert check.rows + check.rejected == len(lines)
+    assert check.rows + sum(len(reject.raw.split("\n")) for reject in check.first) == len(lines)
     given_lines = given_on.split(b"\n")[:-1]
     assert len(given_lines) == check.rows
     for line in {line.removesuffix(b"\r") for line in whole.split(b"\n") if line.strip()} & set(lines):

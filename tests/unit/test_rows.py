@@ -1,3 +1,4 @@
+import csv
 import io
 import random
 import re
@@ -7,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookreport.errors import BadData, Configuration
-from bookreport.rows import NAMES, Columns, RowStream, fold, split_header, without_bom
+from bookreport.errors import BadData, Configuration, CopyRefused
+from bookreport.rows import LONGEST_LINE, NAMES, Columns, NotCsv, RowStream, fold, only_plain, read_header, split_record
 
 UNDERSTOOD: list[tuple[str, str, list[str], list[str]]] = [
     # What the header is, what each column is taken for, what is kept in extra, what is left out.
@@ -82,7 +83,7 @@ REFUSED = [
     ("user_id,title,price", "no column for isbn10", "isbn10, isbn"),
     ("user_id,isbn13,price", "no column for isbn10", "BOOKREPORT_COLUMNS"),
     ("email,ean,price", "no column for user_id and isbn10", "BOOKREPORT_COLUMNS"),
-    ("u1,0306406152,2,9.99", "no column for user_id and isbn10", "BOOKREPORT_HEADER"),
+    ("u1,0306406152,2,9.99", "looks like a sale, and not like a header", "BOOKREPORT_HEADER"),
     ("user_id;isbn10;price", "has no comma", "separate fields by commas"),
     ("user_id\tisbn10\tprice", "has no comma", "separate fields by commas"),
     ("user_id|isbn10|price", "has no comma", "separate fields by commas"),
@@ -91,9 +92,10 @@ REFUSED = [
 
 def read(header: str, columns: Columns | None = None) -> tuple[str, list[str], list[str]]:
     """Return what each column of the header was taken for (`-`: nothing), and the names that are kept and left out."""
-    names, lines, rest = split_header([f"{header}\n".encode()])
-    assert (lines, b"".join(rest)) == (1, b"")
-    reading = (columns or Columns()).read(names)
+    body = read_header([f"{header}\n".encode()], columns or Columns())
+    reading, names = body.reading, split_record(header)
+    assert reading is not None
+    assert (body.header_lines, body.blank_lines, b"".join(body.chunks)) == (1, 0, b"")
     taken = {position: column for column, position in reading.columns.items()}
     return " ".join(taken.get(position, "-") for position in range(len(names))), list(reading.extra), reading.ignored
 
@@ -211,36 +213,65 @@ def test_a_given_header_that_makes_no_sense_is_told_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "names", "lines", "rest"),
+    ("content", "names", "lines", "blank", "rest"),
     [
-        (b"user_id,isbn10\nu1,1\n", ["user_id", "isbn10"], 1, b"u1,1\n"),
-        (b"user_id,isbn10\r\nu1,1\r\n", ["user_id", "isbn10"], 1, b"u1,1\r\n"),
-        (b"\xef\xbb\xbfuser_id,isbn10\nu1,1\n", ["user_id", "isbn10"], 1, b"u1,1\n"),
-        (b'\xef\xbb\xbf"user_id","isbn10"\nu1,1\n', ["user_id", "isbn10"], 1, b"u1,1\n"),
-        (b'"user\nid","a ""b"", c"\nu1,1\n', ["user\nid", 'a "b", c'], 2, b"u1,1\n"),
-        (b"user_id,isbn10", ["user_id", "isbn10"], 1, b""),
-        (b"user_id,isbn10\n", ["user_id", "isbn10"], 1, b""),
-        ("usuario,título\nu1,ñ\n".encode(), ["usuario", "título"], 1, "u1,ñ\n".encode()),
-        (b"", [], 0, b""),
-        (b"\xef\xbb\xbf", [], 0, b""),
+        (b"user_id,isbn10\nu1,1\n", ["user_id", "isbn10"], 1, 0, b"u1,1\n"),
+        (b"user_id,isbn10\r\nu1,1\r\n", ["user_id", "isbn10"], 1, 0, b"u1,1\r\n"),
+        (b"\xef\xbb\xbfuser_id,isbn10\nu1,1\n", ["user_id", "isbn10"], 1, 0, b"u1,1\n"),
+        (b"\xef\xbb\xbf\xef\xbb\xbfuser_id,isbn10\nu1,1\n", ["user_id", "isbn10"], 1, 0, b"u1,1\n"),
+        (b'\xef\xbb\xbf"user_id","isbn10"\nu1,1\n', ["user_id", "isbn10"], 1, 0, b"u1,1\n"),
+        (b'user_id,isbn10,"a ""b"", c"\nu1,1\n', ["user_id", "isbn10", 'a "b", c'], 1, 0, b"u1,1\n"),
+        (b"user_id,isbn10", ["user_id", "isbn10"], 1, 0, b""),
+        (b"user_id,isbn10\n", ["user_id", "isbn10"], 1, 0, b""),
+        ("user,título,isbn\nu1,ñ\n".encode(), ["user", "título", "isbn"], 1, 0, "u1,ñ\n".encode()),
+        (b"\nuser_id,isbn10\nu1,1\n", ["user_id", "isbn10"], 2, 1, b"u1,1\n"),
+        (b"\r\n \t\r\nuser_id,isbn10\r\nu1,1\r\n", ["user_id", "isbn10"], 3, 2, b"u1,1\r\n"),
+        (b"\xef\xbb\xbf\nuser_id,isbn10\nu1,1\n", ["user_id", "isbn10"], 2, 1, b"u1,1\n"),
+        (b"\n\xef\xbb\xbfuser_id,isbn10\nu1,1\n", ["user_id", "isbn10"], 2, 1, b"u1,1\n"),
+        (b"\n" * 100_000 + b"user_id,isbn10\nu1,1\n", ["user_id", "isbn10"], 100_001, 100_000, b"u1,1\n"),
+        (b"", None, 0, 0, b""),
+        (b"\xef\xbb\xbf", None, 0, 0, b""),
+        (b" \r\n\n ", None, 3, 3, b""),
     ],
 )
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_the_header_is_taken_off_and_nothing_else(content: bytes, names: list[str], lines: int, rest: bytes, size: int) -> None:
-    chunks = [content[start : start + size] for start in range(0, len(content), size)]
-    found, took, behind = split_header(chunks)
-    assert (found, took, b"".join(behind)) == (names, lines, rest)
+def test_the_header_is_taken_off_and_nothing_else(
+    content: bytes, names: list[str] | None, lines: int, blank: int, rest: bytes, size: int
+) -> None:
+    body = read_header((content[start : start + size] for start in range(0, len(content), size)), Columns())
+    assert (body.reading and list(body.reading.header)) == names
+    assert (body.header_lines, body.blank_lines, b"".join(body.chunks)) == (lines, blank, rest)
+
+
+GOOD = b"user_id,isbn10,price\nu1,0306406152,9.99\n"
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("user_id,isbn10\n".encode("utf-16"), "UTF-16"),
-        ("user_id,isbn10\n".encode("utf-16-le"), "UTF-16"),
+        ("user_id,isbn10\n".encode("utf-16"), "line 1: the file looks like UTF-16"),
+        ("user_id,isbn10\n".encode("utf-16-le"), "line 1: the file looks like UTF-16"),
+        ("\nuser_id,isbn10\n".encode("utf-16"), "looks like UTF-16"),
+        ("\nuser_id,isbn10\n".encode("utf-16-le"), "looks like UTF-16"),
+        ("\nuser_id,isbn10\n".encode("utf-16-be"), "looks like UTF-16"),
+        ("user_id,isbn10\n".encode("utf-32"), "looks like UTF-32"),
+        (b"\n\x7fELF\x02\x01\0\0\n", "line 2: the file looks like"),
         ("usuario,título\n".encode("latin-1"), "not UTF-8"),
         (b"user_id,isbn10\ru1,1\r", "CR alone"),
         (b"user_id,isbn10\ru1,1\r\n", "CR alone"),
-        (b'"user_id,isbn10\nu1,1\n', "is not CSV"),
+        (b'"user_id,isbn10\nu1,1\n', "line 1: the quote of 'user_id,isbn10', in field 1 of the header, is not closed"),
+        (b'user_id,isbn10,price,"note\nu1,1,2.00,x"\n', "line 1: the quote of 'note', in field 4 of the header, is not closed"),
+        (b'user_id,isbn10,pri"ce\r\nu1,1,2.00\r\n', "field 3 has a quote within it, but is not quoted"),
+        (b'user_id, "isbn10",price\nu1,1,2.00\n', "field 2 has a blank before its quote"),
+        (b'"user_id";"isbn10";"price"\n', "has no comma"),
+        (b'"user_id"\t"isbn10"\t"price"\n', "has no comma"),
+        (b'"user_id"|"isbn10"|"price"\n', "has no comma"),
+        (b"'user_id','isbn10','price'\n'u1','0306406152','9.99'\n", "has apostrophes for quotes"),
+        (b"sep=,\n" + GOOD, "line 1: 'sep=,' is a word to a spreadsheet"),
+        (b"Sales of May\n\n" + GOOD, r"line 1: \['Sales of May'\] is no header; the one in line 3 is"),
+        (b"\n# shop 12, exported\n" + GOOD, "line 2: .* is no header; the one in line 3 is"),
+        (b"u1,0306406152,9.99\nu2,0306406152,9.99\n", "line 1: .* looks like a sale, and not like a header"),
+        (b"\n\nisbn10,price\n", "line 3: no column for user_id"),
         (b"PK\x03\x04rest", "not by gzip"),
         (b"\x28\xb5\x2f\xfdrest", "not by gzip"),
         (b"BZh91AY", "not by gzip"),
@@ -249,15 +280,96 @@ def test_the_header_is_taken_off_and_nothing_else(content: bytes, names: list[st
 )
 def test_what_is_no_header_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(BadData, match=message) as caught:
-        split_header([content])
+        read_header([content], Columns())
     assert caught.value.hint
+    assert "universal" not in caught.value.message
 
 
 @pytest.mark.parametrize(
     "chunks", [[b"\xef\xbb\xbfu1,1\n"], [b"\xef", b"\xbb", b"\xbfu1", b",1\n"], [b"u1,1\n"], [b"", b"u1,1\n"]]
 )
 def test_a_file_without_header_loses_its_byte_order_mark_alone(chunks: list[bytes]) -> None:
-    assert b"".join(without_bom(chunks)) == b"u1,1\n"
+    body = read_header(chunks, Columns(header="user_id,isbn10"))
+    assert (body.header_lines, b"".join(body.chunks)) == (0, b"u1,1\n")
+
+
+def test_of_two_columns_of_one_name_a_position_tells_which() -> None:
+    header = "user_id,isbn10,price,price"
+    with pytest.raises(BadData, match="'price' and 'price' both claim") as caught:
+        Columns().read(header.split(","))
+    assert "BOOKREPORT_COLUMNS='unit_price=#3'" in str(caught.value.hint)
+    assert dict(Columns("unit_price=#4").read(header.split(",")).columns) == {"user_id": 0, "isbn10": 1, "unit_price": 3}
+    assert dict(Columns("unit_price=#5").read(["user_id", "isbn10", "price"]).columns)["unit_price"] == 2
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=8)
+
+
+@given(st.lists(texts, min_size=1, max_size=6), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+def test_a_record_is_split_as_it_was_written(fields: list[str], quoting: int) -> None:
+    output = io.StringIO(newline="")
+    csv.writer(output, lineterminator="", quoting=quoting).writerow(fields)
+    assert split_record(output.getvalue()) == fields
+
+
+STRICT = re.compile(r'(?:"(?:[^"]|"")*"|[^",]*)(?:,(?:"(?:[^"]|"")*"|[^",]*))*')
+
+
+@given(st.text('", ax', min_size=1, max_size=12))
+
+
+def test_what_rfc_4180_does_not_allow_is_no_record(text: str) -> None:
+    if STRICT.fullmatch(text):
+        assert len(split_record(text)) == len(next(csv.reader([text]), [""]))
+    else:
+        with pytest.raises(NotCsv):
+            split_record(text)
+
+
+def plain(content: bytes, size: int, header: tuple[str, ...] = ("user_id", "isbn10", "price", "date")) -> bool:
+    reading = Columns().read(header)
+    try:
+        assert b"".join(only_plain((content[at : at + size] for at in range(0, len(content), size)), reading)) == content
+    except CopyRefused:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+@pytest.mark.parametrize(
+    ("content", "is_plain"),
+    [
+        (b"u1,1,2,2024-05-01 13:00\nu 2,1,2,x y\n", True),
+        (b"u1,1,2,x\r\nu2,1,2,\r\n", True),
+        ("O'Brien,1,2,mañana".encode(), True),
+        (b'u1,1,2,"x"\n', False),
+        (b'u1,1,2,x\nu2,1,2,x"', False),
+        (b" u1,1,2,x\n", False),
+        (b"u1,1,2,x\n\tu1,1,2,x\n", False),
+        (b"u1 ,1,2,x\n", False),
+        (b"u1, 1,2,x\n", False),
+        (b"u1,1\t,2,x\n", False),
+        (b"u1,1,2,x\n\xef\xbb\xbfu1,1,2,x\n", False),
+        ("u1\u00a0,1,2,x\n".encode(), False),
+        (b"'u1','1',2,x\n", False),
+        (b"u1,'1',2,x\n", False),
+    ],
+)
+def test_only_a_file_that_nobody_can_misread_goes_straight_to_copy(content: bytes, is_plain: bool, size: int) -> None:
+    assert plain(content, size) == is_plain
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_blank_behind_the_last_value_is_seen_at_the_end_of_the_file(size: int) -> None:
+    header = ("price", "user_id", "isbn10")
+    assert plain(b"1,u1,2\n1,u1,2", size, header)
+    assert not plain(b"1,u1,2\n1,u1,2 ", size, header)
+    assert not plain(b"1,u1,2 \r\n1,u1,2", size, header)
+
+
+def test_a_line_longer_than_the_careful_path_takes_does_not_go_straight() -> None:
+    assert plain(b"u1,1,2," + b"x" * (LONGEST_LINE - 8) + b"\n", 1 << 18)
+    assert not plain(b"u1,1,2," + b"x" * LONGEST_LINE + b"\n", 1 << 18)
 
 
 @given(st.lists(st.binary(max_size=20), max_size=10))
