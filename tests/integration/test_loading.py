@@ -147,7 +147,7 @@ def test_text_is_kept_as_it_is_written(bookstore: Bookstore, load: Load, sql: Sq
     rows = [
         Purchase('Zoë, "the reader"', "0-306-40615-2", purchased_at="yesterday, about noon"),
         Purchase("O'Brien; drop table", "978-0-306-40615-7", purchased_at="13:61"),
-        Purchase("NULL", " 306406152 ", purchased_at=r"\N"),
+        Purchase("NULL", "03064 06152", purchased_at=r" \N "),
     ]
     columns = {"user_id": "user", "isbn10": "isbn", "unit_price": "price", "purchased_at": "date"}
     bookstore.fill(HOUR, csv_file(rows, columns))
@@ -213,7 +213,10 @@ def test_a_header_that_can_not_be_read_fails_its_hour_by_name(bookstore: Booksto
     outcome = load(HOUR)
     assert (outcome.outcome, outcome.attempt) == ("failed", 1)
     assert isinstance(outcome.error, BadData)
-    assert "purchases-2.csv: no column for user_id and isbn10 in the header ['who', 'what', 'price']" in outcome.error.message
+    assert (
+        "purchases-2.csv: line 1: no column for user_id and isbn10 in the header ['who', 'what', 'price']"
+        in outcome.error.message
+    )
     assert outcome.error.hour == HOUR.instant
     assert sql("select count(*) from purchases") == [(0,)]
     assert sql("select status, attempts, last_error, rows_loaded from ledger") == [("failed", 1, outcome.error.message, 0)]

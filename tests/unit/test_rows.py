@@ -316,8 +316,6 @@ STRICT = re.compile(r'(?:"(?:[^"]|"")*"|[^",]*)(?:,(?:"(?:[^"]|"")*"|[^",]*))*')
 
 
 @given(st.text('", ax', min_size=1, max_size=12))
-
-
 def test_what_rfc_4180_does_not_allow_is_no_record(text: str) -> None:
     if STRICT.fullmatch(text):
         assert len(split_record(text)) == len(next(csv.reader([text]), [""]))
