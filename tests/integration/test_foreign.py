@@ -1,0 +1,279 @@
+"""Files that others wrote: each oddity that once lost a sale without a word, on real servers, and told alike by a dry run."""
+
+import gzip
+import logging
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from bookreport.careful import RejectLimit
+from bookreport.database import Database
+from bookreport.errors import BadData, TooManyRejects
+from bookreport.hours import Hour
+from bookreport.loader import Loader, Outcome
+from bookreport.preview import preview
+from bookreport.rows import Columns
+from bookreport.source import Bucket, File
+from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
+from connection import Sql
+from truth import Purchase
+
+Load = Callable[..., Outcome]
+
+GOOD = csv_file([Purchase("good", SPANISH, 1, "1.00")])
+HEADER = "user_id,isbn10,price\n"
+SALE = f"u1,{ENGLISH},12.50\n"
+NOTED = "user_id,isbn10,price,note\n"
+
+ROWS = "select user_id, isbn10, sale_value from purchases where user_id <> 'good' order by user_id, sale_value"
+U1 = ("u1", ENGLISH, Decimal("12.50"))
+
+NO_NUMBER = "unit_price 'n/a' is not a number"
+OUT_OF_BOUNDS = "unit_price '{}' is not between 0 and 999,999,999,999"
+
+LOADED: dict[str, tuple[str, list[tuple[str, str, Decimal]], list[tuple[int, str]]]] = {
+    # The file, the rows that come of it, and what is set aside: line and reason.
+    "a blank first line": ("\n" + HEADER + SALE, [U1], []),
+    "a first line of blanks": (" \t\n\n" + HEADER + SALE, [U1], []),
+    "a blank first line behind a byte order mark": ("\ufeff\n" + HEADER + SALE, [U1], []),
+    "blank lines before the header, and a bad record": (
+        "\n\n" + HEADER + SALE + f"u2,{ENGLISH},n/a\n",
+        [U1],
+        [(5, NO_NUMBER)],
+    ),
+    "a quote beside a user": (
+        HEADER + SALE + f'u"1",{ENGLISH},1\n',
+        [U1],
+        [(3, "field 1 has a quote within it, but is not quoted")],
+    ),
+    "a quote within a price": (
+        HEADER + SALE + f'u1,{ENGLISH},1"2".50\n',
+        [U1],
+        [(3, "field 3 has a quote within it, but is not quoted")],
+    ),
+    "a backslash before a quote": (
+        NOTED + f"u1,{ENGLISH},12.50,x\nu1,{ENGLISH},1," + '\\"twice\\"\n',
+        [U1],
+        [(3, "field 4 has a quote within it, but is not quoted")],
+    ),
+    "a quote for an inch": (
+        NOTED + f"u1,{ENGLISH},12.50,x\n" + f'"Men\'s Boxer, 5","" Inseam,{ENGLISH},1,2\n',
+        [U1],
+        [(3, "field 2 goes on behind its closing quote")],
+    ),
+    "a pair of stray quotes over bad sales": (
+        NOTED + f'u1,{ENGLISH},12.50,"x\nu2,{ENGLISH},n/a,y\nu3,{ENGLISH},n/a,"z\nu1,{ENGLISH},12.50,\n',
+        [U1],
+        [(2, "a quote is not closed on its line"), (3, NO_NUMBER), (4, "a quote is not closed on its line")],
+    ),
+    "a pair of stray quotes over good sales": (
+        NOTED + f'u1,{ENGLISH},9,"x\nu1,{ENGLISH},12.50,y\nu3,{ENGLISH},8,z"\n',
+        [U1],
+        [(2, "a quote is not closed on its line"), (4, "field 4 has a quote within it, but is not quoted")],
+    ),
+    "blanks behind commas": (f"user_id, isbn10, price\nu1, {ENGLISH}, 12.50\n", [U1], []),
+    "blanks and byte order marks around users": (
+        HEADER + f"u1,{ENGLISH},1\n u1,{ENGLISH},2\nu1 ,\t{ENGLISH} ,3\n\ufeffu1,\u00a0{ENGLISH}\ufeff,4\n",
+        [("u1", ENGLISH, Decimal(value)) for value in (1, 2, 3, 4)],
+        [],
+    ),
+    "the header again": (
+        HEADER + SALE + HEADER + f"u2,{ENGLISH},1\n",
+        [U1, ("u2", ENGLISH, Decimal(1))],
+        [(3, "the header again")],
+    ),
+    "a price with too large an exponent": (
+        HEADER + SALE + f"u2,{ENGLISH},1e99999999999999999999\nu3,{ENGLISH},0e999999999999\n",
+        [U1],
+        [(3, OUT_OF_BOUNDS.format("1e99999999999999999999")), (4, OUT_OF_BOUNDS.format("0e999999999999"))],
+    ),
+    "a carriage return in a user": (HEADER + SALE + f'"u\r1",{ENGLISH},1\n', [U1], [(3, "user_id holds a line break")]),
+    "a carriage return in a user, and a bad record": (
+        HEADER + SALE + f'"u\r1",{ENGLISH},1\nu2,{ENGLISH},n/a\n',
+        [U1],
+        [(3, "user_id holds a line break"), (4, NO_NUMBER)],
+    ),
+}
+
+REFUSED = {
+    # The file, and what is said of it.
+    "a name of the header that goes on over lines": (
+        f'user_id,isbn10,price,"note\nu1,{ENGLISH},2.00,x\nu2,{ENGLISH},3.00,y"\nu3,{ENGLISH},1,z\n',
+        "line 1: the quote of 'note', in field 4 of the header, is not closed on its line",
+    ),
+    "apostrophes for quotes in the header": (
+        f"'user_id','isbn10','price'\n'u1','{ENGLISH}','12.50'\n",
+        "line 1: the header [\"'user_id'\", \"'isbn10'\", \"'price'\"] has apostrophes for quotes",
+    ),
+    "apostrophes for quotes in the records": (
+        HEADER + f"'u1','{ENGLISH}','12.50'\n'u2','{ENGLISH}','12.50'\n",
+        "2 of 2 records have apostrophes for quotes",
+    ),
+    "apostrophes for quotes but in the price": (
+        HEADER + f"'u1','{ENGLISH}',12.50\n'u2','{ENGLISH}',12.50\n",
+        "2 of 2 records have apostrophes for quotes",
+    ),
+    "a second table, its columns in another order": (
+        HEADER + SALE + f"isbn10,user_id,unit_price\n{ENGLISH},u2,1\n",
+        "line 3: another header, ['isbn10', 'user_id', 'unit_price'], where the file's own is ['user_id', 'isbn10', 'price']",
+    ),
+    "a second table without users": (
+        "\n" + HEADER + SALE + f"isbn,title,price\n{ENGLISH},Emma,1\n",
+        "line 4: another header, ['isbn', 'title', 'price']",
+    ),
+}
+
+
+def written(text: str) -> list[bytes]:
+    """Return a file as it may be written: with LF and with CRLF, plain and packed."""
+    ended = [text.encode(), text.replace("\n", "\r\n").encode()]
+    return [*ended, *map(gzip.compress, ended)]
+
+
+def looked_at(database: Database, bucket: Bucket, hour: Hour = HOUR, reject_limit: str = "100") -> Outcome:
+    """Return what a dry run says of the hour."""
+    (outcome,) = preview(database, bucket, Columns(), [hour], reject_limit=RejectLimit.parse(reject_limit)).outcomes
+    return outcome
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_every_record_is_loaded_or_set_aside(
+    bookstore: Bookstore, bucket: Bucket, load: Load, database: Database, sql: Sql, name: str
+) -> None:
+    text, rows, rejects = LOADED[name]
+    files = written(text)
+    bookstore.fill(HOUR, *files, GOOD)
+    would = looked_at(database, bucket)
+    outcome = load(HOUR, reject_limit="100")
+    counts = (len(rows) * len(files) + 1, len(rejects) * len(files))
+    assert (outcome.outcome, outcome.rows_loaded, outcome.rows_rejected) == ("loaded", *counts)
+    assert (would.outcome, would.rows_loaded, would.rows_rejected) == ("would-load", *counts)
+    assert sql(ROWS) == sorted(rows * len(files))
+    assert sql("select key, line_number, reason from rejects order by key, line_number") == [
+        (f"purchases-{number}.csv", line, reason) for number in range(1, len(files) + 1) for line, reason in rejects
+    ]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_file_that_would_be_misread_is_refused_with_the_cause(
+    bookstore: Bookstore, bucket: Bucket, load: Load, database: Database, sql: Sql, name: str
+) -> None:
+    text, message = REFUSED[name]
+    for number, content in enumerate(written(text)):
+        hour = HOUR + number
+        bookstore.fill(hour, GOOD, content, GOOD)
+        would = looked_at(database, bucket, hour)
+        outcome = load(hour, reject_limit="100")
+        assert isinstance(outcome.error, BadData)
+        assert outcome.error.message.startswith(f"purchases-2.csv: {message}")
+        assert outcome.error.hint
+        assert would.error is not None
+        assert (would.outcome, would.error.message, would.error.hint) == ("failed", outcome.error.message, outcome.error.hint)
+    assert sql("select count(*) from purchase_rows") == [(0,)]
+
+
+def test_blank_lines_are_told(bookstore: Bookstore, load: Load, caplog: pytest.LogCaptureFixture) -> None:
+    bookstore.fill(HOUR, f"\n\n{HEADER}{SALE}\n{SALE}\n\n".encode())
+    with caplog.at_level(logging.INFO, "bookreport"):
+        assert load(HOUR).rows_loaded == 2
+    told = [record.getMessage() for record in caplog.records if "blank" in record.getMessage()]
+    assert told == [
+        f"{HOUR} purchases-1.csv: 2 blank lines before the header are passed over",
+        f"{HOUR} purchases-1.csv: 3 blank lines are passed over",
+    ]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("before", ["", "\n"])
+def test_another_encoding_is_named(
+    bookstore: Bookstore, bucket: Bucket, load: Load, database: Database, encoding: str, before: str, packed: bool
+) -> None:
+    content = (before + HEADER + SALE).encode(encoding)
+    bookstore.fill(HOUR, gzip.compress(content) if packed else content)
+    outcome = load(HOUR)
+    assert isinstance(outcome.error, BadData)
+    assert f"the file looks like {encoding[:6].upper()}" in outcome.error.message
+    assert looked_at(database, bucket).outcome == "failed"
+
+
+@pytest.mark.parametrize("records", [1, 10])
+def test_ten_rejects_are_not_forgiven_where_a_file_has_no_good_record(
+    bookstore: Bookstore, bucket: Bucket, load: Load, database: Database, sql: Sql, records: int
+) -> None:
+    bookstore.fill(HOUR, GOOD, (HEADER + f"u1,{ENGLISH},n/a\n" * records).encode())
+    assert looked_at(database, bucket, reject_limit="1%").outcome == "failed"
+    outcome = load(HOUR, reject_limit="1%")
+    assert isinstance(outcome.error, BadData)
+    assert f"{records} of {records + 1} records are no good" in outcome.error.message
+    assert sql("select count(*) from purchase_rows") == [(0,)]
+
+
+@pytest.mark.parametrize("zeros", [1, 786_432])
+def test_zeros_between_the_members_of_a_gzip_file_hide_nothing(bookstore: Bookstore, load: Load, sql: Sql, zeros: int) -> None:
+    first = HEADER + "".join(f"u{number},{ENGLISH},1\n" for number in range(100))
+    second = "".join(f"v{number},{ENGLISH},1\n" for number in range(50))
+    content = gzip.compress(first.encode()) + bytes(zeros) + gzip.compress(second.encode()) + bytes(zeros)
+    bookstore.write(HOUR, "purchases.csv.gz", content)
+    bookstore.close(HOUR)
+    assert load(HOUR).rows_loaded == 150
+    assert sql("select count(distinct user_id) from purchases") == [(150,)]
+
+
+def test_an_overlong_line_does_not_hide_what_is_no_text_behind_it(bookstore: Bookstore, load: Load, sql: Sql) -> None:
+    long = f"u{'x' * 3_000_000},{ENGLISH},1\n".encode()
+    bookstore.fill(HOUR, (HEADER + SALE).encode() + long + f"u\xff,{ENGLISH},1\n".encode("latin-1") + b"u1,1,12.50\n")
+    assert load(HOUR, reject_limit="2").rows_loaded == 2
+    assert sql("select line_number from rejects order by 1") == [(3,), (4,)]
+
+
+@pytest.mark.parametrize("bad", ["", f"u2,{ENGLISH},n/a,x\n"])
+def test_line_ends_in_a_further_column_are_kept_as_written(bookstore: Bookstore, load: Load, sql: Sql, bad: str) -> None:
+    bookstore.fill(HOUR, (NOTED + f'u1,{ENGLISH},12.50,"one\r\ntwo\nthree\r\n"\n' + bad).encode())
+    assert load(HOUR, reject_limit="1").rows_loaded == 1
+    assert sql("select extra->>'note' from purchases") == [("one\r\ntwo\nthree\r\n",)]
+
+
+def test_an_empty_file_beside_files_with_rows_is_told(
+    bookstore: Bookstore, load: Load, caplog: pytest.LogCaptureFixture
+) -> None:
+    bookstore.fill(HOUR, GOOD, b"", b"\n \n")
+    bookstore.fill(HOUR + 1, b"")
+    with caplog.at_level(logging.WARNING, "bookreport"):
+        assert load(HOUR).rows_loaded == 1
+        assert load(HOUR + 1).rows_loaded == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{HOUR} purchases-2.csv: the file is empty (0 bytes), beside files with rows",
+        f"{HOUR} purchases-3.csv: the file is empty (3 bytes), beside files with rows",
+    ]
+
+
+def test_whatever_an_hour_meets_is_its_own_failure(
+    bookstore: Bookstore, make_loader: Callable[..., Loader], sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bookstore.fill(HOUR, GOOD)
+    bookstore.fill(HOUR + 1, GOOD)
+    loader = make_loader()
+    read = Bucket.files
+
+    def broken_for_one(bucket: Bucket, hour: Hour) -> tuple[File, ...]:
+        if hour == HOUR:
+            raise ZeroDivisionError("a bug")
+        return read(bucket, hour)
+
+    monkeypatch.setattr(Bucket, "files", broken_for_one)
+    outcomes = list(loader.load_hours([HOUR, HOUR + 1]))
+    assert [outcome.outcome for outcome in outcomes] == ["failed", "loaded"]
+    assert sql("select status, last_error from ledger order by hour") == [
+        ("failed", "unexpected: ZeroDivisionError: a bug"),
+        ("loaded", None),
+    ]
+
+
+def test_a_refused_hour_leaves_nothing_in_memory(bookstore: Bookstore, load: Load) -> None:
+    bookstore.fill(HOUR, (HEADER + f"u1,{ENGLISH},n/a\n" * 20_000).encode())
+    error = load(HOUR).error
+    assert isinstance(error, TooManyRejects)
+    assert (error.__traceback__, error.__context__, error.__cause__) == (None, None, None)
+    assert error.rejects == []
