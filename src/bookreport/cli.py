@@ -207,7 +207,7 @@ def _load_options(command: Command) -> Command:
             "--reject-limit",
             type=RejectLimitType(),
             metavar="LIMIT",
-            help="Rejects that an hour may have, as 100 or 1%.  [default: 1%, and never fewer than 10]",
+            help="Rejects that an hour may have, as 100 or 1%.  [default: 1%; 10 where each file has a good row]",
         ),
         click.option("--jobs", type=click.IntRange(1, MOST_JOBS), metavar="N", help="Load N hours at once.  [default: 1]"),
     ):
@@ -220,7 +220,7 @@ def _load_options(command: Command) -> Command:
     "--max-reload", type=click.IntRange(min=0), default=24, show_default=True, help="Drifted hours to reload at most."
 )
 @click.option("--changed", is_flag=True, help="Reload hours of the span whose files are others now, too.")
-@click.option("--dry-run", is_flag=True, help="Tell what would be loaded, and how headers are read; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Check every record and how headers are read; write nothing.")
 @_load_options
 @click.option("--all", "everything", is_flag=True, help="Look through the whole bucket.")
 @span_options[0]
