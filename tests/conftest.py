@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bookreport import demo, schema
+from bookreport import catalogue, demo, schema
 from bookreport.careful import RejectLimit
 from bookreport.database import Database
 from bookreport.hours import Hour
@@ -169,10 +169,11 @@ def make_loader(database: Database, bucket: Bucket) -> Callable[..., Loader]:
 
 
 @pytest.fixture
-def load(make_loader: Callable[..., Loader]) -> Callable[..., Outcome]:
+def load(make_loader: Callable[..., Loader], database: Database) -> Callable[..., Outcome]:
     """Loads one hour in a run of its own."""
 
     def run(hour: Hour, *, again: bool = False, **options: Any) -> Outcome:
+        catalogue.refresh(database)
         return make_loader(**options).load(hour, again=again)
 
     return run

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bookreport import ledger, schema
+from bookreport import catalogue, ledger, schema
 from bookreport.database import Database
 from bookreport.errors import BookreportError, Configuration, NotReady
 from bookreport.reports import SPANISH
@@ -118,6 +118,7 @@ def _books(database: Database) -> tuple[str, str | None]:
     table = schema.require_books(database)
     with database.transaction() as transaction:
         count = transaction.one("books_count")
+        kept = catalogue.state(transaction)
         spellings: dict[tuple[str, str], list[str]] = defaultdict(list)
         for row in transaction.rows("spellings"):
             spellings[row.kind, row.name.casefold()].append(row.name)
@@ -128,6 +129,8 @@ def _books(database: Database) -> tuple[str, str | None]:
     for (kind, _), names in spellings.items():
         if len(names) > 1:
             message += f"; the {kind}s {' and '.join(map(repr, sorted(names)))} differ by case alone, and are reported apart"
+    if not kept.is_current:
+        message += "; they have changed since the catalogue was brought up to date, which the next run does"
     known = ("language", SPANISH.casefold()) in spellings
     return message, None if known else f"no book is in {SPANISH}; name the language as it is here: report --language"
 

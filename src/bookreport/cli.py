@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from bookreport.careful import RejectLimit
+    from bookreport.catalogue import State
     from bookreport.database import Database
     from bookreport.loader import Loader, Outcome
     from bookreport.reports import Report
@@ -180,6 +181,25 @@ def migrate(*, books: str | None, format_: str, as_json: bool, output: Path | No
     return 0
 
 
+@commands.command()
+@output_options("table", "json")
+def refresh(*, format_: str, as_json: bool, output: Path | None) -> int:
+    """Bring the catalogue up to date with the books; write nothing where they have not changed.
+
+    Each run that loads does this by itself, and so does a report of a role that may.
+    """
+    from bookreport import catalogue, render
+
+    _try_output(output)
+    with _database() as database:
+        _require_schema(database)
+        done = catalogue.refresh(database)
+    if as_json or format_ == "json":
+        _write(render.as_json(render.refresh_json(done)), output)
+    log.info("the catalogue is as of %s", render.instant(done.as_of))
+    return 0
+
+
 class RejectLimitType(click.ParamType["RejectLimit"]):
     """A reject limit on the command line, as 100 or 1%."""
 
@@ -256,6 +276,8 @@ def ingest(
     if since and until:
         _span(since, until)
     _try_output(output)
+    from bookreport import catalogue
+
     as_json = as_json or format_ == "json"
     settings = _settings(bucket=True, database=True)
     jobs = jobs or settings.jobs
@@ -276,6 +298,7 @@ def ingest(
             return _preview(database, bucket, settings, named, again, limit, as_json=as_json, output=output)
         if new_source:
             loader.take_source()
+        catalogue.refresh(database)
         outcomes, failure = _follow(loader.load_hours(named, again=again, jobs=jobs), len(named))
         _count(figures, outcomes)
         if outcomes or (as_json and failure is None):
@@ -315,6 +338,8 @@ def run_hour(
     hour's report goes into a file of its own; one that is missing, or older than its hour's load, is written too.
     """
     _try_output(output)
+    from bookreport import catalogue
+
     as_json = as_json or format_ == "json"
     last = hour or Hour.last()
     settings = _settings(bucket=True, database=True)
@@ -326,6 +351,7 @@ def run_hour(
         hours = loader.pending(lookback=settings.lookback) if hour is None else [] if patience else [hour]
         if new_source:
             loader.take_source()
+        catalogue.refresh(database)
         loading = loader.load_hours(hours, again=[hour] if hour else (), jobs=jobs)
         if patience is not None and last not in hours:
             loading = _then(loading, loader.await_hour(last, patience, again=hour is not None))
@@ -400,7 +426,7 @@ def report(
             compare=compare is not None or format_ == "html",
             series=format_ in {"json", "html"},
         )
-    _tell_unknown_languages([made])
+    _tell_doubts([made])
     printers: dict[str, Callable[[Report], str]] = {
         "table": render.report_table,
         "csv": partial(render.report_csv, excel=excel),
@@ -906,8 +932,8 @@ def _write_run(
     made: list[Report] = []
     failure: BookreportError | Interrupted | None = None
     try:
-        made += [reports.make_report(database, Span.of_hour(hour)) for hour in loaded]
-        _tell_unknown_languages(made)
+        made.extend(reports.make_reports(database, map(Span.of_hour, loaded)))
+        _tell_doubts(made)
     except (BookreportError, Interrupted) as error:
         failure = error
     if as_json:
@@ -937,10 +963,10 @@ def _write_reports(
             file = file_of(hour)
             if not file.exists() or file.stat().st_mtime < loaded_at.timestamp():
                 due.add(hour)
-    for hour in sorted(due):
-        made = reports.make_report(database, Span.of_hour(hour))
-        _tell_unknown_languages([made])
-        _write(render.as_json(render.report_json(made)) if as_json else render.report_table(made), file_of(hour))
+    for made in reports.make_reports(database, map(Span.of_hour, sorted(due))):
+        _tell_doubts([made])
+        file = file_of(made.span.since)
+        _write(render.as_json(render.report_json(made)) if as_json else render.report_table(made), file)
 
 
 @contextmanager
@@ -1019,9 +1045,22 @@ def _end(outcomes: Sequence[Outcome], *, as_json: bool, told: bool) -> int:
     return code
 
 
-def _tell_unknown_languages(made: Iterable[Report]) -> None:
+def _tell_doubts(made: Iterable[Report]) -> None:
+    """Warn of what makes figures other than their reader expects: an outdated catalogue, a language that no book has."""
+    made = list(made)
+    if made and not made[0].catalogue.is_current:
+        _tell_outdated(made[0].catalogue)
     for language in sorted({language for report in made for language in report.unknown_languages}):
         log.warning("the catalogue has no book in %s; its share of buyers is 0 for that reason", language)
+
+
+def _tell_outdated(books: State) -> None:
+    from bookreport.render import instant
+
+    log.warning(
+        "the books have changed since %s; figures are by the catalogue as of then. Bring it up to date: bookreport refresh",
+        instant(books.as_of),
+    )
 
 
 def _progress(outcomes: Iterable[Outcome], total: int) -> Iterable[Outcome]:

@@ -15,7 +15,7 @@ from unicodedata import east_asian_width
 from bookreport import __version__
 from bookreport.errors import Configuration
 from bookreport.hours import ONE_HOUR, Span
-from bookreport.render import counted, given_up_lines, money, named, not_comparable, report_json, signed
+from bookreport.render import catalogue_line, counted, given_up_lines, money, named, not_comparable, report_json, signed
 from bookreport.reports import Point, Report, Sale
 
 MOST_PANELS, MOST_BARS = 30, 8
@@ -84,6 +84,7 @@ def report_page(report: Report) -> str:
         span=span_in_words(report.span),
         gaps=[_short(gap) for gap in Span.runs(report.missing)],
         given_up=given_up_lines(report),
+        catalogue=catalogue_line(report),
         figures=_figures(report),
         no_comparison=not_comparable(report) if report.previous and not report.change else "",
         panels=_panels(report.sales),

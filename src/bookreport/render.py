@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from bookreport.hours import Hour, Span
 
 if TYPE_CHECKING:
     # What is printed is known by its type alone: a report must not wait for boto3.
+    from bookreport.catalogue import Refresh
     from bookreport.check import Check
     from bookreport.errors import BookreportError, Interrupted
     from bookreport.health import Status, Verification
@@ -55,11 +57,16 @@ def named(name: str | None) -> str:
     return "(none)" if name is None else plain(name) if name.strip() else "(empty)"
 
 
+def instant(moment: datetime) -> str:
+    """Return an instant as RFC 3339 has it, to the second, in UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def report_json(report: Report) -> dict[str, object]:
     """Return the report as `bookreport.report/1`; the span before and the series where the report has them."""
     document: dict[str, object] = {
         "schema": "bookreport.report/1",
-        "generated_at": report.generated_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "generated_at": instant(report.generated_at),
         **_span_json(report),
         "sales": [
             {
@@ -78,6 +85,8 @@ def report_json(report: Report) -> dict[str, object]:
         **_headline_json(report),
         "loaded_rows": report.loaded_rows,
         "rejected_rows": report.rejected_rows,
+        "catalogue_as_of": instant(report.catalogue.as_of),
+        "catalogue_is_current": report.catalogue.is_current,
     }
     if report.previous:
         change = report.change
@@ -314,6 +323,17 @@ def status_text(found: Status) -> str:
     return "\n".join([*lines, "Drift was not looked for; see: bookreport verify"])
 
 
+def refresh_json(done: Refresh) -> dict[str, object]:
+    """Return what a refresh of the catalogue did as `bookreport.refresh/1`."""
+    return {
+        "schema": "bookreport.refresh/1",
+        "catalogue_as_of": instant(done.as_of),
+        "added": done.added,
+        "changed": done.changed,
+        "removed": done.removed,
+    }
+
+
 def pruned_json(months: Sequence[PrunedMonth], rejects: int, *, dry_run: bool) -> dict[str, object]:
     """Return what was pruned, or would be, as `bookreport.prune/1`."""
     return {
@@ -528,7 +548,13 @@ def _coverage_lines(report: Report) -> list[str]:
         lines.append(f"Not in these figures: {counted(report.rejected_rows, 'rejected row')}")
     if report.unmatched.isbns:
         lines.append(f"Not in the catalogue: {counted(report.unmatched.isbns, 'ISBN')}")
-    return lines
+    return [*lines, catalogue_line(report)]
+
+
+def catalogue_line(report: Report) -> str:
+    """Return as of when formats and languages are, in words."""
+    since = "the books have not changed since" if report.catalogue.is_current else "the books have changed since"
+    return f"Catalogue as of {report.catalogue.as_of:%Y-%m-%d %H:%M} UTC; {since}"
 
 
 def _hours(hours: Sequence[Hour], most: int = 6) -> str:

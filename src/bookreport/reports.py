@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
+from bookreport import catalogue
+from bookreport.catalogue import State
 from bookreport.database import Database, Transaction
 from bookreport.errors import NotReady
 from bookreport.hours import Hour, Span
@@ -85,6 +87,7 @@ class Report:
 
     Of the missing hours, `skipped` were given up; `pruned` were loaded once, and the sales (not the users) of those in
     `sums_kept` are in the figures.
+    `catalogue` tells as of when the formats and languages are.
     `previous` is the report of the span before, `series` the figures by hour or day; both only where they were asked for.
     """
 
@@ -97,6 +100,7 @@ class Report:
     loaded_rows: int
     rejected_rows: int
     unknown_languages: tuple[str, ...]
+    catalogue: State
     previous: Report | None = None
     series: tuple[Point, ...] = ()
     skipped: tuple[Hour, ...] = ()
@@ -162,30 +166,48 @@ def make_report(
     `compare`: with the report of the span before; `series`: with the figures by hour or day, for the first language.
     Raises NotReady when no hour of the span is loaded, or, under `require_complete`, when one is missing.
     """
-    with database.transaction(snapshot=True) as transaction:
-        coverage = transaction.rows("coverage", **_bounds(span))
-        given_up = transaction.rows("given_up", **_bounds(span))
-        missing = _missing(span, coverage)
-        if not coverage and not any(row.sums_kept for row in given_up):
-            raise NotReady(f"no hour of {span} is loaded", hint="load them: bookreport ingest", hour=_only_hour(span))
-        if missing and require_complete:
-            raise NotReady(
-                f"{len(missing)} of {len(span)} hours of {span} are not loaded, the first is {missing[0]}",
-                hint="load them: bookreport ingest; or report without --require-complete",
-                hour=missing[0].instant,
-            )
-        spellings = _spellings(transaction, languages)
-        made = _report(transaction, span, coverage, spellings)
-        if compare:
-            before = span.before
-            coverage = transaction.rows("coverage", **_bounds(before))
-            made = replace(made, previous=_report(transaction, before, coverage, spellings))
-        if series:
-            made = replace(made, series=_series(transaction, span, spellings))
-        return made
+    options = {"require_complete": require_complete, "compare": compare, "series": series}
+    [made] = make_reports(database, [span], languages, **options)
+    return made
 
 
-def _report(transaction: Transaction, span: Span, coverage: Sequence[Any], spellings: Mapping[str, list[str]]) -> Report:
+def make_reports(
+    database: Database,
+    spans: Iterable[Span],
+    languages: Sequence[str] = (SPANISH,),
+    *,
+    require_complete: bool = False,
+    compare: bool = False,
+    series: bool = False,
+) -> Iterator[Report]:
+    """Give the report of each span, as `make_report` does, all of them from one snapshot: the books are looked at once."""
+    with catalogue.current(database) as (transaction, books):
+        spellings = _spellings(books, languages)
+        for span in spans:
+            coverage = transaction.rows("coverage", **_bounds(span))
+            given_up = transaction.rows("given_up", **_bounds(span))
+            missing = _missing(span, coverage)
+            if not coverage and not any(row.sums_kept for row in given_up):
+                raise NotReady(f"no hour of {span} is loaded", hint="load them: bookreport ingest", hour=_only_hour(span))
+            if missing and require_complete:
+                raise NotReady(
+                    f"{len(missing)} of {len(span)} hours of {span} are not loaded, the first is {missing[0]}",
+                    hint="load them: bookreport ingest; or report without --require-complete",
+                    hour=missing[0].instant,
+                )
+            made = _report(transaction, books, span, coverage, spellings)
+            if compare:
+                before = span.before
+                coverage = transaction.rows("coverage", **_bounds(before))
+                made = replace(made, previous=_report(transaction, books, before, coverage, spellings))
+            if series:
+                made = replace(made, series=_series(transaction, made, spellings))
+            yield made
+
+
+def _report(
+    transaction: Transaction, books: State, span: Span, coverage: Sequence[Any], spellings: Mapping[str, list[str]]
+) -> Report:
     sold = transaction.rows("sales", **_bounds(span))
     given_up = transaction.rows("given_up", **_bounds(span))
     buyers, unknown = _buyers(transaction, span, spellings)
@@ -202,13 +224,17 @@ def _report(transaction: Transaction, span: Span, coverage: Sequence[Any], spell
         loaded_rows=sum(row.rows_loaded for row in coverage),
         rejected_rows=sum(row.rows_rejected for row in coverage),
         unknown_languages=unknown,
+        catalogue=books,
         skipped=tuple(Hour(row.hour) for row in given_up if row.status == "skipped"),
         pruned=tuple(Hour(row.hour) for row in given_up if row.status == "pruned"),
         sums_kept=tuple(Hour(row.hour) for row in given_up if row.sums_kept),
     )
 
 
-def _series(transaction: Transaction, span: Span, spellings: Mapping[str, list[str]]) -> tuple[Point, ...]:
+def _series(transaction: Transaction, report: Report, spellings: Mapping[str, list[str]]) -> tuple[Point, ...]:
+    span = report.span
+    if len(span) == 1:
+        return (Point(span, report.hours_loaded, report.books_sold, report.sale_value, report.buyers[0]),)
     language, names = next(iter(spellings.items()))
     by_day = len(span) > LONGEST_BY_HOUR
     steps = span.days() if by_day else map(Span.of_hour, span)
@@ -256,11 +282,10 @@ def _buyers(
     return tuple(found), tuple(language for language, names in spellings.items() if not names)
 
 
-def _spellings(transaction: Transaction, languages: Sequence[str]) -> dict[str, list[str]]:
+def _spellings(books: State, languages: Sequence[str]) -> dict[str, list[str]]:
     """Return how the catalogue spells each language."""
     # Postgres folds case by the database's locale, which may know ASCII alone; Python knows all of Unicode.
-    known = [row.language for row in transaction.rows("languages")]
-    return {language: [name for name in known if _same_language(name, language)] for language in languages}
+    return {language: [name for name in books.languages if _same_language(name, language)] for language in languages}
 
 
 def _same_language(one: str, other: str) -> bool:

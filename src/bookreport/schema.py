@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bookreport import catalogue
 from bookreport.database import Database, Transaction, literal, quoted
 from bookreport.errors import Configuration
 from bookreport.rows import fold
@@ -52,7 +53,7 @@ def newest_revision() -> str:
 
 
 def migrate(database: Database, books_table: str | None = None) -> str:
-    """Create or upgrade bookreport's tables, and the books view over the user's table; return that table's name.
+    """Create or upgrade bookreport's tables, the books view over the user's table, and the catalogue; return that table's name.
 
     `books_table`: `schema.table` to use; else the one on the search path that has columns for ISBN, format and language;
     a books view that was made before is left alone without it, since its function is there to be changed in SQL.
@@ -66,11 +67,12 @@ def migrate(database: Database, books_table: str | None = None) -> str:
         transaction.wait_for_lock("migrate")
         _upgrade(transaction)
         installed = transaction.one("installed")
-        if not installed.has_views:
-            transaction.script((migrations() / "versions" / "0002_books.sql").read_text(encoding="utf-8"))
+        if not installed.is_whole:
+            transaction.script((migrations() / "versions" / "0004_catalogue.sql").read_text(encoding="utf-8"))
             books_table = books_table or installed.books
     _find_books(database, books_table)
     require_books(database)
+    catalogue.refresh(database)
     with database.transaction() as transaction:
         return str(transaction.one("installed").books)
 
@@ -109,8 +111,8 @@ def require_books(database: Database) -> str:
     """Return the name of the user's books table; raise Configuration when the books can't be read from it."""
     with database.transaction() as transaction:
         installed = transaction.one("installed")
-    if not installed.has_views:
-        raise Configuration("the books view is missing from bookreport's schema", hint="run: bookreport migrate")
+    if not installed.is_whole:
+        raise Configuration("the catalogue or a view is missing from bookreport's schema", hint="run: bookreport migrate")
     if not installed.books:
         raise Configuration("no books table was found when bookreport migrate ran", hint=NO_BOOKS_HINT)
     table = str(installed.books).replace('"', "")

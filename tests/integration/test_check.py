@@ -180,7 +180,17 @@ def test_a_books_table_that_was_changed_is_told_and_can_be_named_anew(database: 
 
 
 @pytest.mark.parametrize(
-    "dropped", ["view sales", "view books cascade", "function books_rows() cascade", "function canonical_isbn cascade"]
+    "dropped",
+    [
+        "view sales",
+        "view books cascade",
+        "function books_rows() cascade",
+        "function canonical_isbn cascade",
+        "function tidied_isbn cascade",
+        "function book_digest",
+        "table catalogue cascade",
+        "table catalogue_state",
+    ],
 )
 def test_views_that_were_dropped_are_told_and_migrate_brings_them_back(
     database: Database, sql: Callable[..., Any], dropped: str
@@ -191,3 +201,4 @@ def test_views_that_were_dropped_are_told_and_migrate_brings_them_back(
     schema.require(database)
     assert sql("select count(*) from books") == [(len(BOOKS),)]
     assert sql("select count(*) from sales") == [(0,)]
+    assert sql("select count(*) from catalogue") == [(len(BOOKS),)]

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bookreport import page, render
+from bookreport.catalogue import State
 from bookreport.errors import Configuration
 from bookreport.hours import Hour, Span
 from bookreport.reports import Buyers, Point, Report, Sale, Unmatched
@@ -69,6 +70,7 @@ REPORT = Report(
     loaded_rows=9996,
     rejected_rows=4,
     unknown_languages=(),
+    catalogue=State(datetime(2024, 5, 1, 6, 5, 4, tzinfo=UTC), is_current=True, languages=("English",), may_refresh=True),
     series=(point(HOUR, "10.5"), point(HOUR + 1, None), point(HOUR + 2, "30")),
 )
 COMPLETE = replace(REPORT, missing=(), previous=replace(REPORT, span=REPORT.span.before, missing=(), sales=REPORT.sales[:1]))

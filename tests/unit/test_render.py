@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookreport import render
+from bookreport import page, render
+from bookreport.catalogue import State
 from bookreport.errors import BadData, NotReady
 from bookreport.hours import Hour, Span
 from bookreport.loader import Outcome
@@ -30,6 +32,7 @@ REPORT = Report(
     loaded_rows=1206,
     rejected_rows=4,
     unknown_languages=(),
+    catalogue=State(datetime(2024, 5, 1, 6, 5, 4, tzinfo=UTC), is_current=True, languages=("English",), may_refresh=True),
 )
 NOTHING = replace(REPORT, sales=(), unmatched=Unmatched(0, Decimal(0), 0), buyers=(Buyers("Spanish", 0, 0),), rejected_rows=0)
 
@@ -87,7 +90,17 @@ def test_the_json_report_is_the_one_that_scripts_know() -> None:
         ],
         "loaded_rows": 1206,
         "rejected_rows": 4,
+        "catalogue_as_of": "2024-05-01T06:05:04Z",
+        "catalogue_is_current": True,
     }
+
+
+@pytest.mark.parametrize("printed", [render.report_table, render.report_markdown, page.report_page])
+def test_a_report_tells_people_as_of_when_the_catalogue_is(printed: Callable[[Report], str]) -> None:
+    assert "Catalogue as of 2024-05-01 06:05 UTC; the books have not changed since" in printed(REPORT)
+    outdated = replace(REPORT, catalogue=replace(REPORT.catalogue, is_current=False))
+    assert "Catalogue as of 2024-05-01 06:05 UTC; the books have changed since" in printed(outdated)
+    assert render.report_json(outdated)["catalogue_is_current"] is False
 
 
 def test_without_users_the_percentage_is_null_and_totals_are_zero() -> None:

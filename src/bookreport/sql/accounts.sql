@@ -1,4 +1,5 @@
 -- The loaded hours of a span whose tables don't hold what the ledger says, and what it is.
+-- Each table is read once within the span, grouped and joined by hour, all of it by hashing.
 with hours as (
     select hour, rows_loaded, rows_rejected, files from ledger
     where status = 'loaded' and hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)

@@ -1,9 +1,12 @@
--- The settings of a transaction, gone at its end: where names are found, no time-out but for locks, and a planner that
--- hashes: fresh rows have no statistics yet, and without them it would sort millions of rows to group them.
+-- The settings of a transaction, gone at its end: where names are found, no time-out but for locks, and a planner that hashes.
+-- Rows that came after the last ANALYZE are guessed as one: believing that, it would sort millions of rows to group them, or
+-- compare each of them with each book in a nested loop. A hash costs in proportion to what is there, whatever was guessed.
 select set_config('search_path', case when :search_path = '' then current_setting('search_path') else :search_path end, true),
     set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, YMD', true),
     set_config('lock_timeout', :lock_timeout, true),
     set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true),
     set_config('tcp_keepalives_idle', '30', true), set_config('tcp_keepalives_interval', '10', true),
     set_config('tcp_keepalives_count', '6', true),
-    set_config('enable_sort', 'off', true), set_config('work_mem', '64MB', true), set_config('jit', 'off', true)
+    set_config('enable_sort', 'off', true), set_config('enable_nestloop', 'off', true),
+    set_config('enable_mergejoin', 'off', true), set_config('enable_memoize', 'off', true),
+    set_config('work_mem', '64MB', true), set_config('jit', 'off', true)

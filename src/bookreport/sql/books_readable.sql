@@ -1,2 +1,2 @@
--- Fails where the catalogue can't be read: its view or function is gone, or the table beneath it is another one.
-select from catalogue limit 0
+-- Fails where the books can't be read: their view or function is gone, or the table beneath it is another one.
+select from books limit 0

@@ -1,16 +1,19 @@
 -- Distinct users of each hour or day (:step) of a span, and how many of them bought a book in a language (any spelling of it).
+-- Each ISBN of the span is one look into the catalogue's index (`limit` leaves no other plan); then the span's rows are read
+-- once and hashed, against the ISBNs and to make the users of each step distinct.
+with spelled as materialized (
+    select s.isbn10
+    from (
+        select distinct isbn10, canonical from hour_sums
+        where hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)
+    ) s cross join lateral (select language from catalogue where isbn10 = s.canonical limit 1) c
+    where c.language = any(cast(:spellings as text[]))
+)
 select starts, count(*) as users, count(*) filter (where bought) as buyers
 from (
     select date_bin(cast(:step as interval), p.hour, timestamptz 'epoch') as starts, p.user_id,
-        bool_or(spelled.isbn10 is not null) as bought
-    from purchase_rows p left join (
-        select s.isbn10
-        from (
-            select distinct isbn10 from hour_sums
-            where hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)
-        ) s join catalogue c on c.isbn10 = canonical_isbn(s.isbn10)
-        where c.language = any(cast(:spellings as text[]))
-    ) spelled on spelled.isbn10 = p.isbn10
+        bool_or(s.isbn10 is not null) as bought
+    from purchase_rows p left join spelled s on s.isbn10 = p.isbn10
     where p.hour >= cast(:since as timestamptz) and p.hour < cast(:until as timestamptz)
     group by starts, p.user_id
 ) as users

@@ -1,4 +1,5 @@
 -- Books sold and sale value of a span by hour or day (:step), unmatched ones included, with the loaded hours in each.
+-- The span's sums are read once, grouped and joined by hour, all of it by hashing.
 select date_bin(cast(:step as interval), l.hour, timestamptz 'epoch') as starts, count(*) as hours_loaded,
     coalesce(sum(s.books_sold), 0)::bigint as books_sold, coalesce(sum(s.sale_value), 0) as sale_value
 from ledger l left join (

@@ -1,4 +1,4 @@
--- Distinct users with a loaded purchase in a span.
+-- Distinct users with a loaded purchase in a span. Its rows are read once, and made distinct by hashing.
 select count(*) as users
 from (
     select distinct user_id from purchase_rows

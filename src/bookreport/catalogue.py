@@ -1,0 +1,87 @@
+"""The catalogue: bookreport's own copy of what it needs of the books, brought up to date where they have changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from bookreport.database import Database, Transaction
+from bookreport.errors import Configuration
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known of the catalogue: `as_of` is when the books were read that it was made of.
+
+    `is_current`: the books have not changed since. `may_refresh`: this role may bring it up to date.
+    """
+
+    as_of: datetime
+    is_current: bool
+    languages: tuple[str, ...]
+    may_refresh: bool
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """What a refresh did: how many ISBNs came, changed and went; all 0 where the books had not changed."""
+
+    as_of: datetime
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+
+
+def state(transaction: Transaction) -> State:
+    """Return how the catalogue stands against the books; each book is read once (1,000,000 in a third of a second)."""
+    row = transaction.one("catalogue")
+    return State(row.as_of, row.is_current, tuple(row.languages), row.may_refresh)
+
+
+def refresh(database: Database) -> Refresh:
+    """Bring the catalogue up to date with the books; nothing is written where they have not changed.
+
+    Raises Locked when another run is at it for longer than LOCK_SECONDS, Configuration when this role may not, or can't
+    read the books.
+    """
+    with database.transaction(snapshot=True) as transaction:
+        found = state(transaction)
+    if found.is_current:
+        return Refresh(found.as_of)
+    if not found.may_refresh:
+        raise Configuration("this role may not bring the catalogue up to date", hint="see the README, Roles")
+    with database.transaction() as transaction:
+        transaction.wait_for_lock("catalogue")
+        # Another run may have done it meanwhile.
+        found = state(transaction)
+        if found.is_current:
+            return Refresh(found.as_of)
+        done = Refresh(**transaction.one("refresh")._asdict())
+    log.info("the books have changed; in the catalogue: %s", told(done))
+    return done
+
+
+@contextmanager
+def current(database: Database) -> Iterator[tuple[Transaction, State]]:
+    """Give a snapshot with an up-to-date catalogue, as far as this role may bring it up to date, and the catalogue's state.
+
+    Raises what `refresh` raises.
+    """
+    with database.transaction(snapshot=True) as transaction:
+        found = state(transaction)
+        if found.is_current or not found.may_refresh:
+            yield transaction, found
+            return
+    refresh(database)
+    with database.transaction(snapshot=True) as transaction:
+        yield transaction, state(transaction)
+
+
+def told(done: Refresh) -> str:
+    """Return what a refresh did, in words."""
+    return f"{done.added:,} ISBNs added, {done.changed:,} changed, {done.removed:,} removed"

@@ -1,0 +1,32 @@
+-- Brings the catalogue up to date with the books, and tells what that changed. As one statement it reads, writes and remembers
+-- one state. It reads each book and each row of the catalogue once, sorts the books, and joins the two by hashing.
+with listed as materialized (
+    select isbn10, canonical_isbn(isbn10) collate "C" as canonical, format, language, price from books
+), wanted as materialized (
+    -- The row with the smallest (format, language) counts where an ISBN has several.
+    select distinct on (canonical) canonical as isbn10, format, language, price
+    from listed where isbn10 is not null
+    order by canonical, format collate "C", language collate "C", price
+), removed as (
+    delete from catalogue c where not exists (select from wanted w where w.isbn10 = c.isbn10) returning c.isbn10
+), differing as materialized (
+    select w.isbn10, w.format, w.language, w.price, c.isbn10 is null as is_new
+    from wanted w left join catalogue c on c.isbn10 = w.isbn10
+    where c.isbn10 is null or (c.format, c.language, c.price) is distinct from (w.format, w.language, w.price)
+), written as (
+    insert into catalogue (isbn10, format, language, price)
+    select isbn10, format, language, price from differing order by isbn10
+    on conflict (isbn10) do update
+    set format = excluded.format, language = excluded.language, price = excluded.price
+), remembered as (
+    update catalogue_state
+    set as_of = statement_timestamp(), books = b.books, digest = b.digest,
+        languages = array(select distinct language from wanted where language is not null)
+    from (
+        select count(*) as books, coalesce(sum(book_digest(isbn10, format, language, price)), 0) as digest from listed
+    ) b
+    returning as_of
+)
+select as_of, (select count(*) from differing where is_new) as added,
+    (select count(*) from differing where not is_new) as changed, (select count(*) from removed) as removed
+from remembered
