@@ -106,6 +106,25 @@ def database(database_url: str) -> Iterator[Database]:
     made.close()
 
 
+@pytest.fixture
+def as_role(sql: Sql, database_url: str, admin: Sql) -> Iterator[Callable[..., Database]]:
+    """Opens the test's database as a role that may do what these grants say (to `visitor`), and nothing else."""
+    made: list[Database] = []
+
+    def make(*grants: str) -> Database:
+        admin("create role visitor login")
+        for grant in ("grant usage on schema bookreport to visitor", *grants):
+            sql(grant)
+        made.append(Database(database_url.replace("postgres:@", "visitor:@", 1)))
+        return made[0]
+
+    yield make
+    for database in made:
+        database.close()
+    sql("drop owned by visitor")
+    admin("drop role visitor")
+
+
 @pytest.fixture(scope="session")
 def store(folder: Path) -> Iterator[demo.Store]:
     """The S3 server of the run."""

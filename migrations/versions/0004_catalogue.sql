@@ -21,17 +21,18 @@ begin
     return code;
 end $$;
 
--- Most ISBNs are canonical already; this is inlined, and asks no more of them. (It is not strict, since that would keep it
--- from being inlined; its body names tidied_isbn by its identity, so it works under any search path.)
+-- Most ISBNs are canonical already: in ten digits or X there is nothing to tidy. This is inlined, and asks no more of them.
+-- (It is not strict, since that would keep it from being inlined; it knows tidied_isbn under any search path.)
 create or replace function canonical_isbn(isbn text) returns text language sql immutable parallel safe
-return case when isbn ~ '^[0-9]{9}[0-9X]$' then isbn else tidied_isbn(isbn) end;
+return case when octet_length(isbn) = 10 and isbn !~ '[^0-9X]' then isbn else tidied_isbn(isbn) end;
 
 -- The digest of a book. Each value seeds the next one's hash, so no two books can swap a value unseen, which they could in
--- Postgres's own hash of a record: that is linear. A null differs from an empty text.
+-- Postgres's own hash of a record: that is linear. A null differs from
+-- an empty text, and from a price of 0, whose hash is -1.
 create or replace function book_digest(isbn10 text, format text, language text, price numeric) returns bigint
 language sql immutable parallel safe
-return hashtextextended(coalesce('=' || isbn10, ''), hashtextextended(coalesce('=' || format, ''),
-    hashtextextended(coalesce('=' || language, ''), coalesce(hash_numeric_extended(price, 1), 0))));
+return hashtextextended(coalesce(isbn10, E'\x01'), hashtextextended(coalesce(format, E'\x01'),
+    hashtextextended(coalesce(language, E'\x01'), coalesce(hash_numeric_extended(price, 0), 0))));
 
 -- `bookreport migrate` puts the real names of the books table here. A body that is text records no dependency, so the
 -- table's owner may drop it and write it anew at any time.
@@ -43,7 +44,8 @@ do $$ begin
     end if;
 end $$;
 
-create or replace view books as select isbn10, format, language, price from books_rows();
+create or replace view books as
+select isbn10, btrim(format, E' \t\r\n') as format, btrim(language, E' \t\r\n') as language, price from books_rows();
 comment on view books is 'The books as their owner keeps them; the function books_rows knows the real table and columns.';
 
 -- Up to revision 0003 the catalogue was a view. The view sales keeps its identity, so its grants and what others built on it
@@ -89,7 +91,7 @@ on conflict (singleton) do update set as_of = excluded.as_of, books = excluded.b
 create or replace view sales as
 select p.hour, p.user_id, p.isbn10, c.format, c.language, c.isbn10 is not null as matched,
     p.quantity, p.unit_price, p.sale_value, p.purchased_at, p.extra
-from purchases p left join catalogue c on c.isbn10 = canonical_isbn(p.isbn10) collate "C";
+from purchases p left join catalogue c on c.isbn10 = canonical_isbn(p.isbn10);
 comment on view sales is 'Purchases with the format and language of their book; unmatched ones included.';
 
 -- The sums have their canonical ISBN with them. As a generated column it is filled by one rewrite of the table, that leaves

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bookreport.database import Database, Transaction
-from bookreport.errors import Configuration
+from bookreport.errors import Configuration, Locked, Temporary
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,17 @@ def refresh(database: Database) -> Refresh:
         if found.is_current:
             return Refresh(found.as_of)
         done = Refresh(**transaction.one("refresh")._asdict())
-    log.info("the books have changed; in the catalogue: %s", told(done))
+    log.info(
+        "the books have changed; in the catalogue %d ISBNs were added, %d changed, %d removed",
+        done.added,
+        done.changed,
+        done.removed,
+    )
+    try:
+        # Books are looked up in the index alone where Postgres knows that all rows are visible.
+        database.vacuum("catalogue")
+    except (Locked, Temporary) as error:
+        log.debug("the catalogue is not vacuumed: %s", error.message)
     return done
 
 
@@ -80,8 +90,3 @@ def current(database: Database) -> Iterator[tuple[Transaction, State]]:
     refresh(database)
     with database.transaction(snapshot=True) as transaction:
         yield transaction, state(transaction)
-
-
-def told(done: Refresh) -> str:
-    """Return what a refresh did, in words."""
-    return f"{done.added:,} ISBNs added, {done.changed:,} changed, {done.removed:,} removed"

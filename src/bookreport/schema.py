@@ -172,7 +172,6 @@ def _find_books(database: Database, books_table: str | None) -> None:
 
 
 def _make_books(database: Database, books: Books) -> None:
-    blanks = r"E' \t\r\n'"
     price = "null::numeric"
     if books.price is not None:
         # Not every price column is numeric, and a price that is no number must not break a report.
@@ -180,8 +179,8 @@ def _make_books(database: Database, books: Books) -> None:
             f"case when {quoted(books.price)}::text ~ '^ *[0-9]+([.][0-9]*)? *$' then {quoted(books.price)}::text::numeric end"
         )
     body = (
-        f"select {quoted(books.isbn10)}::text, btrim({quoted(books.format)}::text, {blanks}),\n"
-        f"    btrim({quoted(books.language)}::text, {blanks}),\n    {price}\nfrom {books.table}"
+        f"select {quoted(books.isbn10)}::text, {quoted(books.format)}::text, {quoted(books.language)}::text,\n"
+        f"    {price}\nfrom {books.table}"
     )
     with database.transaction() as transaction:
         # Two migrations at once would make the function at once, which Postgres does not take.

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import truth
+from bookreport.database import Database
 from bookstore import BOOKS, COLUMNS, ENGLISH, FRENCH, HOUR, POCKET, SPANISH, UNKNOWN, Bookstore, csv_file, write_books
 from connection import Sql, connected
 from truth import Book, Purchase
@@ -190,3 +191,31 @@ def test_the_share_of_buyers_is_told_for_any_language(bookreport: Run, bookstore
     expected = [truth.report(sold, BOOKS, name)["buyers"] for name in arguments[1::2]]
     assert made["buyers_by_language"] == expected
     assert bookreport("report", "--language", "Latin").err.startswith("Warning: the catalogue has no book in Latin")
+
+
+def test_a_reader_is_told_that_the_books_have_changed_until_somebody_refreshes(
+    bookreport: Run, bookstore: Bookstore, sql: Sql, as_role: Callable[..., Database], environment: dict[str, str]
+) -> None:
+    as_role("grant select on all tables in schema bookreport, public to visitor")
+    as_reader = {"DATABASE_URL": environment["DATABASE_URL"].replace("//postgres:", "//visitor:")}
+    sold = purchases_of(1)
+    bookstore.fill(HOUR, csv_file(sold))
+    assert bookreport("ingest").code == 0
+    before = bookreport("report", "--json", **as_reader)
+    assert (before.code, before.err, before.json["catalogue_is_current"]) == (0, "", True)
+    sql("update public.books set \"Language\" = 'Latin' where \"Language\" <> 'Spanish'")
+    outdated = bookreport("report", "--json", **as_reader)
+    assert outdated.code == 0
+    assert outdated.err.startswith("Warning: the books have changed since 2")
+    assert "bookreport refresh" in outdated.err
+    assert outdated.json["sales"] == before.json["sales"]
+    assert outdated.json["catalogue_as_of"] == before.json["catalogue_as_of"]
+    assert bookreport("refresh", **as_reader).code == 6
+    assert "the next run does" in bookreport("check").out
+    refreshed = bookreport("refresh", "--json").json
+    assert (refreshed["schema"], refreshed["changed"]) == ("bookreport.refresh/1", 3)
+    assert bookreport("refresh", "--json").json == refreshed | {"changed": 0}
+    after = bookreport("report", "--json", **as_reader)
+    assert (after.code, after.err) == (0, "")
+    assert after.json["catalogue_as_of"] == refreshed["catalogue_as_of"]
+    assert {sale["language"] for sale in after.json["sales"]} == {"Latin", "Spanish"}

@@ -1,6 +1,6 @@
 """What check finds: each prerequisite as it is, and what to do about it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -100,24 +100,6 @@ def test_duplicate_isbns_spellings_and_languages_are_told_and_are_no_failure(loo
     assert "1 ISBNs in public.books; languages: English; 1 ISBNs have several rows" in found.message
     assert "'Hardcover' and 'hardcover' differ by case alone" in found.message
     assert "no book is in Spanish" in (found.hint or "")
-
-
-@pytest.fixture
-def as_role(sql: Sql, database_url: str, admin: Sql) -> Iterator[Callable[..., Database]]:
-    made: list[Database] = []
-
-    def make(*grants: str) -> Database:
-        admin("create role visitor login")
-        for grant in ("grant usage on schema bookreport to visitor", *grants):
-            sql(grant)
-        made.append(Database(database_url.replace("postgres:@", "visitor:@", 1)))
-        return made[0]
-
-    yield make
-    for database in made:
-        database.close()
-    sql("drop owned by visitor")
-    admin("drop role visitor")
 
 
 def test_rights_that_are_lacking_are_told_by_name(look: Look, as_role: Callable[..., Database]) -> None:

@@ -1,12 +1,16 @@
 -- Brings the catalogue up to date with the books, and tells what that changed. As one statement it reads, writes and remembers
 -- one state. It reads each book and each row of the catalogue once, sorts the books, and joins the two by hashing.
 with listed as materialized (
-    select isbn10, canonical_isbn(isbn10) collate "C" as canonical, format, language, price from books
+    select isbn10, format, language, price from books_rows()
+), known as (
+    select canonical_isbn(isbn10) collate "C" as isbn10, btrim(format, E' \t\r\n') as format,
+        btrim(language, E' \t\r\n') as language, price
+    from listed where isbn10 is not null
 ), wanted as materialized (
     -- The row with the smallest (format, language) counts where an ISBN has several.
-    select distinct on (canonical) canonical as isbn10, format, language, price
-    from listed where isbn10 is not null
-    order by canonical, format collate "C", language collate "C", price
+    select distinct on (isbn10) isbn10, format, language, price
+    from known
+    order by isbn10, format collate "C", language collate "C", price
 ), removed as (
     delete from catalogue c where not exists (select from wanted w where w.isbn10 = c.isbn10) returning c.isbn10
 ), differing as materialized (
