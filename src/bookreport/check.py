@@ -130,7 +130,7 @@ def _books(database: Database) -> tuple[str, str | None]:
         if len(names) > 1:
             message += f"; the {kind}s {' and '.join(map(repr, sorted(names)))} differ by case alone, and are reported apart"
     if not kept.is_current:
-        message += "; they have changed since the catalogue was brought up to date, which the next run does"
+        message += "; they have changed since the catalogue was brought up to date; the next run does it again"
     known = ("language", SPANISH.casefold()) in spellings
     return message, None if known else f"no book is in {SPANISH}; name the language as it is here: report --language"
 

@@ -888,10 +888,14 @@ def _preview(
     as_json: bool,
     output: Path | None,
 ) -> int:
-    from bookreport import render
+    from bookreport import catalogue, render
     from bookreport.preview import preview
     from bookreport.rows import Columns
 
+    with database.transaction(snapshot=True) as transaction:
+        books = catalogue.state(transaction)
+    if not books.is_current:
+        _tell_outdated(books)
     columns = Columns(settings.columns, settings.header)
     made = preview(database, bucket, columns, hours, reject_limit=reject_limit, again=again)
     if as_json:

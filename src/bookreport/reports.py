@@ -181,6 +181,9 @@ def make_reports(
     series: bool = False,
 ) -> Iterator[Report]:
     """Give the report of each span, as `make_report` does, all of them from one snapshot: the books are looked at once."""
+    spans = list(spans)
+    if not spans:
+        return
     with catalogue.current(database) as (transaction, books):
         spellings = _spellings(books, languages)
         for span in spans:

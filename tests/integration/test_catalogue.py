@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import truth
 from bookreport import catalogue, render, reports, schema
+from bookreport.careful import canonical_isbn
 from bookreport.database import Database
 from bookreport.errors import Configuration, Locked
 from bookreport.hours import Span
@@ -243,6 +244,13 @@ def test_books_that_differ_have_digests_that_differ(sql: Sql, one: Book, other: 
 @pytest.mark.parametrize("price", [1, 0, "0.10"])
 def test_a_price_is_part_of_the_digest(sql: Sql, price: object) -> None:
     assert sql("select book_digest('1', 'a', 'b', %s) = book_digest('1', 'a', 'b', null)", price) == [(False,)]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text("0123456789xX- \t\u2013a", max_size=18) | st.from_regex("978[0-9]{10}", fullmatch=True), max_size=30))
+def test_an_isbn_is_canonical_by_the_short_way_as_by_the_long_one_and_in_python(sql: Sql, codes: list[str]) -> None:
+    found = sql("select code, canonical_isbn(code), tidied_isbn(code) from unnest(%s::text[]) as code", codes)
+    assert found == [(code, canonical_isbn(code), canonical_isbn(code)) for code in codes]
 
 
 CODES = (ENGLISH, SPANISH, FRENCH, POCKET, AUDIO, UNKNOWN)

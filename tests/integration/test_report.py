@@ -349,3 +349,18 @@ def test_a_report_sees_one_state_while_an_hour_is_reloaded(
     assert (before.books_sold, before.buyers[0].buyers, before.buyers[0].users) == (1, 1, 1)
     after = reports.make_report(database, Span.of_hour(HOUR))
     assert (after.books_sold, after.buyers[0].buyers, after.buyers[0].users) == (2, 0, 2)
+
+
+def test_reports_of_several_spans_are_those_of_each(sell: Fill, database: Database) -> None:
+    sell([Purchase("ana", SPANISH), Purchase("bob", ENGLISH)])
+    sell([Purchase("eva", FRENCH)], HOUR + 1)
+    spans = [Span.of_hour(HOUR), Span.of_hour(HOUR + 1), Span(HOUR, HOUR + 2)]
+    made = list(reports.make_reports(database, spans))
+    for report, span in zip(made, spans, strict=True):
+        assert render.report_json(report) == render.report_json(reports.make_report(database, span)) | {
+            "generated_at": render.report_json(report)["generated_at"]
+        }
+
+
+def test_reports_of_no_span_ask_nothing_of_the_database() -> None:
+    assert list(reports.make_reports(Database("postgresql://postgres@127.0.0.1:1/none"), [])) == []
