@@ -83,7 +83,7 @@ begin
     end if;
 end $$;
 comment on table catalogue is 'One row for each canonical ISBN of the books, as of catalogue_state.as_of.';
-comment on table catalogue_state is 'The books that the catalogue was made of: when, how many, the sum of their digests; its languages.';
+comment on table catalogue_state is 'What the catalogue was made of: when, how many books, the sum of their digests; and its languages.';
 -- A catalogue that was dropped is empty now; no books are -1 in number, so the next refresh looks at each of them.
 insert into catalogue_state (as_of, books, digest, languages) values (now(), -1, 0, '{}')
 on conflict (singleton) do update set as_of = excluded.as_of, books = excluded.books, languages = excluded.languages;

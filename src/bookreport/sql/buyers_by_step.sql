@@ -1,11 +1,12 @@
 -- Distinct users of each hour or day (:step) of a span, and how many of them bought a book in a language (any spelling of it).
--- Each ISBN of the span is one look into the catalogue's index (`limit` leaves no other plan); then the span's rows are read
--- once and hashed, against the ISBNs and to make the users of each step distinct.
+-- Each ISBN of the span is one look into the catalogue's index, in its order (`limit` leaves no other plan); then the
+-- span's rows are read once and hashed, against the ISBNs and to make the users of each step distinct.
 with spelled as materialized (
     select s.isbn10
     from (
         select distinct isbn10, canonical from hour_sums
         where hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)
+        order by canonical
     ) s cross join lateral (select language from catalogue where isbn10 = s.canonical limit 1) c
     where c.language = any(cast(:spellings as text[]))
 )

@@ -1,11 +1,12 @@
 -- Books sold and sale value of a span by format and language; what no book matches is one row of its own.
--- The span's sums are read once and grouped by hashing. Each ISBN is then one look into the catalogue's index, which costs the
--- same for any number of books; `limit` leaves no other plan.
+-- The span's sums are read once and grouped by hashing. Each ISBN is then one look into the catalogue's index, in its order,
+-- which costs the same for any number of books; `limit` leaves no other plan.
 with sold as materialized (
     select canonical, sum(books_sold) as books_sold, sum(sale_value) as sale_value
     from hour_sums
     where hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)
     group by canonical
+    order by canonical
 )
 select c.isbn10 is not null as matched, c.format, c.language, sum(s.books_sold)::bigint as books_sold,
     sum(s.sale_value) as sale_value, count(*) as isbns
