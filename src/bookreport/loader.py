@@ -310,6 +310,7 @@ class Loader:
         if body.reading is None:
             return FileLoad(file, None, 0)
         stream = RowStream(only_plain(body.chunks, body.reading))
+        purchases.make_room(transaction, body.reading)
         with transaction.savepoint():
             rows_loaded = purchases.copy_rows(transaction, body.reading, stream)
             if rows_loaded != stream.lines:
@@ -322,6 +323,7 @@ class Loader:
         if body.reading is None:
             return FileLoad(file, None, 0)
         check = purchases.record_check(transaction, file.key, body.reading, body.header_lines, self._columns, first_rejects)
+        purchases.make_room(transaction, body.reading)
         with check.rejects, transaction.savepoint():
             rows_loaded = purchases.copy_rows(transaction, body.reading, RowStream(check.good_rows(body.chunks)))
             if rows_loaded != check.rows:

@@ -96,7 +96,7 @@ class _Looker:
             if body.reading is None:
                 return FileLoad(file, None, 0)
             with self._database.transaction(snapshot=True) as transaction:
-                purchases.require_price(transaction, body.reading)
+                purchases.require_loadable(transaction, body.reading)
                 check = purchases.record_check(
                     transaction, file.key, body.reading, body.header_lines, self._columns, first_rejects
                 )

@@ -11,9 +11,13 @@ from bookreport.careful import FirstRejects, RecordCheck
 from bookreport.database import Stream, Transaction, literal
 from bookreport.errors import BadData
 from bookreport.hours import Hour
-from bookreport.rows import Columns, Reading, RowStream, shown
+from bookreport.rows import NAMES, Columns, Reading, RowStream, shown
 
-_TYPES = {"quantity": "integer", "unit_price": "numeric", "sale_value": "numeric"}
+MOST_UNKNOWN = 1600 - len(NAMES)
+"""Columns that a file may have beside those of purchases: as many as a table of Postgres has room for."""
+
+_SOON_DELETED = 1 << 18
+"""Bytes up to which DELETE is quicker than TRUNCATE, which takes 2 ms to make the table's TOAST index anew."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,33 @@ def remove(transaction: Transaction, hour: Hour) -> None:
         transaction.run(statement, hour=hour.start)
 
 
+def make_room(transaction: Transaction, reading: Reading) -> None:
+    """Make ready what `copy_rows` needs for a file read so; to be called before the file's savepoint.
+
+    Files that don't go straight into purchase_rows go through one temporary table: one for each would hold its locks until
+    the commit. Raises what `require_loadable` does.
+    """
+    if reading.direct:
+        return
+    require_loadable(transaction, reading)
+    unknown = len(reading.header) - len(reading.columns)
+    incoming = transaction.row("incoming")
+    if incoming is None:
+        transaction.run("make_incoming")
+    elif incoming.bytes:
+        # Made outside of a savepoint, and emptied there, the table gives its room back at once and not at the commit.
+        transaction.script("delete from incoming" if incoming.bytes <= _SOON_DELETED else "truncate incoming")
+    width = len(NAMES) if incoming is None else incoming.columns
+    wider = [f"add {name} text" for name in _unknown_columns(unknown)[width - len(NAMES) :]]
+    if wider:
+        transaction.script(f"alter table incoming {', '.join(wider)}")
+
+
 def copy_rows(transaction: Transaction, reading: Reading, stream: Stream) -> int:
     """COPY a file's rows, in the order of its own columns, and return how many COPY made.
 
-    They go straight into purchase_rows where the file has no other columns; else through a temporary table. Raises
-    CopyRefused for a row that the table does not take, BadData when no price is to be had.
+    They go straight into purchase_rows where the file has no other columns; else through the table of `make_room`. Raises
+    CopyRefused for a row that the table does not take.
     """
     if not reading.direct:
         return _copy_by_table(transaction, reading, stream)
@@ -59,12 +85,18 @@ def copy_rows(transaction: Transaction, reading: Reading, stream: Stream) -> int
     return transaction.copy("purchase_rows", in_order, stream, _empty_values(reading.columns))
 
 
-def require_price(transaction: Transaction, reading: Reading) -> None:
-    """Raise BadData when neither a file's columns nor the catalogue have a price."""
+def require_loadable(transaction: Transaction, reading: Reading) -> None:
+    """Raise BadData for a file of more columns than there is room for, and when no price is to be had."""
     if not reading.priced and not transaction.one("catalogue_has_prices").has_prices:
         raise BadData(
             f"no column for a price in the header {shown(reading.header)}, and the catalogue has no prices",
             hint="name the price's column: BOOKREPORT_COLUMNS='unit_price=NAME'",
+        )
+    unknown = len(reading.header) - len(reading.columns)
+    if unknown > MOST_UNKNOWN:
+        raise BadData(
+            f"{unknown:,} columns that nobody knows, in the header {shown(reading.header)}; there is room for {MOST_UNKNOWN:,}",
+            hint="is it a CSV file of purchases? write it with fewer columns",
         )
 
 
@@ -110,36 +142,35 @@ def summarise(transaction: Transaction, hour: Hour) -> None:
     transaction.rows("summarise", hour=hour.start)
 
 
-def _empty_values(columns: Iterable[str]) -> str:
+def _empty_values(columns: Iterable[str], unknown: Iterable[str] = ()) -> str:
     """Return COPY's options by which an empty field means the same, quoted or not."""
     given = set(columns)
-    texts = [column for column in ("user_id", "isbn10") if column in given]
+    texts = [*(column for column in ("user_id", "isbn10") if column in given), *unknown]
     others = [column for column in ("quantity", "unit_price", "sale_value", "purchased_at") if column in given]
     return f", force_not_null ({', '.join(texts)})" + (f", force_null ({', '.join(others)})" if others else "")
 
 
+def _unknown_columns(number: int) -> list[str]:
+    return [f"x{place}" for place in range(number)]
+
+
 def _copy_by_table(transaction: Transaction, reading: Reading, stream: Stream) -> int:
-    """Load a file that has columns which purchase_rows does not, or no price, through a temporary table."""
-    require_price(transaction, reading)
+    """Load a file that has columns which purchase_rows does not, or no price, through the table of `make_room`."""
     name_of = {position: column for column, position in reading.columns.items()}
-    names = [name_of.get(position, f"c{position}") for position in range(len(reading.header))]
-    definitions = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in names)
-    transaction.script(f"create temporary table incoming ({definitions}) on commit drop")
-    others = [f"c{position}" for position in reading.extra.values()]
-    options = _empty_values(reading.columns)
-    if others:
-        options = options.replace("force_not_null (", f"force_not_null ({', '.join(others)}, ")
-    rows_copied = transaction.copy("incoming", names, stream, options)
+    unknown = [position for position in range(len(reading.header)) if position not in name_of]
+    name_of |= dict(zip(unknown, _unknown_columns(len(unknown)), strict=True))
+    in_order = [name_of[position] for position in range(len(reading.header))]
+    extra = [name_of[position] for position in reading.extra.values()]
+    rows_copied = transaction.copy("incoming", in_order, stream, _empty_values(reading.columns, extra))
     values = {column: f"i.{column}" for column in reading.columns}
     joined = ""
     if not reading.priced:
         values["unit_price"] = "c.price"
         joined = " left join catalogue c on c.isbn10 = canonical_isbn(i.isbn10)"
-    if others:
+    if extra:
         keys = ", ".join(map(literal, reading.extra))
-        values["extra"] = f"jsonb_object(array[{keys}], array[{', '.join(f'i.{name}' for name in others)}])"
+        values["extra"] = f"jsonb_object(array[{keys}], array[{', '.join(f'i.{name}' for name in extra)}])"
     transaction.script(
-        f"insert into purchase_rows ({', '.join(values)}) select {', '.join(values.values())} from incoming i{joined};"
-        " drop table incoming"
+        f"insert into purchase_rows ({', '.join(values)}) select {', '.join(values.values())} from incoming i{joined}"
     )
     return rows_copied

@@ -1,0 +1,4 @@
+-- How many columns and bytes the table for files of other columns has; no row where this transaction has not made it.
+select count(*) as columns, pg_relation_size(attrelid) as bytes
+from pg_attribute where attrelid = to_regclass('pg_temp.incoming') and attnum > 0
+group by attrelid
