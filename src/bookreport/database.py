@@ -120,7 +120,8 @@ class Transaction:
         try:
             yield
         except BadData:
-            self.script("rollback to savepoint file")
+            # Rolled back to, a savepoint is still there: the next would lie within it, and both keep their locks.
+            self.script("rollback to savepoint file; release savepoint file")
             raise
         self.script("release savepoint file")
 

@@ -1,0 +1,153 @@
+"""An hour of many files, no two of one shape."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from bookreport import schema
+from bookreport.database import Database
+from bookreport.hours import Hour
+from bookreport.loader import Outcome
+from bookreport.source import Bucket
+from bookstore import ENGLISH, HOUR, SPANISH, Bookstore
+from connection import Sql
+
+Load = Callable[..., Outcome]
+Row = tuple[str, str, Decimal, tuple[tuple[str, str], ...] | None]
+
+PRICE = Decimal("4.25")
+"""What the catalogue says that the English book costs; of the Spanish one it knows no price."""
+
+
+@pytest.fixture
+def priced(sql: Sql, database: Database) -> None:
+    sql('alter table public.books add "Price" numeric')
+    sql('update public.books set "Price" = %s where "ISBN-10" = %s', PRICE, ENGLISH)
+    schema.migrate(database, "public.books")
+
+
+def written(*records: list[str]) -> bytes:
+    output = io.StringIO(newline="")
+    csv.writer(output, lineterminator="\n").writerows(records)
+    return output.getvalue().encode()
+
+
+def file_of(number: int) -> tuple[bytes, list[Row], int]:
+    """Return a file of the shape that its number says, the rows that it must become, and how many rejects it has."""
+    user, own = f"u{number}", f"it's \\ {number}"
+    wide = [f"{own}, {place}" for place in range(number % 37 + 2)]
+    values = [f"{number} {place}" if place % 2 else "" for place in range(len(wide))]
+    match number % 8:
+        case 0:
+            return written(["user", "isbn", "price"], [user, SPANISH, "2"]), [(user, SPANISH, Decimal(2), None)], 0
+        case 1:
+            return (
+                written([own, "user", "isbn", "price"], ["a, b", user, SPANISH, "3"]),
+                [(user, SPANISH, Decimal(3), ((own, "a, b"),))],
+                0,
+            )
+        case 2:
+            return (
+                written(["isbn", *wide, "price", "user"], [SPANISH, *values, "0.10", user]),
+                [(user, SPANISH, Decimal("0.10"), tuple(sorted(zip(wide, values, strict=True))))],
+                0,
+            )
+        case 3:
+            return written(["user", "isbn"], [user, ENGLISH]), [(user, ENGLISH, PRICE, None)], 0
+        case 4:
+            return (
+                written(["user", "isbn", own], [user, ENGLISH, "x"], [user, SPANISH, "y"]),
+                [(user, ENGLISH, PRICE, ((own, "x"),))],
+                1,
+            )
+        case 5:
+            return (
+                written(["user", "isbn", "price", *wide], [user, SPANISH, "none", *values], [user, SPANISH, "5", *values]),
+                [(user, SPANISH, Decimal(5), tuple(sorted(zip(wide, values, strict=True))))],
+                1,
+            )
+        case 6:
+            return (
+                written(["", "price", "user", own, "isbn"], ["0", "6", user, 'say "hi"', SPANISH]),
+                [(user, SPANISH, Decimal(6), ((own, 'say "hi"'),))],
+                0,
+            )
+        case _:
+            return written(["user", "isbn", "price", *wide]), [], 0
+
+
+def fill(bookstore: Bookstore, files: int, *, hour: Hour = HOUR, first: int = 0) -> tuple[Counter[Row], int]:
+    """Write an hour of so many files; return the rows that it must become, and the number of its rejects."""
+    made = [file_of(number) for number in range(first, first + files)]
+    bookstore.fill(hour, *(content for content, _, _ in made))
+    return Counter(row for _, rows, _ in made for row in rows), sum(rejects for _, _, rejects in made)
+
+
+def loaded(sql: Sql) -> Counter[Row]:
+    rows = sql("select user_id, isbn10, sale_value, extra from purchases")
+    return Counter((*row[:3], None if row[3] is None else tuple(sorted(row[3].items()))) for row in rows)
+
+
+@pytest.mark.usefixtures("priced")
+def test_files_of_any_mixture_of_shapes_load_and_load_again(bookstore: Bookstore, load: Load, sql: Sql) -> None:
+    rows, rejects = fill(bookstore, 120)
+    outcome = load(HOUR, reject_limit="100%")
+    assert (outcome.outcome, outcome.rows_loaded, outcome.rows_rejected) == ("loaded", rows.total(), rejects)
+    assert loaded(sql) == rows
+    rows, rejects = fill(bookstore, 120, first=1000)
+    outcome = load(HOUR, again=True, reject_limit="100%")
+    assert (outcome.outcome, outcome.rows_loaded, outcome.rows_rejected) == ("reloaded", rows.total(), rejects)
+    assert loaded(sql) == rows
+    assert sql("select count(*) from rejects") == [(rejects,)]
+
+
+@pytest.mark.usefixtures("priced")
+def test_many_files_take_no_more_locks_than_ten(
+    bookstore: Bookstore, load: Load, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[int] = []
+    files_of = Bucket.files
+
+    def files(bucket: Bucket, *arguments: object) -> object:
+        # The second listing comes when all is copied and added up, right before the commit.
+        [(locks,)] = sql(
+            "select count(*) from pg_locks where pid in (select pid from pg_stat_activity"
+            " where application_name = 'bookreport' and datname = current_database() and state = 'idle in transaction')"
+        )
+        counted.append(locks)
+        return files_of(bucket, *arguments)
+
+    monkeypatch.setattr(Bucket, "files", files)
+    for hour, number in ((HOUR, 10), (HOUR + 1, 300)):
+        fill(bookstore, number, hour=hour)
+        assert load(hour, reject_limit="100%").files == number
+    before_ten, after_ten, before_many, after_many = counted
+    assert (before_ten, before_many) == (0, 0)
+    assert after_many == after_ten > 0
+
+
+def test_a_file_as_wide_as_a_table_loads_between_narrow_ones(bookstore: Bookstore, load: Load, sql: Sql) -> None:
+    names = [f"c{place}" for place in range(1590)]
+    wide = written(["user", "isbn", "price", *names], ["ana", ENGLISH, "1", *("x" for _ in names)])
+    narrow = written(["user", "isbn", "price", "note"], ["bob", ENGLISH, "2", "short"])
+    bookstore.fill(HOUR, narrow, wide, narrow)
+    assert load(HOUR).rows_loaded == 3
+    assert loaded(sql) == Counter(
+        {
+            ("ana", ENGLISH, Decimal(1), tuple(sorted((name, "x") for name in names))): 1,
+            ("bob", ENGLISH, Decimal(2), (("note", "short"),)): 2,
+        }
+    )
+
+
+def test_a_large_file_among_small_ones_leaves_nothing_behind(bookstore: Bookstore, load: Load, sql: Sql) -> None:
+    header, rows = ["user", "isbn", "price", "note"], 5000
+    large = written(header, *(["ana", ENGLISH, "1", "x" * 60] for _ in range(rows)))
+    small = written(header, ["bob", ENGLISH, "2", "y"])
+    bookstore.fill(HOUR, small, large, small, large, small)
+    assert load(HOUR).rows_loaded == 2 * rows + 3
+    assert sql("select user_id, count(*) from purchases group by user_id order by 1") == [("ana", 2 * rows), ("bob", 3)]
