@@ -1,0 +1,184 @@
+"""What each statement has to do, counted from its plan and without a clock, whatever the planner's statistics say."""
+
+import re
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from bookreport import catalogue, purchases
+from bookreport.database import Database, query
+from bookreport.hours import Hour
+from connection import Sql
+
+OLDEST = Hour.parse("2024-05-01T00")
+HOURS, ROWS, ISBNS = 4, 20_000, 5_000
+"""Hours that are loaded, rows of each, and ISBNs that they are of."""
+
+MULTIPLE = 5
+"""How often a statement may touch each row, sum, reject and book that is there; those of today do so up to twice."""
+
+READ = re.compile(r"\b(purchase_rows|purchases|hour_sums|books|catalogue|sales|rejects)\b")
+NO_SQL = re.compile(r"--.*|'[^']*'")
+
+NEWEST = OLDEST + (HOURS - 1)
+SPAN = {"since": NEWEST.start, "until": (NEWEST + 1).start}
+HOUR = {"hour": NEWEST.start}
+BEFORE = {"before": (NEWEST + 1).start}
+PLANNED: dict[str, dict[str, Any]] = {
+    "accounts": SPAN,
+    "books_count": {},
+    "books_readable": {},
+    "buyers": SPAN | {"spellings": ["Spanish", "spanish"]},
+    "buyers_by_step": SPAN | {"spellings": ["Spanish", "spanish"], "step": "1 hour"},
+    "catalogue": {},
+    "catalogue_has_prices": {},
+    "delete_rejects": HOUR,
+    "delete_rejects_of_span": SPAN,
+    "delete_rows": HOUR,
+    "delete_rows_of_span": SPAN,
+    "delete_sums": HOUR,
+    "delete_sums_of_span": SPAN,
+    "hour_total": HOUR,
+    "insert_reject": HOUR | {"key": "a.csv", "line_number": 2, "reason": "none", "raw": ""},
+    "insert_sums": HOUR,
+    "isbns_matched": {"isbns": [f"{number:010}" for number in range(ISBNS)]},
+    "make_incoming": {},
+    "new_sums": HOUR,
+    "priced_isbns": {},
+    "refresh": {},
+    "rejects": HOUR | {"limit": 100},
+    "rejects_with_text": BEFORE,
+    "remove_reject_text": BEFORE,
+    "sales": SPAN,
+    "sales_by_step": SPAN | {"step": "1 hour"},
+    "spellings": {},
+    "users": SPAN,
+}
+"""The statements that read these tables, with the parameters of the newest hour."""
+
+EXEMPT = {
+    "insert_sample_book": "books is the sample's own table here, and one row is written",
+    "installed": "it asks whether the tables are there, and reads none of them",
+}
+
+
+def test_every_statement_that_reads_these_tables_is_planned_or_exempt() -> None:
+    statements = {entry.name.removesuffix(".sql") for entry in resources.files("bookreport").joinpath("sql").iterdir()}
+    reading = {name for name in statements if READ.search(NO_SQL.sub("", query(name)))}
+    assert reading | EXEMPT.keys() == PLANNED.keys() | EXEMPT.keys()
+    assert not PLANNED.keys() & EXEMPT.keys()
+    assert statements >= EXEMPT.keys()
+
+
+Fill = Callable[[int, int], None]
+
+
+@pytest.fixture
+def fill(sql: Sql, database: Database) -> Fill:
+    """Fills an hour, its number counted from OLDEST, with so many rows: sums and ledger included, and a reject for ten rows."""
+
+    def run(number: int, rows: int) -> None:
+        hour = OLDEST + number
+        with database.transaction() as transaction:
+            purchases.ensure_month(transaction, hour)
+        sql("alter table purchase_rows_2024_05 set (autovacuum_enabled = off)")
+        sql(
+            "insert into purchase_rows (hour, user_id, isbn10, quantity, unit_price)"
+            " select %s, 'u' || n * 7919 %% 30011, lpad((n * 104729 %% %s)::text, 10, '0'), 1, 9.99"
+            " from generate_series(1, %s) n",
+            hour.start,
+            ISBNS,
+            rows,
+        )
+        sql(
+            "insert into rejects (hour, key, line_number, reason, raw)"
+            " select %s, 'a.csv', n, 'none', n::text from generate_series(1, %s) n",
+            hour.start,
+            rows // 10,
+        )
+        sql("insert into ledger (hour, status, rows_loaded) values (%s, 'loaded', %s)", hour.start, rows)
+        with database.transaction() as transaction:
+            purchases.add_up(transaction, hour)
+
+    for table in ("hour_sums", "rejects", "ledger", "ledger_files", "catalogue", "public.books"):
+        sql(f"alter table {table} set (autovacuum_enabled = off)")
+    return run
+
+
+def write(sql: Sql, database: Database, first: int, last: int) -> None:
+    """Write books of these numbers, and bring the catalogue up to date."""
+    sql(
+        'insert into public.books ("ISBN-10", "Format", "Language") select lpad(n::text, 10, \'0\'),'
+        " (array['eBook', 'Paperback'])[n %% 2 + 1], (array['English', 'Spanish', 'French'])[n %% 3 + 1]"
+        " from generate_series(%s, %s) n",
+        first,
+        last,
+    )
+    catalogue.refresh(database)
+
+
+def unknown(sql: Sql, database: Database, fill: Fill, books: int) -> None:
+    """Leave the tables as they are filled: nobody has analysed them yet."""
+    write(sql, database, 1, books)
+    for number in range(HOURS):
+        fill(number, ROWS)
+
+
+def surpassed(sql: Sql, database: Database, fill: Fill, books: int) -> None:
+    """Put a new hour on top of what was analysed: the state of every hour from the second day on."""
+    write(sql, database, 1, books)
+    for number in range(HOURS - 1):
+        fill(number, ROWS)
+    sql("analyze")
+    fill(HOURS - 1, ROWS)
+
+
+def outgrown(sql: Sql, database: Database, fill: Fill, books: int) -> None:
+    """Write ten times what was there when the tables were analysed."""
+    write(sql, database, 1, books // 10)
+    fill(0, HOURS * ROWS // 10)
+    sql("analyze")
+    write(sql, database, books // 10 + 1, books)
+    for number in range(1, HOURS):
+        fill(number, ROWS)
+
+
+@pytest.mark.parametrize("books", [10, 20_000])
+@pytest.mark.parametrize("state", [unknown, surpassed, outgrown])
+def test_no_statement_does_more_than_in_proportion(
+    sql: Sql, database: Database, fill: Fill, state: Callable[..., None], books: int
+) -> None:
+    state(sql, database, fill, books)
+    tables = ("purchase_rows", "hour_sums", "rejects", "catalogue", "public.books")
+    there = sum(sql(f"select count(*) from {table}")[0][0] for table in tables)
+    done = {name: work_of(database, name) for name in PLANNED}
+    assert {name: work for name, work in done.items() if work > MULTIPLE * there} == {}
+
+
+class RolledBack(Exception):
+    """Ends a transaction so that nothing of it stays."""
+
+
+def work_of(database: Database, name: str) -> int:
+    """Return the rows that all nodes of a statement's plan touch, with the settings that the tool has."""
+    found = 0
+    try:
+        with database.transaction() as transaction:
+            if name == "insert_sums":
+                transaction.run("new_sums", **HOUR)
+            explain = text(f"explain (analyze, timing off, format json) {query(name)}")
+            [plan] = transaction.connection.execute(explain, PLANNED[name]).scalar_one()
+            found = work(plan["Plan"])
+            raise RolledBack
+    except RolledBack:
+        return found
+
+
+def work(node: dict[str, Any]) -> int:
+    """Return what a node and those beneath it touch; a loop that finds nothing counts too."""
+    removed = sum(value for key, value in node.items() if key.startswith("Rows Removed by"))
+    own = node["Actual Loops"] * max(1, node["Actual Rows"] + removed)
+    return round(own) + sum(map(work, node.get("Plans", ())))
