@@ -166,7 +166,11 @@ def _copy_by_table(transaction: Transaction, reading: Reading, stream: Stream) -
     joined = ""
     if not reading.priced:
         values["unit_price"] = "c.price"
-        joined = " left join catalogue c on c.isbn10 = canonical_isbn(i.isbn10)"
+        # One look into the catalogue's index for each row: a join would read the whole catalogue for each file.
+        joined = (
+            " left join lateral (select price from catalogue where isbn10 = canonical_isbn(i.isbn10) collate \"C\" limit 1) c"
+            " on true"
+        )
     if extra:
         keys = ", ".join(map(literal, reading.extra))
         values["extra"] = f"jsonb_object(array[{keys}], array[{', '.join(f'i.{name}' for name in extra)}])"
