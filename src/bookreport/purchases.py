@@ -168,7 +168,7 @@ def _copy_by_table(transaction: Transaction, reading: Reading, stream: Stream) -
         values["unit_price"] = "c.price"
         # One look into the catalogue's index for each row: a join would read the whole catalogue for each file.
         joined = (
-            " left join lateral (select price from catalogue where isbn10 = canonical_isbn(i.isbn10) collate \"C\" limit 1) c"
+            ' left join lateral (select price from catalogue where isbn10 = canonical_isbn(i.isbn10) collate "C" limit 1) c'
             " on true"
         )
     if extra:
