@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 import boto3
@@ -60,7 +61,7 @@ class Bookstore:
         self.put(hour.partition + key, content)
 
     def remove(self, hour: Hour, key: str) -> None:
-        self.client.delete_object(Bucket=self.bucket, Key=self.prefix + hour.partition + key)
+        self._delete([self.prefix + hour.partition + key])
 
     def close(self, hour: Hour) -> None:
         self.put(f"{hour.partition}FULL")
@@ -73,9 +74,16 @@ class Bookstore:
 
     def make_empty(self) -> None:
         for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket):
-            keys = [{"Key": entry["Key"]} for entry in page.get("Contents", [])]
-            if keys:
-                self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": keys})
+            self._delete([entry["Key"] for entry in page.get("Contents", [])])
+
+    def _delete(self, keys: list[str]) -> None:
+        """Delete objects, and the folders that this empties: S3 has none, but SeaweedFS lists them for minutes."""
+        folders = {key[: slash.end()] for key in keys for slash in re.finditer("/", key)}
+        # What lies in a folder goes before it; a folder that still holds something stays.
+        gone = sorted({*keys, *folders}, reverse=True)
+        for start in range(0, len(gone), 1000):
+            objects = [{"Key": key} for key in gone[start : start + 1000]]
+            self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects})
 
 
 def write_books(sql: Callable[..., list[tuple[object, ...]]], books: Iterable[Book], table: str = "public.books") -> None:
