@@ -637,8 +637,14 @@ def _check_settings() -> tuple[str, str | None]:
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same data.")
 @click.option("--dirt", type=click.IntRange(min=0), default=0, show_default=True, help="Damaged rows in each hour.")
 @click.option("--open-hour/--no-open-hour", default=True, show_default=True, help="Leave the last hour without its marker.")
-@click.option("--titles", type=click.IntRange(min=1), default=5000, show_default=True, help="Books in the catalogue.")
-@click.option("--rows", type=click.IntRange(min=0), default=5000, show_default=True, help="Purchases in each hour.")
+@click.option("--titles", type=click.IntRange(1, 10**7), default=5000, show_default=True, help="Books in the catalogue.")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=0),
+    default=5000,
+    show_default=True,
+    help="Purchases in the mean hour of a day; the night has fewer, the evening more.",
+)
 @click.option("--hours", type=click.IntRange(min=1), default=24, show_default=True, help="Hours to write.")
 @click.option("--since", type=HourType(), default="2022-12-08T00", show_default=True, metavar="HOUR", help="The first hour.")
 @common_options
@@ -654,7 +660,7 @@ def sample(*, since: Hour, hours: int, rows: int, titles: int, open_hour: bool, 
     plan = samples.Plan(since=since, hours=hours, rows=rows, titles=titles, open_hour=open_hour, dirt=dirt, seed=seed)
     with _database() as database:
         samples.write(plan, database, _bucket(settings, BucketWriter))
-    log.info("wrote %d hours of %s purchases and %s books; next: bookreport migrate", hours, f"{rows:,}", f"{titles:,}")
+    log.info("wrote %d hours of some %s purchases and %s books; next: bookreport migrate", hours, f"{rows:,}", f"{titles:,}")
     return 0
 
 

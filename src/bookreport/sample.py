@@ -1,4 +1,4 @@
-"""Sample books and purchases: the same seed makes the same data."""
+"""Sample books and purchases, which look like a bookstore's: the same seed makes the same data."""
 
 from __future__ import annotations
 
@@ -8,15 +8,25 @@ import io
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 from bookreport.database import Database
 from bookreport.errors import Configuration
 from bookreport.hours import Hour, Span
+from bookreport.rows import RowStream
 from bookreport.source import BucketWriter
 
-FORMATS = ("Hardcover", "Paperback", "eBook", "Audiobook")
-LANGUAGES = {"English": 60, "Spanish": 20, "French": 8, "German": 7, "Italian": 5}
-"""Languages, and how many of a hundred books are in each."""
+LANGUAGES = {"English": 56, "Spanish": 26, "French": 8, "German": 6, "Italian": 4}
+"""Languages, and how many of a hundred books are in each, and of a hundred users read it."""
+
+FORMATS = {"Paperback": 45, "eBook": 30, "Hardcover": 15, "Audiobook": 10}
+"""Formats, and how many of a hundred books have each."""
+
+PRICES = {"Paperback": (799, 2000), "eBook": (299, 1300), "Hardcover": (1799, 4000), "Audiobook": (999, 3000)}
+"""The lowest price in cents of each format, and a limit of the highest."""
+
+RHYTHM = (40, 25, 15, 10, 10, 15, 30, 55, 80, 95, 105, 115, 125, 120, 115, 115, 120, 130, 150, 180, 220, 240, 190, 100)
+"""Purchases in each UTC hour of a day, in percent of the mean."""
 
 SPELLINGS = (
     ("user_id", "isbn10", "quantity", "unit_price", "purchased_at"),
@@ -36,7 +46,7 @@ FILES_PER_HOUR = 3
 
 @dataclass(frozen=True)
 class Plan:
-    """What to write: `hours` from `since` on with `rows` purchases each, of `titles` books.
+    """What to write: `hours` from `since` on, of `titles` books, with `rows` purchases in the mean hour of a day.
 
     `open_hour`: the last hour gets no marker. `dirt`: how many rows of each hour are damaged on purpose.
     """
@@ -53,6 +63,15 @@ class Plan:
     def span(self) -> Span:
         return Span(self.since, self.since + self.hours)
 
+    @property
+    def users(self) -> int:
+        """How many users there are; in any one day, most of them buy nothing."""
+        return self.rows * 20
+
+    def rows_of(self, hour: Hour) -> int:
+        """Return how many purchases the hour has, by the day's rhythm."""
+        return round(self.rows * RHYTHM[hour.start.hour] / 100)
+
 
 @dataclass(frozen=True)
 class Book:
@@ -64,53 +83,83 @@ class Book:
     cents: int
 
 
-def check_digit(nine: str) -> str:
-    """Return the tenth character of the ISBN-10 that starts with these nine digits."""
-    remainder = sum(place * int(digit) for place, digit in enumerate(nine, 1)) % 11
-    return "X" if remainder == 10 else str(remainder)
+class Shelf:
+    """Books in order of their sales: a few sell most, many sell now and then."""
+
+    def __init__(self, books: list[Book]) -> None:
+        self._books = books
+        # Zipf's law, flattened at its head: no title is a tenth of all sales (Mandelbrot).
+        self._weights = list(accumulate(1 / (rank + 5) for rank in range(1, len(books) + 1)))
+
+    def sell(self, chance: random.Random) -> Book:
+        return chance.choices(self._books, cum_weights=self._weights)[0]
 
 
-def books(plan: Plan) -> list[Book]:
-    """Return the plan's catalogue."""
-    chance = random.Random(f"{plan.seed} books")
-    made = []
-    for number in chance.sample(range(10**6), plan.titles):
-        nine = f"{number:09}"
-        language = chance.choices(list(LANGUAGES), list(LANGUAGES.values()))[0]
-        made.append(Book(nine + check_digit(nine), chance.choice(FORMATS), language, chance.randrange(299, 4999)))
-    return made
+class Shop:
+    """The plan's catalogue, and who reads what."""
 
-
-def files(plan: Plan, catalogue: list[Book], hour: Hour) -> Iterator[tuple[str, bytes]]:
-    """Give the names and the contents of the hour's files."""
-    chance = random.Random(f"{plan.seed} {hour}")
-    dirty = set(chance.sample(range(plan.rows), min(plan.dirt, plan.rows)))
-    outputs = [io.StringIO(newline="") for _ in range(FILES_PER_HOUR)]
-    writers = [csv.writer(output, lineterminator="\n") for output in outputs]
-    for writer, spelling in zip(writers, SPELLINGS, strict=True):
-        writer.writerow(spelling)
-    users = max(10, plan.rows * 2)
-    for number in range(plan.rows):
-        book = chance.choice(catalogue)
-        # One sale in a hundred is of a book that the catalogue does not have.
-        isbn10 = "9" + book.isbn10[1:] if chance.random() < 0.01 else book.isbn10
-        purchase = {
-            "user_id": f"user{chance.randrange(users):06}",
-            "isbn10": isbn10,
-            "quantity": chance.choices((1, 2, 3), (90, 8, 2))[0],
-            "unit_price": f"{book.cents // 100}.{book.cents % 100:02}",
-            "purchased_at": f"{hour}:{chance.randrange(60):02}:{chance.randrange(60):02}Z",
+    def __init__(self, plan: Plan) -> None:
+        chance = random.Random(f"{plan.seed} books")
+        numbers = chance.sample(range(10**8), plan.titles)
+        formats = chance.choices(list(FORMATS), list(FORMATS.values()), k=plan.titles)
+        languages = chance.choices(list(LANGUAGES), list(LANGUAGES.values()), k=plan.titles)
+        self.plan = plan
+        self.books = [
+            Book(isbn10(number), format_, language, chance.randrange(*PRICES[format_], 100))
+            for number, format_, language in zip(numbers, formats, languages, strict=True)
+        ]
+        self._readers = [language for language, share in LANGUAGES.items() for _ in range(share)]
+        chance.shuffle(self._readers)
+        self._shelves = {
+            # A small catalogue may have no book in a language: its readers take any.
+            language: Shelf([book for book in self.books if book.language == language] or self.books)
+            for language in LANGUAGES
         }
-        if number in dirty:
-            purchase["unit_price"] = "n/a"
-        place = number * FILES_PER_HOUR // plan.rows
-        writers[place].writerow([purchase[meaning] for meaning in MEANINGS[place]])
-    for number, output in enumerate(outputs, 1):
-        content = output.getvalue().encode()
-        if number == FILES_PER_HOUR:
-            yield f"purchases-{number:03}.csv.gz", gzip.compress(content, mtime=0)
-        else:
-            yield f"purchases-{number:03}.csv", content
+
+    def purchases(self, hour: Hour) -> Iterator[dict[str, object]]:
+        """Give the hour's purchases, oldest first: what each of the columns is."""
+        chance = random.Random(f"{self.plan.seed} {hour}")
+        for second in sorted(chance.choices(range(3600), k=self.plan.rows_of(hour))):
+            # Users of low numbers come back often, most of the others seldom.
+            user = int(self.plan.users * chance.random() ** 2)
+            # Everybody buys in his own language, and one time in ten in English.
+            language = "English" if chance.random() < 0.1 else self._readers[user % 100]
+            book = self._shelves[language].sell(chance)
+            yield {
+                "user_id": f"user{user:06}",
+                # One sale in a hundred is of a book that the catalogue does not have.
+                "isbn10": isbn10(9 * 10**8 + user) if chance.random() < 0.01 else book.isbn10,
+                "quantity": chance.choices((1, 2, 3), cum_weights=(90, 98, 100))[0],
+                "unit_price": f"{book.cents // 100}.{book.cents % 100:02}",
+                "purchased_at": f"{hour}:{second // 60:02}:{second % 60:02}Z",
+            }
+
+    def files(self, hour: Hour) -> Iterator[tuple[str, bytes]]:
+        """Give the names and the contents of the hour's files."""
+        rows = self.plan.rows_of(hour)
+        dirty = set(random.Random(f"{self.plan.seed} {hour} dirt").sample(range(rows), min(self.plan.dirt, rows)))
+        outputs = [io.StringIO(newline="") for _ in range(FILES_PER_HOUR)]
+        writers = [csv.writer(output, lineterminator="\n") for output in outputs]
+        for writer, spelling in zip(writers, SPELLINGS, strict=True):
+            writer.writerow(spelling)
+        for number, purchase in enumerate(self.purchases(hour)):
+            if number in dirty:
+                purchase["unit_price"] = "n/a"
+            place = number * FILES_PER_HOUR // rows
+            writers[place].writerow([purchase[meaning] for meaning in MEANINGS[place]])
+        for number, output in enumerate(outputs, 1):
+            content = output.getvalue().encode()
+            if number == FILES_PER_HOUR:
+                yield f"purchases-{number:03}.csv.gz", gzip.compress(content, mtime=0)
+            else:
+                yield f"purchases-{number:03}.csv", content
+
+
+def isbn10(number: int) -> str:
+    """Return the ISBN-10 whose first nine digits are `number`."""
+    nine = f"{number:09}"
+    remainder = sum(place * int(digit) for place, digit in enumerate(nine, 1)) % 11
+    return nine + ("X" if remainder == 10 else str(remainder))
 
 
 def write(plan: Plan, database: Database, bucket: BucketWriter) -> None:
@@ -126,19 +175,14 @@ def write(plan: Plan, database: Database, bucket: BucketWriter) -> None:
         )
     if not bucket.is_empty():
         raise Configuration(f"the bucket {bucket.name!r} holds data already", hint="samples go into an empty bucket alone")
-    catalogue = books(plan)
+    shop = Shop(plan)
     with database.transaction(search_path="") as transaction:
         transaction.script('create table books ("index" bigint, "ISBN-10" text, "Format" text, "Language" text)')
-        transaction.run(
-            "insert_sample_book",
-            *(
-                {"number": number, "isbn10": book.isbn10, "format": book.format, "language": book.language}
-                for number, book in enumerate(catalogue)
-            ),
-        )
+        lines = (f"{number},{book.isbn10},{book.format},{book.language}\n".encode() for number, book in enumerate(shop.books))
+        transaction.copy("books", ('"index"', '"ISBN-10"', '"Format"', '"Language"'), RowStream(lines), "")
     bucket.create()
     for hour in plan.span:
-        for key, content in files(plan, catalogue, hour):
+        for key, content in shop.files(hour):
             bucket.write(hour, key, content)
         if not (plan.open_hour and hour == plan.since + (plan.hours - 1)):
             bucket.close_hour(hour)

@@ -172,12 +172,12 @@ def test_a_dry_run_tells_how_headers_are_read_and_writes_nothing(bookreport: Run
 
 
 def test_sample_data_is_loaded_and_never_written_over_anything(bookreport: Run, empty_database_url: str) -> None:
-    sample = ("sample", "--hours", "3", "--rows", "60", "--titles", "50")
+    sample = ("sample", "--since", "2024-05-01T19", "--hours", "3", "--rows", "50", "--titles", "50")
     here = {"DATABASE_URL": empty_database_url, "S3_PREFIX": "samples"}
     assert bookreport(*sample, **here).code == 0
     assert bookreport("migrate", **here).code == 0
     made = bookreport("run-hour", "--json", **here).json
-    assert [(hour["outcome"], hour["rows_loaded"]) for hour in made["hours"]] == [("loaded", 60), ("loaded", 60)]
+    assert [(hour["outcome"], hour["rows_loaded"]) for hour in made["hours"]] == [("loaded", 90), ("loaded", 110)]
     refused = bookreport(*sample, **here)
     assert (refused.code, "holds data already" in refused.err) == (6, True)
 
