@@ -204,7 +204,7 @@ def dirt(bench: Bench, rows: int = 1_000_000) -> list[Row]:
     for kind, taken in times.items():
         where = f"hour = '{hours[kind].instant}'"
         loaded, rejected = bench.sql(f"select rows_loaded, rows_rejected from bookreport.ledger where {where}")[0]
-        made.append((f"the same with {kind}", f"{ratio(taken, clean)} times that; {loaded:,} rows, {rejected} rejects"))
+        made.append((f"the same with {kind}", f"{ratio(taken, clean)} times that; {loaded:,} rows, {rejected} rejected"))
     return made
 
 
