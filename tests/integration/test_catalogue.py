@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import truth
 from bookreport import catalogue, render, reports, schema
-from bookreport.careful import canonical_isbn
+from bookreport.careful import RejectLimit, canonical_isbn
 from bookreport.database import Database
 from bookreport.errors import Configuration, Locked
 from bookreport.hours import Span
@@ -210,7 +210,7 @@ def test_a_dry_run_leaves_the_catalogue_as_it_is(bookstore: Bookstore, bucket: B
     bookstore.fill(HOUR, csv_file(SOLD))
     sql("delete from public.books")
     before = rows_as_written(sql)
-    preview(database, bucket, Columns(), [HOUR])
+    preview(database, bucket, Columns(), [HOUR], reject_limit=RejectLimit.parse("0"))
     assert rows_as_written(sql) == before
 
 
