@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 import psycopg2
 import psycopg2.extensions
-from sqlalchemy import URL, Connection, Row, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Row, TextClause, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from bookreport.errors import (
@@ -44,10 +44,14 @@ class Stream(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
-@cache
 def query(name: str) -> str:
     """Return the text of `sql/NAME.sql`."""
     return resources.files("bookreport").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def _statement(name: str, before: str = "") -> TextClause:
+    return text(before + query(name))
 
 
 class Transaction:
@@ -64,10 +68,17 @@ class Transaction:
         """The SQLAlchemy connection, for Alembic."""
         return self._connection
 
+    def begin(self, *, snapshot: bool, search_path: str) -> None:
+        """Begin it, in one round trip, as `Database.transaction` promises."""
+        isolation = "repeatable read, read only" if snapshot else "read committed, read write"
+        begin = _statement("begin", f"set transaction isolation level {isolation};\n")
+        with self._translated():
+            self._connection.execute(begin, {"search_path": search_path, "lock_timeout": f"{LOCK_SECONDS}s"})
+
     def rows(self, name: str, /, **parameters: Any) -> Sequence[Row[Any]]:
         """Run `sql/NAME.sql` with `parameters` and return its rows; raises what the driver's error translates to."""
         with self._translated():
-            return self._connection.execute(text(query(name)), parameters).all()
+            return self._connection.execute(_statement(name), parameters).all()
 
     def row(self, name: str, /, **parameters: Any) -> Row[Any] | None:
         """Like `rows`, for a query with one row at the most."""
@@ -77,12 +88,12 @@ class Transaction:
     def one(self, name: str, /, **parameters: Any) -> Row[Any]:
         """Like `rows`, for a query that always has one row."""
         with self._translated():
-            return self._connection.execute(text(query(name)), parameters).one()
+            return self._connection.execute(_statement(name), parameters).one()
 
     def run(self, name: str, /, *batch: dict[str, Any], **parameters: Any) -> int:
         """Run `sql/NAME.sql`, once or for each of `batch`, and return the number of rows it touched."""
         with self._translated():
-            return self._connection.execute(text(query(name)), list(batch) or parameters).rowcount
+            return self._connection.execute(_statement(name), list(batch) or parameters).rowcount
 
     def script(self, sql: str) -> None:
         """Run the statements of `sql` as they are; for what can't be a parameterised file (names of tables, of columns)."""
@@ -177,10 +188,7 @@ class Database:
         raw = transaction.raw
         self._live.add(raw)
         try:
-            isolation = "repeatable read, read only" if snapshot else "read committed, read write"
-            transaction.script(f"set transaction isolation level {isolation}")
-            path = quoted(self.schema) if search_path is None else search_path
-            transaction.rows("begin", search_path=path, lock_timeout=f"{LOCK_SECONDS}s")
+            transaction.begin(snapshot=snapshot, search_path=quoted(self.schema) if search_path is None else search_path)
             yield transaction
             self.see_interrupt()
             self._commit(connection, raw)

@@ -233,8 +233,7 @@ class Loader:
 
     def _load_hour(self, hour: Hour, watch: Stopwatch, *, again: bool) -> Outcome:
         with watch.phase("list"):
-            marker_at = self._see_marker(hour)
-            files = self._bucket.files(hour)
+            marker_at, files = self._bucket.complete(hour)
         with self._database.transaction() as transaction:
             purchases.ensure_month(transaction, hour)
         try:
@@ -264,12 +263,6 @@ class Loader:
             self._read_back(hour, entry)
         self._tidy(hour, reloaded=before is not None)
         return Outcome.of("reloaded" if before else "loaded", entry, watch.total)
-
-    def _see_marker(self, hour: Hour) -> datetime:
-        marker_at = self._bucket.marker(hour)
-        if marker_at is None:
-            raise NotReady(f"{hour} is not complete: {self._bucket.url(hour)} has no marker", hint="try again later")
-        return marker_at
 
     def _clear(
         self, transaction: Transaction, hour: Hour, known: Entry | None, files: tuple[File, ...]

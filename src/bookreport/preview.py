@@ -58,10 +58,9 @@ def preview(
             result.outcomes.append(Outcome.of("unchanged", known, 0.0))
             continue
         try:
-            if bucket.marker(hour) is None:
-                raise NotReady(f"{hour} is not complete: {bucket.url(hour)} has no marker", hint="try again later")
+            _, files = bucket.complete(hour)
             first_rejects = FirstRejects()
-            loads = [looker.look_into(hour, file, first_rejects) for file in bucket.files(hour)]
+            loads = [looker.look_into(hour, file, first_rejects) for file in files]
             see_reject_limit(loads, reject_limit, first_rejects)
         except (BadData, NotReady) as error:
             error.hour = hour.instant

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,12 +33,12 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
-from bookreport.errors import BadData, BookreportError, ChangedWhileLoading, Configuration, Temporary
+from bookreport.errors import BadData, BookreportError, ChangedWhileLoading, Configuration, NotReady, Temporary
 from bookreport.hours import LAST, Hour
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef, ObjectTypeDef
 
 log = logging.getLogger(__name__)
 
@@ -163,30 +163,42 @@ class Bucket:
                         return entry["LastModified"]
         return None
 
+    def complete(self, hour: Hour) -> tuple[datetime, tuple[File, ...]]:
+        """Return when the hour was closed, and its files, both from one listing.
+
+        Raises NotReady while it has no marker; else what `files` raises.
+        """
+        entries = self._entries(hour)
+        closed_at = next((entry["LastModified"] for key, entry in entries.items() if key == self._marker), None)
+        if closed_at is None:
+            raise NotReady(f"{hour} is not complete: {self.url(hour)} has no marker", hint="try again later")
+        return closed_at, self._files(hour, entries)
+
     def files(self, hour: Hour) -> tuple[File, ...]:
         """Return the hour's files, ordered by key.
 
         Raises BadData, by name, for an object that is neither a CSV file nor the marker, nor named as no data.
         """
+        return self._files(hour, self._entries(hour))
+
+    def _entries(self, hour: Hour) -> dict[str, ObjectTypeDef]:
         partition = f"{self.prefix}{hour.partition}"
-        files: list[File] = []
-        strange: list[str] = []
         with self._translated():
-            for page in self._listing(partition):
-                for entry in page.get("Contents", []):
-                    key = entry["Key"].removeprefix(partition)
-                    if not self._is_data(key, entry["Size"]):
-                        continue
-                    if "/" in key or not key.lower().endswith((".csv", ".csv.gz")):
-                        strange.append(key)
-                    files.append(File(key, entry["Size"], entry["ETag"].strip('"'), entry["LastModified"]))
+            pages = [page.get("Contents", []) for page in self._listing(partition)]
+        return {entry["Key"].removeprefix(partition): entry for page in pages for entry in page}
+
+    def _files(self, hour: Hour, entries: Mapping[str, ObjectTypeDef]) -> tuple[File, ...]:
+        data = {key: entry for key, entry in entries.items() if self._is_data(key, entry["Size"])}
+        strange = sorted(key for key in data if "/" in key or not key.lower().endswith((".csv", ".csv.gz")))
         if strange:
-            names = ", ".join(repr(key) for key in sorted(strange)[:5])
+            names = ", ".join(map(repr, strange[:5]))
             raise BadData(
                 f"the partition of {hour} holds what is no CSV file: {names}{' …' if len(strange) > 5 else ''}",
                 hint="if it is no data, name its pattern in BOOKREPORT_IGNORE; if it is, bring it as .csv or .csv.gz",
             )
-        return tuple(sorted(files))
+        return tuple(
+            sorted(File(key, entry["Size"], entry["ETag"].strip('"'), entry["LastModified"]) for key, entry in data.items())
+        )
 
     def read(self, hour: Hour, file: File) -> Iterator[bytes]:
         """Give the bytes of a file, unpacked when its first bytes are gzip's, in chunks of bounded size.
