@@ -249,7 +249,6 @@ class Loader:
                 with watch.phase("copy"):
                     loads = [self._copy_file(transaction, hour, file, first_rejects) for file in files]
                 see_reject_limit(loads, self._reject_limit, first_rejects)
-                self._tell_empty(hour, loads)
                 with watch.phase("sums"):
                     after = purchases.add_up(transaction, hour)
                 with watch.phase("list"):
@@ -261,6 +260,7 @@ class Loader:
             entry = self._committed_after_all(hour, error)
         else:
             self._read_back(hour, entry)
+        self._warn(hour, loads, after)
         self._tidy(hour, reloaded=before is not None)
         return Outcome.of("reloaded" if before else "loaded", entry, watch.total)
 
@@ -352,13 +352,20 @@ class Loader:
             log.info("%s: no column for a price; the catalogue's own price is taken", file.key)
 
     @staticmethod
-    def _tell_empty(hour: Hour, loads: list[FileLoad]) -> None:
-        if any(load.rows_loaded for load in loads):
-            for load in loads:
-                if load.file.size == 0 or load.reading is None:
-                    log.warning(
-                        "%s %s: the file is empty (%d bytes), beside files with rows", hour, load.file.key, load.file.size
-                    )
+    def _warn(hour: Hour, loads: Sequence[FileLoad], sums: purchases.Sums) -> None:
+        """Warn of what is no failure, but seldom meant."""
+        for load in loads:
+            if sums.rows and (load.file.size == 0 or load.reading is None):
+                log.warning("%s %s: the file is empty (%d bytes), beside files with rows", hour, load.file.key, load.file.size)
+        if sums.rows_without_isbn * 2 > sums.rows:
+            log.warning(
+                "%s: %d of %d rows have something else where an ISBN should be; see how the columns are read:"
+                " bookreport ingest --dry-run --changed --hour %s",
+                hour,
+                sums.rows_without_isbn,
+                sums.rows,
+                hour,
+            )
 
     def _see_no_change(self, hour: Hour, files: tuple[File, ...]) -> None:
         listed, now = {file.identity for file in files}, {file.identity for file in self._bucket.files(hour)}

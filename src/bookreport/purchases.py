@@ -22,12 +22,16 @@ _SOON_DELETED = 1 << 18
 
 @dataclass(frozen=True)
 class Sums:
-    """The sums of one hour: `rows_unmatched` were sold under an ISBN that the catalogue does not hold."""
+    """The sums of one hour.
+
+    `rows_unmatched` were sold under an ISBN that the catalogue does not hold, `rows_without_isbn` under what is none.
+    """
 
     rows: int
     books_sold: int
     sale_value: Decimal
     rows_unmatched: int
+    rows_without_isbn: int
 
 
 def ensure_month(transaction: Transaction, hour: Hour) -> None:

@@ -249,6 +249,19 @@ def test_an_empty_file_beside_files_with_rows_is_told(
     ]
 
 
+def test_an_hour_most_of_whose_isbns_are_none_is_told(
+    bookstore: Bookstore, load: Load, caplog: pytest.LogCaptureFixture
+) -> None:
+    swapped = f"isbn10,user_id,price\nana,{ENGLISH},1\nbob,{ENGLISH},1\n".encode()
+    bookstore.fill(HOUR, swapped, GOOD)
+    bookstore.fill(HOUR + 1, swapped, GOOD, csv_file([Purchase("eva", "978-0-306-40615-7"), Purchase("eva", "9791034300372")]))
+    with caplog.at_level(logging.WARNING, "bookreport"):
+        assert load(HOUR).rows_loaded == 3
+        assert load(HOUR + 1).rows_loaded == 5
+    (told,) = [record.getMessage() for record in caplog.records if "ISBN" in record.getMessage()]
+    assert told.startswith(f"{HOUR}: 2 of 3 rows have something else where an ISBN should be")
+
+
 def test_whatever_an_hour_meets_is_its_own_failure(
     bookstore: Bookstore, make_loader: Callable[..., Loader], sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
