@@ -1,0 +1,185 @@
+"""Loads damaged files on real servers, and holds what came of each against what it knows of itself."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from bookreport.errors import BadData
+from bookreport.hours import Hour
+from bookreport.loader import Outcome
+from sheet import Case, Row, fold, judge
+
+FIRST_HOUR = Hour.of(2023, 1, 1, 0)
+
+Sql = Callable[..., list[tuple[Any, ...]]]
+Files = dict[str, Case]
+"""The files of one hour by their keys."""
+Outcomes = dict[Hour, Outcome | Exception]
+
+
+@dataclass
+class Tally:
+    """What came of the files of one class."""
+
+    files: int = 0
+    loaded: int = 0
+    with_rejects: int = 0
+    refused: int = 0
+    records: int = 0
+    intact_set_aside: int = 0
+    lost: int = 0
+    wrong: int = 0
+    broken: int = 0
+
+
+@dataclass
+class Account:
+    """What came of all files, by class; `violations` of each class say what must never be."""
+
+    classes: dict[str, Tally] = field(default_factory=dict)
+    violations: dict[str, list[str]] = field(default_factory=dict)
+
+    def violate(self, case: Case, kind: str, told: str) -> None:
+        tally = self.classes[case.name]
+        setattr(tally, kind, getattr(tally, kind) + 1)
+        self.violations.setdefault(case.name, []).append(f"{kind}: {told}\n    {case.content[:1000]!r}")
+
+    def table(self) -> list[str]:
+        """Return the figures as lines of a table."""
+        names = [name.replace("_", " ") for name in Tally.__dataclass_fields__]
+        rows = [[name, *vars(tally).values()] for name, tally in sorted(self.classes.items())]
+        rows.append(["all", *(sum(figures) for figures in zip(*(row[1:] for row in rows), strict=True))])
+        widths = [max(len(str(row[at])) for row in [["", *names], *rows]) for at in range(len(names) + 1)]
+        return [
+            "  ".join(str(cell).rjust(width) if at else str(cell).ljust(width) for at, (cell, width) in enumerate(line))
+            for line in (zip(row, widths, strict=True) for row in [["class", *names], *rows])
+        ]
+
+
+def hours_of(cases: Iterable[Case], beside: Callable[[int], Case | None]) -> dict[Hour, Files]:
+    """Give each case an hour of its own; `beside` gives a clean file for the number of an hour, or None."""
+    hours: dict[Hour, Files] = {}
+    for number, case in enumerate(cases):
+        files = {f"damaged{case.suffix}": case}
+        clean = beside(number)
+        if clean is not None:
+            files[f"beside{clean.suffix}"] = clean
+        hours[FIRST_HOUR + number] = files
+    return hours
+
+
+def write(hours: dict[Hour, Files], put: Callable[[str, bytes], object]) -> None:
+    """Put all files and markers into the bucket."""
+    objects = {hour.partition + key: case.content for hour, files in hours.items() for key, case in files.items()}
+    objects |= {f"{hour.partition}FULL": b"" for hour in hours}
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(put, objects.keys(), objects.values()))
+
+
+def each(hours: Iterable[Hour], act: Callable[[Hour], Outcome]) -> Outcomes:
+    """Load each hour, or tell what a load would do, two at once; an exception costs its hour alone."""
+
+    def one(hour: Hour) -> Outcome | Exception:
+        try:
+            return act(hour)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            return error
+
+    listed = list(hours)
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(listed, pool.map(one, listed), strict=True))
+
+
+def otherwise(hours: dict[Hour, Files], told: Outcomes, did: Outcomes) -> Iterator[str]:
+    """Give a sentence for each hour of which a dry run has told something else than the load then did."""
+    for hour, would in told.items():
+        if _gist(would) != _gist(did[hour]):
+            case = next(iter(hours[hour].values()))
+            yield f"{case.name}: told {_gist(would)}, did {_gist(did[hour])}\n    {case.content[:1000]!r}"
+
+
+def _gist(outcome: Outcome | Exception) -> tuple[object, ...]:
+    if isinstance(outcome, Exception):
+        return (repr(outcome),)
+    if outcome.error is not None:
+        return ("failed", outcome.error.message, outcome.error.hint)
+    return ("loaded", outcome.files, outcome.bytes, outcome.rows_loaded, outcome.rows_rejected)
+
+
+def account(hours: dict[Hour, Files], outcomes: Outcomes, sql: Sql) -> Account:
+    """Judge each hour by the rows and rejects that are in the database."""
+    rows = _rows(sql)
+    rejects: dict[tuple[Hour, str], list[str]] = {}
+    for hour, key, raw in sql("select hour, key, raw from rejects order by hour, key, line_number"):
+        rejects.setdefault((Hour(hour), key), []).append(raw)
+    made = Account()
+    for hour, files in hours.items():
+        raws = {key: rejects.get((hour, key), []) for key in files}
+        _judge(made, files, outcomes[hour], rows.get(hour, Counter()), raws)
+    return made
+
+
+def _judge(
+    made: Account, files: Files, outcome: Outcome | Exception, rows: Counter[Row], rejects: dict[str, list[str]]
+) -> None:
+    damaged = next(iter(files.values()))
+    for case in files.values():
+        tally = made.classes.setdefault(case.name, Tally())
+        tally.files += 1
+        tally.records += case.records
+    if isinstance(outcome, Exception):
+        told = "".join(traceback.format_exception_only(outcome)).strip()
+        made.violate(damaged, "broken", told)
+        return
+    if outcome.error is not None:
+        for case in files.values():
+            made.classes[case.name].refused += 1
+        fault = _fault_of(outcome, files)
+        if fault:
+            made.violate(damaged, "broken", fault)
+        if rows:
+            made.violate(damaged, "wrong", f"refused, but {rows.total()} rows are there")
+        return
+    if (outcome.rows_loaded, outcome.rows_rejected) != (rows.total(), sum(map(len, rejects.values()))):
+        made.violate(damaged, "broken", f"{outcome} of {rows.total()} rows and {rejects}")
+    for key, case in files.items():
+        tally = made.classes[case.name]
+        tally.loaded += 1
+        tally.with_rejects += bool(rejects[key])
+        finding = judge(case, rows, rejects[key])
+        tally.intact_set_aside += finding.intact_set_aside
+        if finding.lost:
+            made.violate(case, "lost", repr(finding.lost))
+    left = +rows
+    if left:
+        user = next(iter(left)).user_id
+        wronged = next((case for case in files.values() if user in case.users), damaged)
+        made.violate(wronged, "wrong", repr(sorted(map(str, left.elements()))[:3]))
+
+
+def _fault_of(outcome: Outcome, files: Files) -> str | None:
+    """Return what is wrong with a refusal; None when it tells all that it must."""
+    error = outcome.error
+    assert error is not None
+    if not isinstance(error, BadData):
+        return f"{type(error).__name__}: {error.message}"
+    if next(iter(files)) not in error.message:
+        return f"the message names no damaged file: {error.message}"
+    if not error.hint and "line " not in error.message:
+        return f"neither hint nor line: {error.message}"
+    return None
+
+
+def _rows(sql: Sql) -> dict[Hour, Counter[Row]]:
+    rows: dict[Hour, Counter[Row]] = {}
+    for hour, *values, extra in sql(
+        "select hour, user_id, isbn10, quantity, unit_price, sale_value, purchased_at, extra from purchases"
+    ):
+        row = Row(*values, frozenset((fold(name), text) for name, text in (extra or {}).items()))
+        rows.setdefault(Hour(hour), Counter())[row] += 1
+    return rows
