@@ -15,10 +15,12 @@ from faults.lab import SEED, Lab, laboratory
 WORKERS = 2
 
 TALLY = pytest.StashKey[Tally]()
+FIGURES = pytest.StashKey[dict[str, list[str]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[TALLY] = Tally()
+    config.stash[FIGURES] = {}
 
 
 def pytest_report_header() -> str:
@@ -26,6 +28,10 @@ def pytest_report_header() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for name, lines in config.stash[FIGURES].items():
+        terminalreporter.section(name)
+        for line in lines:
+            terminalreporter.write_line(line)
     tally = config.stash[TALLY]
     if not tally.faults:
         return
@@ -43,6 +49,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture(scope="session")
 def tally(request: pytest.FixtureRequest) -> Tally:
     return request.config.stash[TALLY]
+
+
+@pytest.fixture(scope="session")
+def figures(request: pytest.FixtureRequest) -> dict[str, list[str]]:
+    """Tables for the end of the run, by name."""
+    return request.config.stash[FIGURES]
 
 
 @pytest.fixture(scope="session")
