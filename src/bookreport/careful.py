@@ -7,6 +7,7 @@ import io
 import re
 import tempfile
 from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import IO, Literal
@@ -22,6 +23,7 @@ from bookreport.rows import (
     Reading,
     RowStream,
     fold,
+    in_other_quotes,
     shown,
     split_record,
 )
@@ -53,9 +55,10 @@ _NUMERIC_CODE = re.compile(
 )
 
 _BOM = b"\xef\xbb\xbf"
+_AROUND_NAMES = BLANKS + "\"'"
 
 # A field that needs no second look, quoted or not: no separator or control character in it, nor what may not count.
-_NAME = rb"(?! |'|\xc2\xa0|\xef\xbb\xbf)TEXT{1,%d}(?<! )(?<!\xc2\xa0)(?<!\xef\xbb\xbf)"
+_NAME = rb"(?! |'|\xe2\x80[\x98\x9c]|\xc2\xa0|\xef\xbb\xbf)TEXT{1,%d}(?<! )(?<!\xc2\xa0)(?<!\xef\xbb\xbf)"
 _COUNT = rb"0*[1-9][0-9]{0,5}"
 _MONEY = rb"[0-9]{1,12}(?:\.[0-9]{0,20})?"
 _PLAIN = {
@@ -163,7 +166,7 @@ class RecordCheck:
         self._has_price = has_price
         self._numbers_like_code = server_version >= NUMBERS_LIKE_CODE
         self._plain = _plain_lines(reading)
-        self._in_apostrophes = 0
+        self._in_other_quotes = 0
 
     def good_rows(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass the good records of a file's bytes through, with LF at their ends; set the others aside.
@@ -182,9 +185,9 @@ class RecordCheck:
             good = self._look_twice(lines)
             if good:
                 yield good
-        if self._in_apostrophes * 2 > self.rows + self.rejected:
+        if self._in_other_quotes * 2 > self.rows + self.rejected:
             raise BadData(
-                f"{self._in_apostrophes:,} of {self.rows + self.rejected:,} records have apostrophes for quotes",
+                f"{self._in_other_quotes:,} of {self.rows + self.rejected:,} records have apostrophes for quotes",
                 hint='write fields between " or without quotes (RFC 4180)',
             )
         if lines.seen != self._line - self._header_lines:
@@ -245,15 +248,16 @@ class RecordCheck:
 
     def _repeats_header(self, number: int, record: bytes) -> str | None:
         """Return why a record that is the file's own header again is no good; raises BadData when it is another header."""
-        try:
-            fields = split_record(record.decode("utf-8"))
-        except (NotCsv, UnicodeDecodeError):
-            return None
-        if [fold(name) for name in fields] == self._header:
+        text = record.decode("utf-8", "replace")
+        # A header of another dialect is one all the same, and what follows it would be misread.
+        readings = [[name.strip(_AROUND_NAMES) for name in re.split("[,;\t|]", text)]]
+        with suppress(NotCsv):
+            readings.append(split_record(text))
+        if any([fold(name) for name in names] == self._header for names in readings):
             return "the header again"
-        if self._columns.reads_as_header(fields):
+        if any(map(self._columns.reads_as_header, readings)):
             raise BadData(
-                f"line {number}: another header, {shown(fields)}, where the file's own is {shown(self._reading.header)}",
+                f"line {number}: another header, {shown(readings[-1])}, where the file's own is {shown(self._reading.header)}",
                 hint="write each table into a file of its own",
             )
         return None
@@ -279,7 +283,7 @@ class RecordCheck:
         for column in REQUIRED:
             position = self._reading.columns[column]
             bare[position] = fields[position].strip(BLANKS)
-        self._in_apostrophes += any(_in_apostrophes(bare[self._reading.columns[column]]) for column in REQUIRED)
+        self._in_other_quotes += any(in_other_quotes(bare[self._reading.columns[column]]) for column in REQUIRED)
         for column, position in self._reading.columns.items():
             fault = self._fault_of(column, bare[position])
             if fault is not None:
@@ -456,12 +460,9 @@ def _is_utf8(data: bytes) -> bool:
 
 def _csv(fields: list[str], quoting: Literal[0, 1] = csv.QUOTE_MINIMAL) -> bytes:
     output = io.StringIO(newline="")
-    csv.writer(output, lineterminator="", quoting=quoting).writerow(fields)
-    return output.getvalue().encode()
-
-
-def _in_apostrophes(value: str) -> bool:
-    return len(value) > 1 and value[0] == value[-1] == "'"
+    # The writer quotes what its line end consists of.
+    csv.writer(output, lineterminator="\r\n", quoting=quoting).writerow(fields)
+    return output.getvalue().removesuffix("\r\n").encode()
 
 
 def _shown(value: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -283,13 +283,8 @@ class Loader:
     def _copy_file(self, transaction: Transaction, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
         """Stream one file into COPY; no Python looks at a row, unless the file has quotes or its lines are not its rows."""
         try:
-            body = self._open(hour, file)
-            self._tell(hour, file, body)
-            try:
-                load = self._copy_straight(transaction, file, body)
-            except CopyRefused as refusal:
-                where = f" (line {refusal.line + body.header_lines})" if refusal.line is not None else ""
-                log.debug("%s %s: read again, record by record: %s%s", hour, file.key, refusal.message, where)
+            load = self._copy_straight(transaction, hour, file)
+            if load is None:
                 load = self._copy_carefully(transaction, hour, file, first_rejects)
         except BadData as error:
             error.message = f"{file.key}: {error.message}"
@@ -298,38 +293,47 @@ class Loader:
         log.debug("%s %s: %d rows, %d rejected", hour, file.key, load.rows_loaded, load.rows_rejected, extra=event)
         return load
 
-    @staticmethod
-    def _copy_straight(transaction: Transaction, file: File, body: Body) -> FileLoad:
-        if body.reading is None:
-            return FileLoad(file, None, 0)
-        stream = RowStream(only_plain(body.chunks, body.reading))
-        purchases.make_room(transaction, body.reading)
-        with transaction.savepoint():
-            rows_loaded = purchases.copy_rows(transaction, body.reading, stream)
-            if rows_loaded != stream.lines:
-                raise CopyRefused(f"{stream.lines:,} lines went by, but COPY made {rows_loaded:,} rows of them")
-        return FileLoad(file, body.reading, rows_loaded)
+    def _copy_straight(self, transaction: Transaction, hour: Hour, file: File) -> FileLoad | None:
+        """COPY the file as it is; None, and nothing of it loaded, where that might misread it."""
+        with self._open(hour, file) as body:
+            self._tell(hour, file, body)
+            if body.reading is None:
+                return FileLoad(file, None, 0)
+            stream = RowStream(only_plain(body.chunks, body.reading))
+            purchases.make_room(transaction, body.reading)
+            try:
+                with transaction.savepoint():
+                    rows_loaded = purchases.copy_rows(transaction, body.reading, stream)
+                    if rows_loaded != stream.lines:
+                        raise CopyRefused(f"{stream.lines:,} lines went by, but COPY made {rows_loaded:,} rows of them")
+            except CopyRefused as refusal:
+                where = f" (line {refusal.line + body.header_lines})" if refusal.line is not None else ""
+                log.debug("%s %s: read again, record by record: %s%s", hour, file.key, refusal.message, where)
+                return None
+            return FileLoad(file, body.reading, rows_loaded)
 
     def _copy_carefully(self, transaction: Transaction, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
         """Check every record of the file; COPY the good ones, set the others aside."""
-        body = self._open(hour, file)
-        if body.reading is None:
-            return FileLoad(file, None, 0)
-        check = purchases.record_check(transaction, file.key, body.reading, body.header_lines, self._columns, first_rejects)
-        purchases.make_room(transaction, body.reading)
-        with check.rejects, transaction.savepoint():
-            rows_loaded = purchases.copy_rows(transaction, body.reading, RowStream(check.good_rows(body.chunks)))
-            if rows_loaded != check.rows:
-                raise BookreportError(f"{file.key}: COPY made {rows_loaded:,} rows of {check.rows:,} good records")
-            purchases.set_aside(transaction, check.rejects)
-        if check.blank_lines:
-            log.info("%s %s: %d blank lines are passed over", hour, file.key, check.blank_lines)
-        return FileLoad(file, body.reading, rows_loaded, check.rejected)
+        with self._open(hour, file) as body:
+            if body.reading is None:
+                return FileLoad(file, None, 0)
+            check = purchases.record_check(transaction, file.key, body.reading, body.header_lines, self._columns, first_rejects)
+            purchases.make_room(transaction, body.reading)
+            with check.rejects, transaction.savepoint():
+                rows_loaded = purchases.copy_rows(transaction, body.reading, RowStream(check.good_rows(body.chunks)))
+                if rows_loaded != check.rows:
+                    raise BookreportError(f"{file.key}: COPY made {rows_loaded:,} rows of {check.rows:,} good records")
+                purchases.set_aside(transaction, check.rejects)
+            if check.blank_lines:
+                log.info("%s %s: %d blank lines are passed over", hour, file.key, check.blank_lines)
+            return FileLoad(file, body.reading, rows_loaded, check.rejected)
 
-    def _open(self, hour: Hour, file: File) -> Body:
-        return read_header(self._read(hour, file), self._columns)
+    @contextmanager
+    def _open(self, hour: Hour, file: File) -> Iterator[Body]:
+        with closing(self._read(hour, file)) as content:
+            yield read_header(content, self._columns)
 
-    def _read(self, hour: Hour, file: File) -> Iterator[bytes]:
+    def _read(self, hour: Hour, file: File) -> Generator[bytes]:
         for chunk in self._bucket.read(hour, file):
             self._database.see_interrupt()
             yield chunk

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from bookreport import ledger, purchases
@@ -91,26 +92,27 @@ class _Looker:
     def look_into(self, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
         """Return how the file would be loaded; raises BadData when it would be refused."""
         try:
-            body = read_header(self._read(hour, file), self._columns)
-            if body.reading is None:
-                return FileLoad(file, None, 0)
-            with self._database.transaction(snapshot=True) as transaction:
-                purchases.require_loadable(transaction, body.reading)
-                check = purchases.record_check(
-                    transaction, file.key, body.reading, body.header_lines, self._columns, first_rejects
-                )
-            sampled: list[list[str]] = []
-            with check.rejects:
-                for good in check.good_rows(body.chunks):
-                    if len(sampled) < SAMPLED:
-                        sampled += csv.reader(io.StringIO(good.decode(), newline=""))
+            with closing(self._read(hour, file)) as content:
+                body = read_header(content, self._columns)
+                if body.reading is None:
+                    return FileLoad(file, None, 0)
+                with self._database.transaction(snapshot=True) as transaction:
+                    purchases.require_loadable(transaction, body.reading)
+                    check = purchases.record_check(
+                        transaction, file.key, body.reading, body.header_lines, self._columns, first_rejects
+                    )
+                sampled: list[list[str]] = []
+                with check.rejects:
+                    for good in check.good_rows(body.chunks):
+                        if len(sampled) < SAMPLED:
+                            sampled += csv.reader(io.StringIO(good.decode(), newline=""))
         except BadData as error:
             error.message = f"{file.key}: {error.message}"
             raise
         self._keep(body.reading, sampled[:SAMPLED])
         return FileLoad(file, body.reading, check.rows, check.rejected)
 
-    def _read(self, hour: Hour, file: File) -> Iterator[bytes]:
+    def _read(self, hour: Hour, file: File) -> Generator[bytes]:
         for chunk in self._bucket.read(hour, file):
             self._database.see_interrupt()
             yield chunk

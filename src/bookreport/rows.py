@@ -50,9 +50,13 @@ LONGEST_LINE = 1 << 20
 BLANKS = " \t\u00a0\ufeff"
 """What does not count at either end of a user or an ISBN."""
 
+OTHER_QUOTES = {"'": "'", "\u2018": "\u2019", "\u201c": "\u201d"}
+"""Marks that some write for quotes: how they open and close a field."""
+
 PREAMBLE_LINES = 50
 """Lines within which a refused file's header is looked for, to be named in the message."""
 
+_VALUE = re.compile(r"[0-9]{9}[Xx]|[0-9]+(?:[.,][0-9]*)?")
 _INSIGNIFICANT = re.compile(r"[\s_\-\u2010-\u2015]+")
 _BOM = b"\xef\xbb\xbf"
 
@@ -116,7 +120,7 @@ def split_record(text: str) -> list[str]:
 
     Stricter than COPY, which takes a quote anywhere in a field and drops it. Raises NotCsv.
     """
-    if '"' not in text:
+    if '"' not in text and "\r" not in text:
         return text.split(",")
     fields: list[str] = []
     position = 0
@@ -129,17 +133,19 @@ def split_record(text: str) -> list[str]:
         if position == len(text):
             return fields
         if text[position] != ",":
-            raise NotCsv(_misplaced_quote(fields, match[0]), len(fields))
+            raise NotCsv(_misplaced(text[position], fields, match[0]), len(fields))
         position += 1
 
 
-_FIELD = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"|[^,"]*+')
+_FIELD = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"|[^,"\r]*+')
 
 
-def _misplaced_quote(fields: Sequence[str], begun: str) -> str:
+def _misplaced(what: str, fields: Sequence[str], begun: str) -> str:
     if begun.startswith('"'):
         return f"field {len(fields)} goes on behind its closing quote"
-    if not begun.strip():
+    if what == "\r":
+        return f"field {len(fields)} has a line break within it, but is not quoted"
+    if not begun.strip(BLANKS):
         return f"field {len(fields)} has a blank before its quote"
     return f"field {len(fields)} has a quote within it, but is not quoted"
 
@@ -198,17 +204,18 @@ class Columns:
                 hint=f"understood are {understood} (case, spaces, - and _ don't count); name others in BOOKREPORT_COLUMNS,"
                 " or, if the files have no header line, all columns in BOOKREPORT_HEADER",
             )
+        self._refuse_values(columns, header)
         self._refuse_lookalikes(columns, header)
         taken = set(columns.values())
         dropped = tuple(p for p in (0,) if p not in taken and folded and folded[0] in ("", "unnamed:0"))
         return Reading(tuple(header), columns, self._extra(header, taken | set(dropped)), dropped)
 
     def reads_as_header(self, fields: Sequence[str]) -> bool:
-        """Return whether a record names two columns of purchases, and holds no number: a header, whatever it is of."""
+        """Return whether a record names two columns of purchases, and holds no value: a header, whatever it is of."""
         folded = [fold(name) for name in fields]
         declared = self._declared_for(folded, by_position=False)
         named = {column for name in folded for column, _ in _KNOWN.get(name, ())} | set(declared.values())
-        return len(named) >= 2 and not any(re.fullmatch(r"[0-9.]+", name) for name in folded)
+        return len(named) >= 2 and not any(map(_VALUE.fullmatch, folded))
 
     def _declared_for(self, folded: Sequence[str], *, by_position: bool = True) -> dict[int, str]:
         """Return the column of purchases that each position of a header was declared to be."""
@@ -266,6 +273,15 @@ class Columns:
                         f"{name!r} looks like {what}, but is no name for it, in the header {shown(header)}",
                         hint=f"say what it is: BOOKREPORT_COLUMNS='{column}={name}', or 'extra={name}' if it is neither",
                     )
+
+    def _refuse_values(self, columns: dict[str, int], header: Sequence[str]) -> None:
+        """Refuse a header that has swallowed a sale: its line end is lost."""
+        for position, name in enumerate(header):
+            if _VALUE.fullmatch(name.strip()) and position not in columns.values() and fold(name) not in self._unknown:
+                raise BadData(
+                    f"{name!r} looks like a value, and not like a name, in the header {shown(header)}",
+                    hint=f"does the header end with LF or CRLF? If it is a name: BOOKREPORT_COLUMNS='extra={name.strip()}'",
+                )
 
     @staticmethod
     def _extra(header: Sequence[str], taken: set[int]) -> dict[str, int]:
@@ -358,6 +374,11 @@ def _split_header(line: bytes) -> list[str]:
         raise BadData("the lines end with CR alone", hint="end lines with LF or CRLF (RFC 4180)")
     if re.fullmatch(r'"?sep=.?"?', text, re.I):
         raise BadData(f"{text!r} is a word to a spreadsheet, and no header", hint="write the file without this line")
+    if strange := _NO_NAME.search(text):
+        raise BadData(
+            f"the header {shown([text])} holds a control character ({strange[0]!a})",
+            hint="end lines with LF or CRLF (RFC 4180), and write names of letters and figures",
+        )
     unquoted = re.sub('"[^"]*"', "", text)
     if "," not in unquoted and re.search(r"[;\t|]", unquoted):
         raise BadData(
@@ -381,6 +402,9 @@ def _split_header(line: bytes) -> list[str]:
     return names
 
 
+_NO_NAME = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+
 def _explained(error: _NoColumn, header: Sequence[str], rest: bytes, number: int, columns: Columns) -> BadData:
     """Return why a line is no header, where the lines behind it or its own fields show the cause."""
     for offset, line in enumerate(rest.split(b"\n")[:PREAMBLE_LINES], 1):
@@ -392,7 +416,7 @@ def _explained(error: _NoColumn, header: Sequence[str], rest: bytes, number: int
             f"{shown(header)} is no header; the one in line {number + offset} is",
             hint=f"write the file without what stands before line {number + offset}",
         )
-    if any(re.fullmatch(r"[0-9]{9}[0-9Xx]|[0-9]+[.][0-9]+", name.strip()) for name in header):
+    if any(_VALUE.fullmatch(name.strip()) for name in header):
         return BadData(
             f"{shown(header)} looks like a sale, and not like a header",
             hint="if the files have no header line, name their columns: BOOKREPORT_HEADER='user_id,isbn10,unit_price'",
@@ -420,6 +444,11 @@ def _refuse_encodings(header: bytes) -> None:
         raise BadData("the file is compressed, but not by gzip", hint="write plain CSV, or compress it with gzip")
 
 
+def in_other_quotes(value: str) -> bool:
+    """Return whether a value stands between apostrophes or typographic quotes, which are no quotes to RFC 4180."""
+    return len(value) > 1 and OTHER_QUOTES.get(value[0]) == value[-1]
+
+
 def only_plain(chunks: Iterable[bytes], reading: Reading) -> Iterator[bytes]:
     """Pass a file's rows through as long as COPY can't take them otherwise than a strict reader would.
 
@@ -433,11 +462,13 @@ def only_plain(chunks: Iterable[bytes], reading: Reading) -> Iterator[bytes]:
     behinds = {end for place in places for end in ((b"\n", b"\r") if place == last else (b",",))}
     around = {blank: [before + blank for before in befores] + [blank + behind for behind in behinds] for blank in (b" ", b"\t")}
 
+    marks = [mark.encode() for mark in OTHER_QUOTES]
+
     def refuse_odd(window: bytes) -> None:
         if b'"' in window:
             raise CopyRefused("it has quotes")
-        if b"'" in window and any(before + b"'" in window for before in befores):
-            raise CopyRefused("it has apostrophes where quotes may stand")
+        if (b"'" in window or not window.isascii()) and any(before + mark in window for before in befores for mark in marks):
+            raise CopyRefused("it has other marks where quotes may stand")
         # Most chunks have none of these bytes, which takes no time to see; the pairs are looked for only where one is.
         if any(blank in window and any(pair in window for pair in pairs) for blank, pairs in around.items()) or (
             not window.isascii() and (b"\xc2\xa0" in window or _BOM in window)

@@ -73,7 +73,9 @@ def test_good_records_are_given_on_byte_by_byte() -> None:
         (b"u1,0306406152,2,1e99999999999999999999", "unit_price '1e99999999999999999999' is not between 0 and 999,999,999,999"),
         (b"u1,0306406152,2,0e999999999999", "unit_price '0e999999999999' is not between 0 and 999,999,999,999"),
         (b"u1,0306406152,2,1e" + b"9" * 5000, f"unit_price '1e{'9' * 48}…' is not between 0 and 999,999,999,999"),
-        (b"u1,03064\r06152,2,9.99", "isbn10 holds a line break"),
+        (b"u1,03064\r06152,2,9.99", "field 2 has a line break within it, but is not quoted"),
+        (b'\xef\xbb\xbf"User ID","ISBN-10",Quantity,Unit-Price', "the header again"),
+        (b"user_id;isbn10;quantity;unit_price", "the header again"),
         (b"u" * 1001 + b",0306406152,2,9.99", "user_id is longer than 1,000 bytes"),
         (b"u1," + b"0" * 101 + b",2,9.99", "isbn10 is longer than 100 bytes"),
     ],
@@ -142,6 +144,18 @@ def test_a_text_may_go_on_over_lines_in_any_column(header: list[str]) -> None:
     assert (given_on, check.rows, check.rejected) == (content, 1, 0)
 
 
+def test_a_record_whose_user_is_trimmed_keeps_the_lines_of_its_text() -> None:
+    given_on, check = checked(b' u1,1,1,1,"one\r\ntwo\rthree\nfour"\n', [*HEADER, "note"])
+    assert given_on == b'u1,1,1,1,"one\r\ntwo\rthree\nfour"\n'
+    assert check.rejected == 0
+
+
+def test_a_carriage_return_without_quotes_is_no_part_of_a_text() -> None:
+    given_on, check = checked(b"u1,1,1,1,o\rne\nu2,1,1,1,x\n", [*HEADER, "note"])
+    assert given_on == b"u2,1,1,1,x\n"
+    assert reasons(check) == [(2, "field 5 has a line break within it, but is not quoted")]
+
+
 def test_a_bad_record_of_several_lines_is_one_reject() -> None:
     _, check = checked(b'u1,1,1,n/a,"nice\nbook"\nu2,1,1,1,\n', [*HEADER, "note"])
     assert check.first == [Reject("a.csv", 2, "unit_price 'n/a' is not a number", 'u1,1,1,n/a,"nice\nbook"')]
@@ -155,15 +169,26 @@ def test_blanks_and_byte_order_marks_around_user_and_isbn_do_not_count(blank: st
     assert check.rejected == 0
 
 
-@pytest.mark.parametrize("other", [b"isbn10,user_id,quantity,unit_price", b"ISBN,Title,Price", b"user,isbn,,"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        b"isbn10,user_id,quantity,unit_price",
+        b"ISBN,Title,Price",
+        b"user,isbn,,",
+        b'\xef\xbb\xbf"isbn10","user_id","quantity","unit_price"',
+        b' "isbn10", "user_id", "quantity", "unit_price"',
+        b"isbn10;user_id;quantity;unit_price",
+    ],
+)
 def test_another_header_within_a_file_refuses_it(other: bytes) -> None:
     with pytest.raises(BadData, match="line 3: another header") as caught:
         checked(GOOD + other + b"\n" + GOOD)
     assert caught.value.hint
 
 
-def test_a_file_with_apostrophes_for_quotes_is_refused_when_most_records_have_them() -> None:
-    quoted = b"'u1','0306406152',2,9.99\n"
+@pytest.mark.parametrize("marks", ["''", "\u2018\u2019", "\u201c\u201d"])
+def test_a_file_with_apostrophes_for_quotes_is_refused_when_most_records_have_them(marks: str) -> None:
+    quoted = "{0}u1{1},{0}0306406152{1},2,9.99\n".format(*marks).encode()
     with pytest.raises(BadData, match="2 of 3 records have apostrophes for quotes"):
         checked(GOOD + quoted * 2)
     given_on, _ = checked(GOOD * 2 + quoted)

@@ -267,6 +267,10 @@ GOOD = b"user_id,isbn10,price\nu1,0306406152,9.99\n"
         (b'"user_id"\t"isbn10"\t"price"\n', "has no comma"),
         (b'"user_id"|"isbn10"|"price"\n', "has no comma"),
         (b"'user_id','isbn10','price'\n'u1','0306406152','9.99'\n", "has apostrophes for quotes"),
+        (b"user_id,isbn10,price,noteu1,0306406152,9.99,x\nu2,0306406152,9.99,\n", "'0306406152' looks like a value"),
+        (b"user_id,isbn10,price|u1,0306406152,9.99\n", "'0306406152' looks like a value"),
+        ("user_id,isbn10,price\u2028u1,0306406152,9.99\u2028".encode(), "holds a control character"),
+        (b"user_id,isbn10,price\x0bu1,0306406152,9.99\x0b", "holds a control character"),
         (b"sep=,\n" + GOOD, "line 1: 'sep=,' is a word to a spreadsheet"),
         (b"Sales of May\n\n" + GOOD, r"line 1: \['Sales of May'\] is no header; the one in line 3 is"),
         (b"\n# shop 12, exported\n" + GOOD, "line 2: .* is no header; the one in line 3 is"),
@@ -351,6 +355,7 @@ def plain(content: bytes, size: int, header: tuple[str, ...] = ("user_id", "isbn
         ("u1\u00a0,1,2,x\n".encode(), False),
         (b"'u1','1',2,x\n", False),
         (b"u1,'1',2,x\n", False),
+        ("\u201cu1\u201d,1,2,x\n".encode(), False),
     ],
 )
 def test_only_a_file_that_nobody_can_misread_goes_straight_to_copy(content: bytes, is_plain: bool, size: int) -> None:
