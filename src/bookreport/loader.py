@@ -281,7 +281,7 @@ class Loader:
         return before
 
     def _copy_file(self, transaction: Transaction, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
-        """Stream one file into COPY; no Python looks at a row, unless the file has quotes or its lines are not its rows."""
+        """Stream one file into COPY; no Python looks at a row, unless COPY might misread or refuses it."""
         try:
             load = self._copy_straight(transaction, hour, file)
             if load is None:

@@ -450,43 +450,48 @@ def in_other_quotes(value: str) -> bool:
 
 
 def only_plain(chunks: Iterable[bytes], reading: Reading) -> Iterator[bytes]:
-    """Pass a file's rows through as long as COPY can't take them otherwise than a strict reader would.
+    """Pass a file's rows through, whole lines at a time, as long as COPY can't take them otherwise than a strict reader would.
 
-    Without a quote in the file a record is its line, split at its commas, so the count of lines proves what COPY did.
-    Raises CopyRefused at the first quote, and at what the values of users and ISBNs don't say by themselves: blanks or byte
-    order marks around them, apostrophes for quotes.
+    Raises CopyRefused at a quote that is not around a whole field, and at what the values of users and ISBNs don't say by
+    themselves: blanks or byte order marks around them, other marks for quotes; and at a line longer than LONGEST_LINE.
     """
-    last = len(reading.header) - 1
-    places = [reading.columns[column] for column in REQUIRED]
-    befores = {b"\n" if place == 0 else b"," for place in places}
-    behinds = {end for place in places for end in ((b"\n", b"\r") if place == last else (b",",))}
-    around = {blank: [before + blank for before in befores] + [blank + behind for behind in behinds] for blank in (b" ", b"\t")}
-
-    marks = [mark.encode() for mark in OTHER_QUOTES]
-
-    def refuse_odd(window: bytes) -> None:
-        if b'"' in window:
-            raise CopyRefused("it has quotes")
-        if (b"'" in window or not window.isascii()) and any(before + mark in window for before in befores for mark in marks):
-            raise CopyRefused("it has other marks where quotes may stand")
-        # Most chunks have none of these bytes, which takes no time to see; the pairs are looked for only where one is.
-        if any(blank in window and any(pair in window for pair in pairs) for blank, pairs in around.items()) or (
-            not window.isascii() and (b"\xc2\xa0" in window or _BOM in window)
-        ):
-            raise CopyRefused("it has blanks around its values")
-
-    tail = b"\n"
-    length = 0
+    odd = _odd_places(reading)
+    rest = b""
     for chunk in chunks:
-        window = tail + chunk
-        refuse_odd(window)
-        end = chunk.find(b"\n")
-        if length + (end if end >= 0 else len(chunk)) > LONGEST_LINE:
+        window = rest + chunk
+        end = window.rfind(b"\n") + 1
+        if (window.index(b"\n") if end else len(window)) > LONGEST_LINE:
             raise CopyRefused("it has a very long line")
-        length = length + len(chunk) if end < 0 else len(chunk) - chunk.rindex(b"\n") - 1
-        tail = window[-len(_BOM) :]
-        yield chunk
-    refuse_odd(tail + b"\n")
+        lines, rest = window[:end], window[end:]
+        _refuse_odd(lines, odd)
+        yield lines
+    _refuse_odd(rest + b"\n", odd)
+    yield rest
+
+
+_AROUND_FIELDS = re.compile(rb'[^"]*+(?:(?<=[,\n])"[^"\r\n]*+"(?:,"[^"\r\n]*+")*+(?=[,\r\n])[^"]*+)*+')
+"""Lines behind a line end, whose quotes stand around whole fields of one line."""
+
+
+def _odd_places(reading: Reading) -> list[tuple[bytes, tuple[bytes, ...]]]:
+    """Return the bytes, and the places of them beside users and ISBNs, that may mean something else than they say."""
+    places = [reading.columns[column] for column in REQUIRED]
+    befores = {b"\n" if place == 0 else b"," for place in places} | {b'"'}
+    behinds = {end for place in places for end in ((b"\n", b"\r") if place == len(reading.header) - 1 else (b",",))} | {b'"'}
+    blanks = [(blank, tuple({b + blank for b in befores} | {blank + b for b in behinds})) for blank in (b" ", b"\t")]
+    marks = [(mark.encode(), tuple(before + mark.encode() for before in befores)) for mark in OTHER_QUOTES]
+    return [*blanks, *marks, *((blank.encode(), (blank.encode(),)) for blank in BLANKS if not blank.isascii())]
+
+
+def _refuse_odd(lines: bytes, odd: list[tuple[bytes, tuple[bytes, ...]]]) -> None:
+    lines = b"\n" + lines
+    if b'"' in lines and not _AROUND_FIELDS.fullmatch(lines):
+        raise CopyRefused("it has quotes that are not around a whole field")
+    is_ascii = lines.isascii()
+    # Most files have none of these bytes, which takes no time to see; their places are looked for only where they are.
+    for what, places in odd:
+        if (what[0] < 0x80 or not is_ascii) and what in lines and any(place in lines for place in places):
+            raise CopyRefused("it has blanks, or other marks than quotes, around its values")
 
 
 class RowStream:
