@@ -193,6 +193,7 @@ def load(make_loader: Callable[..., Loader], database: Database) -> Callable[...
 
     def run(hour: Hour, *, again: bool = False, **options: Any) -> Outcome:
         catalogue.refresh(database)
-        return make_loader(**options).load(hour, again=again)
+        (outcome,) = make_loader(**options).load_hours([hour], again=[hour] if again else ())
+        return outcome
 
     return run

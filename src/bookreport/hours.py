@@ -74,6 +74,11 @@ class Hour:
         return f"year={start.year:04}/month={start.month:02}/day={start.day:02}/hour={start.hour:02}/"
 
     @property
+    def month(self) -> Hour:
+        """The first hour of its month."""
+        return Hour.of(self.start.year, self.start.month, 1, 0)
+
+    @property
     def next_month(self) -> Hour:
         """The first hour of the next month."""
         start = self.start

@@ -178,7 +178,7 @@ def record_load(
         sale_value=after.sale_value,
         error=None,
     )
-    transaction.run(
+    recorded = transaction.one(
         "record_loaded",
         **counts,
         hour=hour.start,
@@ -187,7 +187,6 @@ def record_load(
         marker_at=marker_at,
         load_id=load.load_id,
     )
-    transaction.run("delete_files", hour=hour.start)
     batch = [
         {
             "hour": hour.start,
@@ -204,7 +203,12 @@ def record_load(
     if batch:
         transaction.run("insert_file", *batch)
     take_source(transaction, bucket)
-    return Entry(hour, **transaction.one("ledger_entry", hour=hour.start)._asdict())
+    return Entry(hour, **recorded._asdict())
+
+
+def remove_files(transaction: Transaction, hour: Hour) -> None:
+    """Take the files of an earlier load away, for the load that replaces it."""
+    transaction.run("delete_files", hour=hour.start)
 
 
 def record_failure(database: Database, attempt: Attempt, error: BookreportError) -> int:

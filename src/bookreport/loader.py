@@ -127,6 +127,8 @@ class Loader:
         self._columns = columns
         self._reject_limit = reject_limit
         self._told: set[int] = set()
+        self._months: set[Hour] = set()
+        self._unsummarised: set[Hour] = set()
         with database.transaction() as transaction:
             ledger.check_source(transaction, bucket, new_source=new_source)
 
@@ -193,8 +195,10 @@ class Loader:
                 stop.set()
             return outcome
 
-        outcomes = map(load, hours) if jobs == 1 else _in_threads(load, hours, jobs)
-        return (outcome for outcome in outcomes if outcome is not None)
+        for outcome in map(load, hours) if jobs == 1 else _in_threads(load, hours, jobs):
+            if outcome is not None:
+                yield outcome
+        self._summarise()
 
     def await_hour(self, hour: Hour, patience: timedelta, *, again: bool = False) -> Iterator[Outcome]:
         """Wait up to `patience` for the hour's marker, then load it and give its outcome: not-ready when it did not come.
@@ -208,7 +212,7 @@ class Loader:
         deadline = time.monotonic() + patience.total_seconds()
         while self._bucket.marker(hour) is None and time.monotonic() < deadline:
             time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
-        yield self.load(hour, again=again)
+        yield from self.load_hours([hour], again=[hour] if again else ())
 
     def load(self, hour: Hour, *, again: bool = False) -> Outcome:
         """Load `hour` and return how it ended; a failure is in the outcome, and in the ledger.
@@ -234,8 +238,7 @@ class Loader:
     def _load_hour(self, hour: Hour, watch: Stopwatch, *, again: bool) -> Outcome:
         with watch.phase("list"):
             marker_at, files = self._bucket.complete(hour)
-        with self._database.transaction() as transaction:
-            purchases.ensure_month(transaction, hour)
+        self._ensure_month(hour)
         try:
             with self._database.transaction() as transaction:
                 if not transaction.try_lock(hour.instant):
@@ -256,12 +259,15 @@ class Loader:
                 self._account(hour, loads, after)
                 attempt = Attempt(self.run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
                 entry = ledger.record_load(transaction, attempt, self._bucket, marker_at, loads, before, after)
+                twins = ledger.twins(transaction, hour)
         except CommitUnknown as error:
             entry = self._committed_after_all(hour, error)
         else:
             self._read_back(hour, entry)
-        self._warn(hour, loads, after)
-        self._tidy(hour, reloaded=before is not None)
+        self._warn(hour, loads, after, twins)
+        self._unsummarised.add(hour.month)
+        if before is not None:
+            self._vacuum(hour)
         return Outcome.of("reloaded" if before else "loaded", entry, watch.total)
 
     def _clear(
@@ -278,6 +284,7 @@ class Loader:
             before = purchases.sums(transaction, hour)
         if known is not None:
             purchases.remove(transaction, hour)
+            ledger.remove_files(transaction, hour)
         return before
 
     def _copy_file(self, transaction: Transaction, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
@@ -355,9 +362,17 @@ class Loader:
         if not reading.priced:
             log.info("%s: no column for a price; the catalogue's own price is taken", file.key)
 
+    def _ensure_month(self, hour: Hour) -> None:
+        if hour.month not in self._months:
+            with self._database.transaction() as transaction:
+                purchases.ensure_month(transaction, hour)
+            self._months.add(hour.month)
+
     @staticmethod
-    def _warn(hour: Hour, loads: Sequence[FileLoad], sums: purchases.Sums) -> None:
-        """Warn of what is no failure, but seldom meant."""
+    def _warn(hour: Hour, loads: Sequence[FileLoad], sums: purchases.Sums, twins: Sequence[str]) -> None:
+        """Warn of what is no failure, but seldom meant; `twins` are sentences of files that are there twice."""
+        for twin in twins:
+            log.warning("%s", twin)
         for load in loads:
             if sums.rows and (load.file.size == 0 or load.reading is None):
                 log.warning("%s %s: the file is empty (%d bytes), beside files with rows", hour, load.file.key, load.file.size)
@@ -406,19 +421,25 @@ class Loader:
                 f"{hour} was committed, but is not in the ledger", hint="look at the server's log; run it again"
             )
 
-    def _tidy(self, hour: Hour, *, reloaded: bool) -> None:
-        """Do what the committed load is no worse without: a warning of files that are there twice, a summary, a vacuum."""
+    def _vacuum(self, hour: Hour) -> None:
+        """Free the room of the rows that a reload took away; they would stay in the way until autovacuum comes."""
         try:
-            with self._database.transaction() as transaction:
-                for sentence in ledger.twins(transaction, hour):
-                    log.warning("%s", sentence)
-                purchases.summarise(transaction, hour)
-            # The rows that a reload took away would stay in the way until autovacuum comes.
-            for table in purchases.tables_of(hour) if reloaded else ():
+            for table in purchases.tables_of(hour):
                 self._database.vacuum(table)
         except (Locked, Temporary) as error:
-            # Autovacuum does both too, in its own time; and the hour is loaded whatever happens now.
-            log.debug("%s: the tables are not tidied: %s", hour, error.message)
+            # The hour is loaded whatever happens now.
+            log.debug("%s: the tables are not vacuumed: %s", hour, error.message)
+
+    def _summarise(self) -> None:
+        """Bring the indexes of the months that were loaded up to date: once for a run, since that takes a lock."""
+        while self._unsummarised:
+            month = self._unsummarised.pop()
+            try:
+                with self._database.transaction() as transaction:
+                    purchases.summarise(transaction, month)
+            except (Locked, Temporary) as error:
+                # Autovacuum does it too, in its own time.
+                log.debug("the index of %s's month is not summarised: %s", month, error.message)
 
     def _record_failure(self, hour: Hour, watch: Stopwatch, error: BookreportError) -> int:
         attempt = Attempt(self.run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})

@@ -122,6 +122,7 @@ class Bucket:
                 ),
             )
         self._client.meta.events.register("before-send.s3", self._count)
+        self._pages = self._client.get_paginator("list_objects_v2")
 
     @property
     def identity(self) -> dict[str, str]:
@@ -296,8 +297,7 @@ class Bucket:
                     yield entry["Prefix"].removeprefix(prefix)
 
     def _listing(self, prefix: str, delimiter: str = "") -> Iterator[ListObjectsV2OutputTypeDef]:
-        pages = self._client.get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=self.name, Prefix=prefix, Delimiter=delimiter):
+        for page in self._pages.paginate(Bucket=self.name, Prefix=prefix, Delimiter=delimiter):
             # Python takes an answer that breaks within its HTTP head for one without a body: an empty listing.
             if "IsTruncated" not in page:
                 raise Temporary("S3's answer to a listing was cut short", hint="the next run goes on from here")
