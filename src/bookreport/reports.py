@@ -277,10 +277,10 @@ def _buyers(
     transaction: Transaction, span: Span, spellings: Mapping[str, list[str]]
 ) -> tuple[tuple[Buyers, ...], tuple[str, ...]]:
     """Return the buyers of each language, and those languages in which the catalogue has no book."""
-    users: int = transaction.one("users", **_bounds(span)).users
     found = [
-        Buyers(language.strip(), transaction.one("buyers", **_bounds(span), spellings=names).buyers, users)
+        Buyers(language.strip(), row.buyers, row.users)
         for language, names in spellings.items()
+        for row in transaction.rows("buyers", **_bounds(span), spellings=names)
     ]
     return tuple(found), tuple(language for language, names in spellings.items() if not names)
 

@@ -343,16 +343,19 @@ class _NoColumn(BadData):
     """A required column is not in the header."""
 
 
+_BLANK_LINES = re.compile(rb"(?:(?:[ \t\r\v\f]|\xef\xbb\xbf)*+\n)*+")
+
+
 def _from_first_line(source: Iterator[bytes]) -> tuple[bytes, int]:
     """Return a file's bytes from its first line that is not blank on, that line whole, and how many were blank."""
     start = b""
     blank_lines = 0
     for chunk in source:
         start += chunk
-        while (end := start.find(b"\n") + 1) and not start[:end].replace(_BOM, b"").strip():
-            start = start[end:]
-            blank_lines += 1
-        if end or len(start) > LONGEST_HEADER:
+        if blank := _BLANK_LINES.match(start):
+            blank_lines += blank[0].count(b"\n")
+            start = start[blank.end() :]
+        if b"\n" in start or len(start) > LONGEST_HEADER:
             break
     while start.startswith(_BOM):
         start = start.removeprefix(_BOM)
@@ -397,7 +400,7 @@ def _split_header(line: bytes) -> list[str]:
             f"the header {shown([text])} is not CSV: {error}",
             hint='write quotes as RFC 4180 has them: "name","another ""name"""',
         ) from None
-    if all(len(name) > 1 and name[0] == name[-1] == "'" for name in map(str.strip, names)):
+    if all(in_other_quotes(name.strip()) for name in names):
         raise BadData(f"the header {shown(names)} has apostrophes for quotes", hint='quote by ", or not at all (RFC 4180)')
     return names
 

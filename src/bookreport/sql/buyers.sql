@@ -1,4 +1,4 @@
--- Distinct users who bought a book in a language (in any of its spellings) within a span.
+-- Distinct users of a span, and how many of them bought a book in a language (in any of its spellings).
 -- Each ISBN of the span is one look into the catalogue's index, in its order (`limit` leaves no other plan); then the
 -- span's rows are read once and hashed, against the ISBNs and to make the users distinct.
 with spelled as materialized (
@@ -10,9 +10,10 @@ with spelled as materialized (
     ) s cross join lateral (select language from catalogue where isbn10 = s.canonical limit 1) c
     where c.language = any(cast(:spellings as text[]))
 )
-select count(*) as buyers
+select count(*) as users, count(*) filter (where bought) as buyers
 from (
-    select distinct user_id from purchase_rows
-    where hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)
-        and isbn10 in (select isbn10 from spelled)
-) as buyers
+    select p.user_id, bool_or(s.isbn10 is not null) as bought
+    from purchase_rows p left join spelled s on s.isbn10 = p.isbn10
+    where p.hour >= cast(:since as timestamptz) and p.hour < cast(:until as timestamptz)
+    group by p.user_id
+) as users
