@@ -576,15 +576,16 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Itera
     from rich import box
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, header_style=None)
     rights = set(right)
     for position, name in enumerate(header):
         table.add_column(name, justify="right" if position in rights else "left", no_wrap=True)
-    body = [[Text(cell) for cell in row] for row in rows]
-    for number, row in enumerate(body):
-        table.add_row(*row, end_section=total and number == len(body) - 2)
+    rows = list(rows)
+    for number, row in enumerate(rows):
+        table.add_row(*row, end_section=total and number == len(rows) - 2)
     output = io.StringIO()
-    Console(file=output, width=100_000, color_system=None, force_terminal=False).print(table)
+    # A name is text, whatever rich would read into its brackets and colons.
+    console = Console(file=output, width=100_000, color_system=None, force_terminal=False, markup=False, emoji=False)
+    console.print(table, highlight=False)
     return "\n".join(line.rstrip() for line in output.getvalue().rstrip().splitlines())
