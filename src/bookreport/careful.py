@@ -69,6 +69,7 @@ _PLAIN = {
     "sale_value": b'(?:"MONEY"|MONEY)'.replace(b"MONEY", _MONEY),
 }
 _PLAIN_TEXT = rb'(?:"QUOTED{0,900}+(?:""QUOTED{0,900}+){0,9}+"|TEXT{0,900})'
+_ISBN_FIELD = re.compile(rb'(?:^|,)[ "]*(?:97[89])?[0-9]{9}[0-9Xx][ "\r]*(?:,|$)')
 _TEXT = rb'[^",\x00-\x1f\x7f]'
 _QUOTED = rb'[^"\x00-\x1f\x7f]'
 
@@ -244,7 +245,7 @@ class RecordCheck:
         return record
 
     def _looks_like_record(self, line: bytes) -> bool:
-        return line.count(b",") >= len(self._header) - 1
+        return line.count(b",") == len(self._header) - 1 or _ISBN_FIELD.search(line) is not None
 
     def _repeats_header(self, number: int, record: bytes) -> str | None:
         """Return why a record that is the file's own header again is no good; raises BadData when it is another header."""
@@ -255,9 +256,15 @@ class RecordCheck:
             readings.append(split_record(text))
         if any([fold(name) for name in names] == self._header for names in readings):
             return "the header again"
+        lenient = readings[0]
+        if len(lenient) > len(self._header):
+            # A file without a last line end, and the next one's header behind it.
+            readings += [lenient[start:] for start in range(1, len(lenient) - 1)]
+            if [fold(name) for name in lenient[1 - len(self._header) :]] == self._header[1:]:
+                return "the header again, behind a record whose line end is lost"
         if any(map(self._columns.reads_as_header, readings)):
             raise BadData(
-                f"line {number}: another header, {shown(readings[-1])}, where the file's own is {shown(self._reading.header)}",
+                f"line {number}: another header, {shown(lenient)}, where the file's own is {shown(self._reading.header)}",
                 hint="write each table into a file of its own",
             )
         return None

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from bookreport import ledger, purchases
+from bookreport import catalogue, ledger, purchases
 from bookreport.careful import FirstRejects, RejectLimit
 from bookreport.database import Database, Transaction
 from bookreport.discovery import discover
@@ -212,6 +212,8 @@ class Loader:
         deadline = time.monotonic() + patience.total_seconds()
         while self._bucket.marker(hour) is None and time.monotonic() < deadline:
             time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+        # The books may have changed during the wait; what is sold without a price takes theirs.
+        catalogue.refresh(self._database)
         yield from self.load_hours([hour], again=[hour] if again else ())
 
     def load(self, hour: Hour, *, again: bool = False) -> Outcome:

@@ -56,7 +56,7 @@ OTHER_QUOTES = {"'": "'", "\u2018": "\u2019", "\u201c": "\u201d"}
 PREAMBLE_LINES = 50
 """Lines within which a refused file's header is looked for, to be named in the message."""
 
-_VALUE = re.compile(r"[0-9]{9}[Xx]|[0-9]+(?:[.,][0-9]*)?")
+_VALUE = re.compile(r"(?:978)?[0-9]{9}[0-9x]|[0-9]+[.,][0-9]+")
 _INSIGNIFICANT = re.compile(r"[\s_\-\u2010-\u2015]+")
 _BOM = b"\xef\xbb\xbf"
 
@@ -211,11 +211,11 @@ class Columns:
         return Reading(tuple(header), columns, self._extra(header, taken | set(dropped)), dropped)
 
     def reads_as_header(self, fields: Sequence[str]) -> bool:
-        """Return whether a record names two columns of purchases, and holds no value: a header, whatever it is of."""
-        folded = [fold(name) for name in fields]
+        """Return whether a record names columns of purchases: a user and an ISBN, or two that are most of its fields."""
+        folded = [name for name in map(fold, fields) if name]
         declared = self._declared_for(folded, by_position=False)
         named = {column for name in folded for column, _ in _KNOWN.get(name, ())} | set(declared.values())
-        return len(named) >= 2 and not any(map(_VALUE.fullmatch, folded))
+        return len(named) >= 2 and (named >= set(REQUIRED) or 2 * len(named) > len(folded))
 
     def _declared_for(self, folded: Sequence[str], *, by_position: bool = True) -> dict[int, str]:
         """Return the column of purchases that each position of a header was declared to be."""
@@ -277,7 +277,7 @@ class Columns:
     def _refuse_values(self, columns: dict[str, int], header: Sequence[str]) -> None:
         """Refuse a header that has swallowed a sale: its line end is lost."""
         for position, name in enumerate(header):
-            if _VALUE.fullmatch(name.strip()) and position not in columns.values() and fold(name) not in self._unknown:
+            if _VALUE.fullmatch(fold(name)) and position not in columns.values() and fold(name) not in self._unknown:
                 raise BadData(
                     f"{name!r} looks like a value, and not like a name, in the header {shown(header)}",
                     hint=f"does the header end with LF or CRLF? If it is a name: BOOKREPORT_COLUMNS='extra={name.strip()}'",
@@ -355,8 +355,11 @@ def _from_first_line(source: Iterator[bytes]) -> tuple[bytes, int]:
         if blank := _BLANK_LINES.match(start):
             blank_lines += blank[0].count(b"\n")
             start = start[blank.end() :]
-        if b"\n" in start or len(start) > LONGEST_HEADER:
+        if b"\n" in start or (len(start) > LONGEST_HEADER and start.strip()):
             break
+        if not start.strip():
+            # Of a blank line without an end, however long, one blank stands for all.
+            start = start[-1:]
     while start.startswith(_BOM):
         start = start.removeprefix(_BOM)
     return (start, blank_lines) if start.strip() else (b"", blank_lines + bool(start))
@@ -419,7 +422,7 @@ def _explained(error: _NoColumn, header: Sequence[str], rest: bytes, number: int
             f"{shown(header)} is no header; the one in line {number + offset} is",
             hint=f"write the file without what stands before line {number + offset}",
         )
-    if any(_VALUE.fullmatch(name.strip()) for name in header):
+    if any(map(_VALUE.fullmatch, map(fold, header))):
         return BadData(
             f"{shown(header)} looks like a sale, and not like a header",
             hint="if the files have no header line, name their columns: BOOKREPORT_HEADER='user_id,isbn10,unit_price'",

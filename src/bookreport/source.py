@@ -215,7 +215,7 @@ class Bucket:
             if len(first) >= 2:
                 break
         if first.startswith(b"\x1f\x8b"):
-            yield from _gunzip(first, chunks, file.key)
+            yield from _gunzip(first, chunks)
         else:
             yield first
             yield from chunks
@@ -417,7 +417,7 @@ def _end(numbers: tuple[int, ...]) -> Hour:
     return Hour.of(year, month, day, hour) + (24 if len(numbers) == 3 else 1)
 
 
-def _gunzip(first: bytes, chunks: Iterator[bytes], key: str) -> Iterator[bytes]:
+def _gunzip(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Unpack gzip, of one member or several (RFC 1952 section 2.2), a bounded chunk at a time."""
     packed = _behind_zeros(first, chunks)
     try:
@@ -425,12 +425,12 @@ def _gunzip(first: bytes, chunks: Iterator[bytes], key: str) -> Iterator[bytes]:
             unpack = zlib.decompressobj(wbits=31)
             while not unpack.eof:
                 if not packed and not (packed := next(chunks, b"")):
-                    raise BadData(f"{key}: its gzip data is cut short", hint="write the file again")
+                    raise BadData("its gzip data is cut short", hint="write the file again")
                 yield unpack.decompress(packed, 4 * CHUNK)
                 packed = unpack.unconsumed_tail
             packed = _behind_zeros(unpack.unused_data, chunks)
     except zlib.error as error:
-        raise BadData(f"{key}: its gzip data is broken: {error}", hint="write the file again") from error
+        raise BadData(f"its gzip data is broken: {error}", hint="write the file again") from error
 
 
 def _behind_zeros(packed: bytes, chunks: Iterator[bytes]) -> bytes:

@@ -130,7 +130,7 @@ def test_line_ends_within_a_text_are_kept_as_they_are_written() -> None:
     assert (check.rows, check.rejected) == (2, 0)
 
 
-@pytest.mark.parametrize("between", [b"u2,1,1,1,y\n", b"u2,1,n/a,n/a,y\n", b"u2,1,12,50,1,y\n"])
+@pytest.mark.parametrize("between", [b"u2,1,1,1,y\n", b"u2,1,n/a,n/a,y\n", b"u2,0306406152,12,50,1,y\n"])
 def test_a_line_that_looks_like_a_record_is_never_part_of_a_text(between: bytes) -> None:
     _, check = checked(b'u1,1,1,1,"x\n' + between + b'u3,1,1,n/a,"z\n', [*HEADER, "note"])
     assert check.rows + check.rejected == 3
@@ -178,12 +178,33 @@ def test_blanks_and_byte_order_marks_around_user_and_isbn_do_not_count(blank: st
         b'\xef\xbb\xbf"isbn10","user_id","quantity","unit_price"',
         b' "isbn10", "user_id", "quantity", "unit_price"',
         b"isbn10;user_id;quantity;unit_price",
+        b"isbn10,user_id,price,2024",
+        b"u9,0306406152,1,12.50isbn10,user_id,quantity,unit_price",
+        b"isbn10,user_id,quantity,unit_price0306406152,v1,3,9.99",
+        b"order,user_id,shop,isbn10,country,currency,price",
     ],
 )
 def test_another_header_within_a_file_refuses_it(other: bytes) -> None:
     with pytest.raises(BadData, match="line 3: another header") as caught:
         checked(GOOD + other + b"\n" + GOOD)
     assert caught.value.hint
+
+
+def test_the_files_own_header_behind_a_lost_line_end_costs_the_record_before_it() -> None:
+    given_on, check = checked(GOOD + b"u9,0306406152,1,12.50user_id,isbn10,quantity,unit_price\n" + GOOD)
+    assert given_on == GOOD * 2
+    assert reasons(check) == [(3, "the header again, behind a record whose line end is lost")]
+
+
+def test_a_bad_record_with_words_that_name_columns_is_no_header() -> None:
+    given_on, check = checked(b"u1,978-abc,1,n/a,customer,copies\n", [*HEADER, "kind", "unit"])
+    assert (given_on, check.rejected) == (b"", 1)
+
+
+def test_a_line_of_many_commas_may_be_part_of_a_text() -> None:
+    content = b'u1,1,1,1,"12 High Street,\nLondon, N1, near the old bridge, England, UK"\n'
+    given_on, check = checked(content, [*HEADER, "address"])
+    assert (given_on, check.rejected) == (content, 0)
 
 
 @pytest.mark.parametrize("marks", ["''", "\u2018\u2019", "\u201c\u201d"])

@@ -229,6 +229,8 @@ def test_a_given_header_that_makes_no_sense_is_told_by_name() -> None:
         (b"\xef\xbb\xbf\nuser_id,isbn10\nu1,1\n", ["user_id", "isbn10"], 2, 1, b"u1,1\n"),
         (b"\n\xef\xbb\xbfuser_id,isbn10\nu1,1\n", ["user_id", "isbn10"], 2, 1, b"u1,1\n"),
         (b"\n" * 100_000 + b"user_id,isbn10\nu1,1\n", ["user_id", "isbn10"], 100_001, 100_000, b"u1,1\n"),
+        (b" " * 200_000 + b"\nuser_id,isbn10\nu1,1\n", ["user_id", "isbn10"], 2, 1, b"u1,1\n"),
+        (b"\t" * 200_000, None, 1, 1, b""),
         (b"", None, 0, 0, b""),
         (b"\xef\xbb\xbf", None, 0, 0, b""),
         (b" \r\n\n ", None, 3, 3, b""),
@@ -295,6 +297,13 @@ def test_what_is_no_header_is_refused(content: bytes, message: str) -> None:
 def test_a_file_without_header_loses_its_byte_order_mark_alone(chunks: list[bytes]) -> None:
     body = read_header(chunks, Columns(header="user_id,isbn10"))
     assert (body.header_lines, b"".join(body.chunks)) == (0, b"u1,1\n")
+
+
+def test_a_column_may_be_named_by_a_number_but_not_by_a_sale() -> None:
+    assert list(Columns().read(["user_id", "isbn10", "price", "2024", "0"]).extra) == ["2024", "0"]
+    with pytest.raises(BadData, match="'0-306-40615-2' looks like a value") as caught:
+        Columns().read(["user_id", "isbn10", "price", "noteu1", "0-306-40615-2", "2"])
+    assert "BOOKREPORT_COLUMNS='extra=0-306-40615-2'" in str(caught.value.hint)
 
 
 def test_of_two_columns_of_one_name_a_position_tells_which() -> None:

@@ -15,7 +15,7 @@ PLAIN = b"user_id,isbn10,price\n" + b"u1,0306406152,9.99\n" * 5000
 
 def unpacked(packed: bytes, size: int = 1000) -> bytes:
     chunks = iter([packed[start : start + size] for start in range(0, len(packed), size)])
-    return b"".join(_gunzip(next(chunks), chunks, "purchases-1.csv.gz"))
+    return b"".join(_gunzip(next(chunks), chunks))
 
 
 @pytest.mark.parametrize("size", [2, 7, 1000, 10**6])
@@ -40,7 +40,7 @@ def test_zeros_behind_the_last_member_are_padding() -> None:
 
 @pytest.mark.parametrize("lost", [1, 8, 9, 100])
 def test_gzip_data_that_is_cut_short_is_bad_data(lost: int) -> None:
-    with pytest.raises(BadData, match=r"purchases-1\.csv\.gz: its gzip data is cut short"):
+    with pytest.raises(BadData, match="its gzip data is cut short"):
         unpacked(gzip.compress(PLAIN)[:-lost])
 
 
@@ -63,7 +63,7 @@ def test_bytes_behind_a_member_that_are_no_gzip_are_bad_data() -> None:
 
 def test_a_file_that_unpacks_to_much_more_comes_in_bounded_chunks() -> None:
     chunks: Iterator[bytes] = iter([zlib.compress(bytes(50 * CHUNK), wbits=31)])
-    sizes = [len(chunk) for chunk in _gunzip(next(chunks), chunks, "bomb.csv.gz")]
+    sizes = [len(chunk) for chunk in _gunzip(next(chunks), chunks)]
     assert sum(sizes) == 50 * CHUNK
     assert max(sizes) <= 4 * CHUNK
 
