@@ -147,6 +147,8 @@ def _misplaced(what: str, fields: Sequence[str], begun: str) -> str:
         return f"field {len(fields)} has a line break within it, but is not quoted"
     if not begun.strip(BLANKS):
         return f"field {len(fields)} has a blank before its quote"
+    if begun == "=":
+        return f'field {len(fields)} is a formula, ="…", that only a spreadsheet understands'
     return f"field {len(fields)} has a quote within it, but is not quoted"
 
 

@@ -66,6 +66,7 @@ def test_good_records_are_given_on_byte_by_byte() -> None:
         (b'\\"twice\\",0306406152,2,9.99', "field 1 has a quote within it, but is not quoted"),
         (b'"Men\'s Boxer, 5","" Inseam,2,9.99', "field 2 goes on behind its closing quote"),
         (b'u1, "0306406152",2,9.99', "field 2 has a blank before its quote"),
+        (b'u1,="0306406152",2,9.99', 'field 2 is a formula, ="…", that only a spreadsheet understands'),
         (b'"u1" ,0306406152,2,9.99', "field 1 goes on behind its closing quote"),
         (b'"u\r1",0306406152,2,9.99', "user_id holds a line break"),
         (b"user_id,isbn10,quantity,unit_price", "the header again"),
