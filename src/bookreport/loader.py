@@ -334,7 +334,7 @@ class Loader:
                     raise BookreportError(f"{file.key}: COPY made {rows_loaded:,} rows of {check.rows:,} good records")
                 purchases.set_aside(transaction, check.rejects)
             if check.blank_lines:
-                log.info("%s %s: %d blank lines are passed over", hour, file.key, check.blank_lines)
+                log.info("%s %s: blank lines passed over: %d", hour, file.key, check.blank_lines)
             return FileLoad(file, body.reading, rows_loaded, check.rejected)
 
     @contextmanager
@@ -351,7 +351,7 @@ class Loader:
         """Tell how a file is read: what is odd of this file always, how its header is read once for each shape of header."""
         reading = body.reading
         if body.blank_lines:
-            log.info("%s %s: %d blank lines before the header are passed over", hour, file.key, body.blank_lines)
+            log.info("%s %s: blank lines before the header passed over: %d", hour, file.key, body.blank_lines)
         if reading is None or hash(reading.header) in self._told:
             return
         self._told.add(hash(reading.header))

@@ -179,8 +179,8 @@ def test_blank_lines_are_told(bookstore: Bookstore, load: Load, caplog: pytest.L
         assert load(HOUR).rows_loaded == 2
     told = [record.getMessage() for record in caplog.records if "blank" in record.getMessage()]
     assert told == [
-        f"{HOUR} purchases-1.csv: 2 blank lines before the header are passed over",
-        f"{HOUR} purchases-1.csv: 3 blank lines are passed over",
+        f"{HOUR} purchases-1.csv: blank lines before the header passed over: 2",
+        f"{HOUR} purchases-1.csv: blank lines passed over: 3",
     ]
 
 
