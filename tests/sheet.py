@@ -272,7 +272,7 @@ def _ways_of(raw: bytes, columns: tuple[str, ...] | None) -> Iterator[tuple[Way,
     if columns is not None and b"\r" in raw:
         ways.append(_way(re.split(rb"\r\n|\n|\r", raw), columns))
     if columns is not None and b'"' in raw and raw.strip(b"\r\n").count(b"\n"):
-        ways.append(_way(_by_quotes(raw), columns))
+        ways += [_way(_by_quotes(raw), columns), _way(_by_quotes(raw, fields=len(columns)), columns)]
     yield tuple(dict.fromkeys(ways))
 
 
@@ -280,12 +280,15 @@ def _way(records: Sequence[bytes], columns: tuple[str, ...] | None) -> Way:
     return tuple(_record(record, columns) for record in records if not _is_blank(record))
 
 
-def _by_quotes(raw: bytes) -> list[bytes]:
+def _by_quotes(raw: bytes, fields: int | None = None) -> list[bytes]:
+    """Return the records with the lines that quotes join; `fields`: only where that makes as many of them."""
     records, start = [], 0
     while start < len(raw):
-        end = raw.find(b"\n", start) + 1 or len(raw)
+        line_end = end = raw.find(b"\n", start) + 1 or len(raw)
         while raw.count(b'"', start, end) % 2 and end < len(raw):
             end = raw.find(b"\n", end) + 1 or len(raw)
+        if fields is not None and len(_fields(raw[start:end].decode("utf-8", "replace").rstrip("\r\n")) or ()) != fields:
+            end = line_end
         records.append(raw[start:end].removesuffix(b"\n"))
         start = end
     return records
