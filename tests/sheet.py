@@ -153,13 +153,13 @@ class Sheet:
 
     def write(self, number: int, raw: bytes, **options: object) -> None:
         """Put other bytes in the place of a stretch."""
-        self.stretches[number] = replace(self.stretches[number], raw=raw, row=None, **options)  # type: ignore[arg-type]
+        self.stretches[number] = replace(self.stretches[number], raw=raw, row=None, **options)
 
     def insert(self, number: int, raw: bytes, **options: object) -> None:
         """Put further lines before the stretch `number`, which may be one behind the last."""
         if number == len(self.stretches) and not self.plain.endswith(b"\n"):
             self.stretches[-1].raw += self.line_end.encode()
-        self.stretches.insert(number, Stretch(raw, **options))  # type: ignore[arg-type]
+        self.stretches.insert(number, Stretch(raw, **options))
 
     def case(
         self, name: str, pack: Callable[[bytes], bytes] = bytes, *, more: Sequence[Record] = (), suffix: str | None = None
