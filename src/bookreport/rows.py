@@ -56,7 +56,8 @@ OTHER_QUOTES = {"'": "'", "\u2018": "\u2019", "\u201c": "\u201d"}
 PREAMBLE_LINES = 50
 """Lines within which a refused file's header is looked for, to be named in the message."""
 
-_VALUE = re.compile(r"(?:978)?[0-9]{9}[0-9x]|[0-9]+[.,][0-9]+")
+# An ISBN, perhaps without its zeros or glued to a name, or an amount of money; not a year, as pandas may name a column.
+_VALUE = re.compile(r".*[0-9]{9}.*|[0-9]{7,8}|[0-9]+[.,][0-9]+", re.DOTALL)
 _INSIGNIFICANT = re.compile(r"[\s_\-\u2010-\u2015]+")
 _BOM = b"\xef\xbb\xbf"
 
