@@ -56,8 +56,9 @@ OTHER_QUOTES = {"'": "'", "\u2018": "\u2019", "\u201c": "\u201d"}
 PREAMBLE_LINES = 50
 """Lines within which a refused file's header is looked for, to be named in the message."""
 
-# An ISBN, perhaps without its zeros or glued to a name, or an amount of money; not a year, as pandas may name a column.
-_VALUE = re.compile(r".*[0-9]{9}.*|[0-9]{7,8}|[0-9]+[.,][0-9]+", re.DOTALL)
+# An ISBN, perhaps short of its zeros or glued to a name, a time, or an amount of money; not a year, as pandas may name a
+# column.
+_VALUE = re.compile(r".*[0-9]{9}.*|[0-9]{7,8}|[0-9]{8}t[0-9:.]+z?|[0-9]+[.,][0-9]+", re.DOTALL)
 _INSIGNIFICANT = re.compile(r"[\s_\-\u2010-\u2015]+")
 _BOM = b"\xef\xbb\xbf"
 

@@ -301,7 +301,12 @@ def test_a_file_without_header_loses_its_byte_order_mark_alone(chunks: list[byte
 
 def test_a_column_may_be_named_by_a_number_but_not_by_a_sale() -> None:
     assert list(Columns().read(["user_id", "isbn10", "price", "2024", "0"]).extra) == ["2024", "0"]
-    for swallowed in (["noteu1", "140449132", "7"], ["note9780306406157", "u1", "0", ""], ["note", "u1", "12.50"]):
+    for swallowed in (
+        ["noteu1", "140449132", "7"],
+        ["note9780306406157", "u1", "0", ""],
+        ["note", "u1", "12.50"],
+        ["2024-05-01T13:05:00Z"],
+    ):
         with pytest.raises(BadData, match="looks like a value"):
             Columns().read(["user_id", "isbn10", "price", *swallowed])
     with pytest.raises(BadData, match="'0-306-40615-2' looks like a value") as caught:
