@@ -19,7 +19,7 @@ FIRST_HOUR = Hour.of(2023, 1, 1, 0)
 Sql = Callable[..., list[tuple[Any, ...]]]
 Files = dict[str, Case]
 """The files of one hour by their keys."""
-Outcomes = dict[Hour, Outcome | Exception]
+Outcomes = dict[Hour, Outcome | BaseException]
 
 
 @dataclass
@@ -83,16 +83,9 @@ def write(hours: dict[Hour, Files], put: Callable[[str, bytes], object]) -> None
 
 def each(hours: Iterable[Hour], act: Callable[[Hour], Outcome]) -> Outcomes:
     """Load each hour, or tell what a load would do, two at once; an exception costs its hour alone."""
-
-    def one(hour: Hour) -> Outcome | Exception:
-        try:
-            return act(hour)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
-            return error
-
-    listed = list(hours)
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(listed, pool.map(one, listed), strict=True))
+        acts = {hour: pool.submit(act, hour) for hour in hours}
+    return {hour: done.exception() or done.result() for hour, done in acts.items()}
 
 
 def otherwise(hours: dict[Hour, Files], told: Outcomes, did: Outcomes) -> Iterator[str]:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bookreport.careful import FirstRejects, RecordCheck, Reject, RejectLimit
-from bookreport.errors import BadData
+from bookreport.careful import FirstRejects, RecordCheck, Reject, RejectLimit, _Lines
+from bookreport.errors import BadData, BookreportError
 from bookreport.rows import LONGEST_LINE, Columns
 
 HEADER = ["user_id", "isbn10", "quantity", "unit_price"]
@@ -135,6 +135,19 @@ def test_line_ends_within_a_text_are_kept_as_they_are_written() -> None:
 def test_a_line_that_looks_like_a_record_is_never_part_of_a_text(between: bytes) -> None:
     _, check = checked(b'u1,1,1,1,"x\n' + between + b'u3,1,1,n/a,"z\n', [*HEADER, "note"])
     assert check.rows + check.rejected == 3
+
+
+def test_two_records_that_stray_quotes_join_to_one_of_the_right_fields_are_both_set_aside() -> None:
+    header = ["user_id", "isbn10", "note", "unit_price"]
+    given_on, check = checked(b'u1,1,"x,1.00\nu2,1,y",2.00\n', header)
+    assert (given_on, [number for number, _ in reasons(check)]) == (b"", [2, 3])
+
+
+def test_a_line_that_was_read_and_not_accounted_for_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    skip = _Lines.skip
+    monkeypatch.setattr(_Lines, "skip", lambda lines, number: skip(lines, number + 1))
+    with pytest.raises(BookreportError, match="4 lines were read, and 3 accounted for"):
+        checked(b'u1,1,1,1,"two\nlines"\nu2,1,1,1,lost\nu3,1,1,1,x\n', [*HEADER, "note"])
 
 
 @pytest.mark.parametrize("header", [["note", *HEADER], [*HEADER[:2], "note", *HEADER[2:]], [*HEADER, "note"]])
