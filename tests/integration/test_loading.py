@@ -651,6 +651,19 @@ def test_a_reader_may_look_at_sales_with_their_books(bookstore: Bookstore, load:
     ]
 
 
+def test_an_hour_whose_table_holds_less_than_copy_said_is_not_kept(bookstore: Bookstore, load: Load, sql: Sql) -> None:
+    sql("""create function vanish() returns trigger language plpgsql as
+        $$ begin delete from purchase_rows where user_id = new.user_id; return null; end $$""")
+    sql("""create trigger vanish after insert on purchase_rows for each row
+        when (new.user_id = 'bob') execute function vanish()""")
+    bookstore.fill(HOUR, csv_file(SOLD))
+    outcome = load(HOUR)
+    assert outcome.error is not None
+    assert outcome.error.message == f"{HOUR}: COPY made 4 rows, but the table holds 3; nothing was kept"
+    assert sql("select count(*) from purchase_rows") == [(0,)]
+    assert sql("select status from ledger") == [("failed",)]
+
+
 def test_a_loaded_hour_is_loaded_though_its_index_cannot_be_summarised_now(
     bookstore: Bookstore, load: Load, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
