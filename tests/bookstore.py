@@ -22,7 +22,7 @@ def isbn(number: int) -> str:
 
 
 ENGLISH, SPANISH, FRENCH, POCKET, AUDIO = isbn(30640615), isbn(14044913), isbn(207036002), isbn(842041214), isbn(80442957)
-UNKNOWN = isbn(999999999)
+UNKNOWN = isbn(999999998)
 BOOKS = (
     Book(ENGLISH, "Hardcover", "English"),
     Book(SPANISH, "Hardcover", "Spanish"),

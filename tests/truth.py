@@ -37,11 +37,14 @@ def check_digit(nine: str) -> str:
     return "0123456789X"[-weighted % 11]
 
 
-def canonical_isbn(isbn: str) -> str:
-    code = re.sub(r"[\s-]", "", isbn).replace("x", "X")
+def canonical_isbn(isbn: str) -> str | None:
+    """The code by which an ISBN matches a book; None for what is none."""
+    code = re.sub(r"[\s\u2010-\u2014\u2212-]", "", isbn).replace("x", "X")
     if re.fullmatch(r"978\d{10}", code):
-        return code[3:12] + check_digit(code[3:12])
-    return code.zfill(10)
+        code = code[3:12] + check_digit(code[3:12])
+    elif re.fullmatch("[0-9]+X?", code):
+        code = code.zfill(10)
+    return code if re.fullmatch("[0-9A-Z]{10}", code) and set(code) != {code[0]} else None
 
 
 def money(amount: Fraction) -> str:
@@ -62,17 +65,18 @@ def report(purchases: Iterable[Purchase], books: Iterable[Book], language: str =
     for book in books:
         if book.isbn10 is not None:
             code = canonical_isbn(book.isbn10)
-            shelf[code] = min((book, shelf.get(code, book)), key=_order)
+            if code is not None:
+                shelf[code] = min((book, shelf.get(code, book)), key=_order)
     sold: dict[tuple[str | None, str | None], list[Purchase]] = defaultdict(list)
     unmatched, users, buyers = [], set(), set()
     for purchase in purchases:
         users.add(purchase.user_id)
-        book = shelf.get(canonical_isbn(purchase.isbn10))
+        book = shelf.get(canonical_isbn(purchase.isbn10) or "")
         if book is None:
             unmatched.append(purchase)
             continue
         sold[_strip(book.format), _strip(book.language)].append(purchase)
-        if (_strip(book.language) or "").casefold() == language.strip().casefold():
+        if _is_in(book, language):
             buyers.add(purchase.user_id)
     sums = {group: _sums(of) for group, of in sold.items()}
     order = sorted(sums, key=lambda group: (-sums[group][1], *_nulls_last(*group)))
@@ -85,16 +89,20 @@ def report(purchases: Iterable[Purchase], books: Iterable[Book], language: str =
         "unmatched": {
             "books_sold": _sums(unmatched)[0],
             "sale_value": money(_sums(unmatched)[1]),
-            "isbns": len({canonical_isbn(purchase.isbn10) for purchase in unmatched}),
+            "isbns": len({canonical_isbn(purchase.isbn10) or purchase.isbn10 for purchase in unmatched}),
         },
         "total": {"books_sold": total[0], "sale_value": money(total[1])},
         "buyers": {
             "language": language,
             "buyers": len(buyers),
             "users": len(users),
-            "percent": percent(len(buyers), len(users)),
+            "percent": percent(len(buyers), len(users)) if any(_is_in(book, language) for book in shelf.values()) else None,
         },
     }
+
+
+def _is_in(book: Book, language: str) -> bool:
+    return (_strip(book.language) or "").casefold() == language.strip().casefold()
 
 
 def _sums(purchases: list[Purchase]) -> tuple[int, Fraction]:

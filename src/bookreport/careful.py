@@ -345,12 +345,14 @@ class RecordCheck:
 
 
 def canonical_isbn(isbn: str) -> str:
-    """Return the form in which ISBNs are compared, as the database's function of this name does."""
+    """Return the form in which ISBNs are compared, as the database's function of this name does; what is none comes back."""
     code = re.sub("[- \t\r\n\u00a0\u2010-\u2014\u2212]", "", isbn).replace("x", "X")
     if re.fullmatch("978[0-9]{10}", code):
         remainder = sum(place * int(digit) for place, digit in enumerate(code[3:12], 1)) % 11
-        return code[3:12] + ("X" if remainder == 10 else str(remainder))
-    return code.rjust(10, "0") if code else code
+        code = code[3:12] + ("X" if remainder == 10 else str(remainder))
+    elif re.fullmatch("[0-9]{1,9}|[0-9]{1,8}X", code):
+        code = code.rjust(10, "0")
+    return code if re.fullmatch("[0-9A-Z]{10}", code) and len(set(code)) > 1 else isbn
 
 
 class _Lines:

@@ -14,6 +14,9 @@ from bookreport.rows import fold
 
 ISBN, PRICE = ("isbn10", "isbn"), ("unitprice", "price", "bookprice")
 
+REPEATABLE = ("0004_catalogue.sql", "0005_states.sql")
+"""The migrations that bring back what somebody dropped of the views, functions and tables that are made of others."""
+
 NO_BOOKS_HINT = "create the books table (ISBN-10, Format, Language), then run again: bookreport migrate"
 
 
@@ -68,7 +71,8 @@ def migrate(database: Database, books_table: str | None = None) -> str:
         _upgrade(transaction)
         installed = transaction.one("installed")
         if not installed.is_whole:
-            transaction.script((migrations() / "versions" / "0004_catalogue.sql").read_text(encoding="utf-8"))
+            for name in REPEATABLE:
+                transaction.script((migrations() / "versions" / name).read_text(encoding="utf-8"))
             books_table = books_table or installed.books
     _find_books(database, books_table)
     require_books(database)

@@ -1,3 +1,5 @@
--- How many ISBNs the books table has, and how many of them in several rows.
-select count(*) as isbns, count(*) filter (where rows > 1) as repeated
-from (select count(*) as rows from books where isbn10 is not null group by canonical_isbn(isbn10)) as isbns
+-- How many ISBNs the books table has, how many of them in several rows, and how many rows have none that a sale could match.
+select count(*) filter (where is_isbn(isbn10)) as isbns, count(*) filter (where is_isbn(isbn10) and rows > 1) as repeated,
+    coalesce(sum(rows) filter (where is_isbn(isbn10) is not true), 0)::bigint as without_isbn,
+    min(isbn10) filter (where not is_isbn(isbn10)) as example
+from (select canonical_isbn(isbn10) as isbn10, count(*) as rows from books group by 1) as isbns

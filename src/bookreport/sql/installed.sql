@@ -1,7 +1,7 @@
 -- The revision of bookreport's tables, the books table that migrate found, and whether nothing that reads it was dropped.
 select version_num as revision, obj_description(to_regprocedure('books_rows()'), 'pg_proc') as books,
     to_regprocedure('books_rows()') is not null and to_regclass('books') is not null
-        and to_regprocedure('canonical_isbn(text)') is not null
+        and to_regprocedure('canonical_isbn(text)') is not null and to_regprocedure('is_isbn(text)') is not null
         and to_regprocedure('book_digest(text, text, text, numeric)') is not null
         and to_regclass('catalogue') is not null and to_regclass('catalogue_state') is not null
         and to_regclass('sales') is not null as is_whole

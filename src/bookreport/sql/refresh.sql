@@ -5,12 +5,13 @@ with listed as materialized (
 ), known as (
     select canonical_isbn(isbn10) collate "C" as isbn10, btrim(format, E' \t\r\n') as format,
         btrim(language, E' \t\r\n') as language, price
-    -- No purchase can have a longer one, and no index could hold it.
+    -- No purchase can have a longer one.
     from listed where octet_length(isbn10) <= 100
 ), wanted as materialized (
     -- The row with the smallest (format, language) counts where an ISBN has several.
     select distinct on (isbn10) isbn10, format, language, price
     from known
+    where is_isbn(isbn10)
     order by isbn10, format collate "C", language collate "C", price
 ), removed as (
     delete from catalogue c where not exists (select from wanted w where w.isbn10 = c.isbn10) returning c.isbn10

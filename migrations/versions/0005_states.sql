@@ -1,0 +1,30 @@
+-- Only what is an ISBN matches a book: placeholders such as '-' or 'N/A' stand in catalogues and in purchases alike.
+-- It can be run again: `bookreport migrate` brings back by it what somebody dropped.
+
+-- The form in which two ISBNs are compared, for one that is not in it yet: blanks and hyphens out, x to X, a short number
+-- left-padded with 0 to ten, a 13-digit one that starts with 978 turned into its ISBN-10 with a new check digit. What is no
+-- ISBN by then stays as it was written, so that it is counted as such.
+create or replace function tidied_isbn(isbn text) returns text language plpgsql immutable strict parallel safe as $$
+declare
+    code text collate "C" := translate(isbn, E'x- \t\r\n\u00a0\u2010\u2011\u2012\u2013\u2014\u2212', 'X');
+    total integer := 0;
+begin
+    if code ~ '^978[0-9]{10}$' then
+        for place in 1..9 loop
+            total := total + place * substr(code, place + 3, 1)::integer;
+        end loop;
+        code := substr(code, 4, 9) || case total % 11 when 10 then 'X' else (total % 11)::text end;
+    elsif code ~ '^[0-9]{1,9}$|^[0-9]{1,8}X$' then
+        code := lpad(code, 10, '0');
+    end if;
+    return case when code ~ '^[0-9A-Z]{10}$' and code !~ '^(.)\1*$' then code else isbn end;
+end $$;
+
+-- Whether a canonical ISBN is one, and can match a book: ten digits or capital letters (an ISBN-10, or a code of the shop's
+-- own, such as an ASIN), and not one of them ten times.
+create or replace function is_isbn(canonical text) returns boolean language sql immutable parallel safe
+return canonical collate "C" ~ '^[0-9A-Z]{10}$' and canonical <> repeat(left(canonical, 1), 10);
+
+-- What was kept by the rule before. No books are -1 in number, so the next refresh looks at each of them.
+update hour_sums set canonical = canonical_isbn(isbn10) where canonical <> canonical_isbn(isbn10);
+update catalogue_state set books = -1 where exists (select from catalogue where not is_isbn(isbn10));
