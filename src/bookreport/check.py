@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from bookreport import catalogue, ledger, schema
 from bookreport.database import Database
 from bookreport.errors import BookreportError, Configuration, NotReady
-from bookreport.reports import SPANISH
 from bookreport.source import Bucket
 
 OLDEST_POSTGRES = 150_000
@@ -41,9 +40,10 @@ def look(name: str, find: Callable[[], tuple[str, str | None]]) -> Check:
         return Check(name, error.message, error.hint, error)
 
 
-def check(database: Database, bucket: Bucket, max_age: timedelta | None = None) -> Iterator[Check]:
+def check(database: Database, bucket: Bucket, language: str, max_age: timedelta | None = None) -> Iterator[Check]:
     """Look at each prerequisite in turn; what can't be looked at since an earlier one failed is left out.
 
+    `language`: the one whose buyers reports count; Configuration is the error when no book is in it.
     `max_age`: how long ago the newest loaded hour may have ended; NotReady is the error when it is longer.
     """
     clocks: dict[str, timedelta] = {}
@@ -60,7 +60,7 @@ def check(database: Database, bucket: Bucket, max_age: timedelta | None = None) 
     yield look("source", lambda: _source(database, bucket))
     yield look("rights", lambda: _rights(database))
     yield look("replication", lambda: _replication(database))
-    yield look("books", lambda: _books(database))
+    yield look("books", lambda: _books(database, language))
     yield look("freshness", lambda: _freshness(database, max_age))
 
 
@@ -114,7 +114,7 @@ def _replication(database: Database) -> tuple[str, str | None]:
     return "no publication stands in the way of a reload", None
 
 
-def _books(database: Database) -> tuple[str, str | None]:
+def _books(database: Database, language: str) -> tuple[str, str | None]:
     table = schema.require_books(database)
     with database.transaction() as transaction:
         count = transaction.one("books_count")
@@ -126,13 +126,19 @@ def _books(database: Database) -> tuple[str, str | None]:
     message = f"{count.isbns:,} ISBNs in {table}; languages: {', '.join(languages) or 'none'}"
     if count.repeated:
         message += f"; {count.repeated:,} ISBNs have several rows, and the first by format and language counts"
+    if count.without_isbn:
+        example = "" if count.example is None else f" (such as {count.example!r})"
+        message += f"; {count.without_isbn:,} books have no ISBN{example}, and no sale can match them"
     for (kind, _), names in spellings.items():
         if len(names) > 1:
             message += f"; the {kind}s {' and '.join(map(repr, sorted(names)))} differ by case alone, and are reported apart"
     if not kept.is_current:
         message += "; they have changed since the catalogue was brought up to date; the next run does it again"
-    known = ("language", SPANISH.casefold()) in spellings
-    return message, None if known else f"no book is in {SPANISH}; name the language as it is here: report --language"
+    if ("language", language.strip().casefold()) not in spellings:
+        raise Configuration(
+            f"no book is in {language}: {message}", hint="name the language as it is in the books: BOOKREPORT_LANGUAGE=NAME"
+        )
+    return message, None
 
 
 def _freshness(database: Database, max_age: timedelta | None) -> tuple[str, str | None]:

@@ -360,9 +360,10 @@ def run_hour(
         loaded = [outcome.hour for outcome in outcomes if outcome.error is None]
         if output is not None and HOUR_IN_NAME in output.name:
             since = None if hour else settings.lookback
-            _write_reports(database, output, loaded, lookback=since, as_json=as_json)
+            _write_reports(database, output, loaded, settings.language, lookback=since, as_json=as_json)
         elif outcomes or (as_json and failure is None):
-            _write_run(database, outcomes, loaded if failure is None else [], as_json=as_json, output=output)
+            reported = loaded if failure is None else []
+            _write_run(database, outcomes, reported, settings.language, as_json=as_json, output=output)
         elif failure is None:
             log.info("nothing to load")
         if failure is not None:
@@ -375,7 +376,13 @@ def run_hour(
 
 @commands.command()
 @click.option("--require-complete", is_flag=True, help="Exit 3 when an hour of the span is not loaded.")
-@click.option("--language", "languages", multiple=True, metavar="NAME", help="Buyers of which language.  [default: Spanish]")
+@click.option(
+    "--language",
+    "languages",
+    multiple=True,
+    metavar="NAME",
+    help="Buyers of which language.  [default: Spanish]",
+)
 @click.option("--last", type=HoursType(), metavar="DURATION", help="So long, up to the newest loaded hour: 24h, 7d.")
 @span_options[0]
 @span_options[1]
@@ -416,12 +423,13 @@ def report(
 
     if format_ == "html":
         page.require_libraries()
+    settings = _settings(database=True)
     with _database() as database:
         _require_schema(database)
         made = reports.make_report(
             database,
             span or reports.newest_span(database, last or 1),
-            languages or (reports.SPANISH,),
+            languages or (settings.language or reports.SPANISH,),
             require_complete=require_complete,
             compare=compare is not None or format_ == "html",
             series=format_ in {"json", "html"},
@@ -605,10 +613,12 @@ def check(*, max_age: timedelta | None, format_: str, as_json: bool, output: Pat
     _try_output(output)
     found = [look("settings", _check_settings)]
     if found[0].ok:
+        from bookreport.reports import SPANISH
         from bookreport.source import Bucket
 
         with _database() as database:
-            found += look_at_all(database, _bucket(_settings(), Bucket), max_age)
+            settings = _settings()
+            found += look_at_all(database, _bucket(settings, Bucket), settings.language or SPANISH, max_age)
     failed = [check for check in found if not check.ok]
     as_json = as_json or format_ == "json"
     shown: list[Check] = failed if "bookreport.quiet" in click.get_current_context().meta and not as_json else found
@@ -934,7 +944,13 @@ def _then(first: Iterable[Outcome], second: Iterable[Outcome]) -> Iterator[Outco
 
 
 def _write_run(
-    database: Database, outcomes: Sequence[Outcome], loaded: Iterable[Hour], *, as_json: bool, output: Path | None
+    database: Database,
+    outcomes: Sequence[Outcome],
+    loaded: Iterable[Hour],
+    language: str | None,
+    *,
+    as_json: bool,
+    output: Path | None,
 ) -> None:
     """Print the outcomes of a run, with the report of each hour that it loaded."""
     from bookreport import render, reports
@@ -942,7 +958,7 @@ def _write_run(
     made: list[Report] = []
     failure: BookreportError | Interrupted | None = None
     try:
-        made.extend(reports.make_reports(database, map(Span.of_hour, loaded)))
+        made.extend(reports.make_reports(database, map(Span.of_hour, loaded), [language or reports.SPANISH]))
         _tell_doubts(made)
     except (BookreportError, Interrupted) as error:
         failure = error
@@ -957,7 +973,7 @@ def _write_run(
 
 
 def _write_reports(
-    database: Database, output: Path, loaded: Iterable[Hour], *, lookback: timedelta | None, as_json: bool
+    database: Database, output: Path, loaded: Iterable[Hour], language: str | None, *, lookback: timedelta | None, as_json: bool
 ) -> None:
     """Write the report of each loaded hour into its file; within `lookback` those whose file is missing or too old, too."""
     from bookreport import ledger, render, reports
@@ -973,7 +989,7 @@ def _write_reports(
             file = file_of(hour)
             if not file.exists() or file.stat().st_mtime < loaded_at.timestamp():
                 due.add(hour)
-    for made in reports.make_reports(database, map(Span.of_hour, sorted(due))):
+    for made in reports.make_reports(database, map(Span.of_hour, sorted(due)), [language or reports.SPANISH]):
         _tell_doubts([made])
         file = file_of(made.span.since)
         _write(render.as_json(render.report_json(made)) if as_json else render.report_table(made), file)
@@ -1061,7 +1077,7 @@ def _tell_doubts(made: Iterable[Report]) -> None:
     if made and not made[0].catalogue.is_current:
         _tell_outdated(made[0].catalogue)
     for language in sorted({language for report in made for language in report.unknown_languages}):
-        log.warning("the catalogue has no book in %s; its share of buyers is 0 for that reason", language)
+        log.warning("the catalogue has no book in %s; name the language as it is in the books: BOOKREPORT_LANGUAGE", language)
 
 
 def _tell_outdated(books: State) -> None:

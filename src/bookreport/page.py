@@ -15,7 +15,17 @@ from unicodedata import east_asian_width
 from bookreport import __version__
 from bookreport.errors import Configuration
 from bookreport.hours import ONE_HOUR, Span
-from bookreport.render import catalogue_line, counted, given_up_lines, money, named, not_comparable, report_json, signed
+from bookreport.render import (
+    catalogue_line,
+    counted,
+    given_up_lines,
+    money,
+    named,
+    no_such_language,
+    not_comparable,
+    report_json,
+    signed,
+)
 from bookreport.reports import Point, Report, Sale
 
 MOST_PANELS, MOST_BARS = 30, 8
@@ -161,7 +171,7 @@ def _figures(report: Report) -> Iterator[Figure]:
     yield Figure(
         f"Users who bought in {_name(buyers.language)}",
         "n/a" if buyers.percent is None else f"{buyers.percent}%",
-        f"{buyers.buyers:,} of {counted(buyers.users, 'user')}",
+        f"{buyers.buyers:,} of {counted(buyers.users, 'user')}" if buyers.in_catalogue else no_such_language(report, buyers),
         f"{signed(change.points, ' points')} on the {length} before ({before.buyers[0].percent}%)"
         if change and before and change.points is not None
         else "",
@@ -249,6 +259,8 @@ def _lines(report: Report) -> Iterator[Chart]:
         _svg(_line(series, values, by_day=by_day)),
         _in_words(f"Line: sale value by {step}", series, values, by_day=by_day, show=_money),
     )
+    if not report.buyers[0].in_catalogue:
+        return
     yield Chart(
         f"Users who bought in {language}, percent of the {step}'s users",
         _svg(_line(series, percents, by_day=by_day)),

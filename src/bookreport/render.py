@@ -83,6 +83,7 @@ def report_json(report: Report) -> dict[str, object]:
             "isbns": report.unmatched.isbns,
         },
         **_headline_json(report),
+        "unknown_languages": list(report.unknown_languages),
         "loaded_rows": report.loaded_rows,
         "rejected_rows": report.rejected_rows,
         "catalogue_as_of": instant(report.catalogue.as_of),
@@ -174,7 +175,7 @@ def report_table(report: Report) -> str:
         "",
         _table(("Format", "Language", "Books", "Value", "Share"), rows, right=(2, 3, 4), total=True),
         "",
-        *(_buyers_line(buyers) for buyers in report.buyers),
+        *_buyers_lines(report),
         *_change_lines(report),
         *_coverage_lines(report),
     ]
@@ -196,10 +197,7 @@ def report_markdown(report: Report) -> str:
         "",
         *(f"| {' | '.join(row)} |" for row in table),
         "",
-        *(
-            f"{_markdown(line)}  "
-            for line in [*map(_buyers_line, report.buyers), *_change_lines(report), *_coverage_lines(report)]
-        ),
+        *(f"{_markdown(line)}  " for line in [*_buyers_lines(report), *_change_lines(report), *_coverage_lines(report)]),
     ]
     return "\n".join(lines)
 
@@ -491,9 +489,22 @@ def _sales_rows(report: Report) -> list[tuple[str, ...]]:
     return [*rows, row("Total", "", report.books_sold, report.sale_value)]
 
 
-def _buyers_line(buyers: Buyers) -> str:
-    share = "n/a" if buyers.percent is None else f"{buyers.percent}%"
-    return f"Users who bought a book in {plain(buyers.language)}: {share} ({buyers.buyers:,} of {buyers.users:,} users)"
+def _buyers_lines(report: Report) -> list[str]:
+    def share(buyers: Buyers) -> str:
+        if not buyers.in_catalogue:
+            return no_such_language(report, buyers)
+        percent = "n/a" if buyers.percent is None else f"{buyers.percent}%"
+        return f"{percent} ({buyers.buyers:,} of {buyers.users:,} users)"
+
+    return [f"Users who bought a book in {plain(buyers.language)}: {share(buyers)}" for buyers in report.buyers]
+
+
+def no_such_language(report: Report, buyers: Buyers, most: int = 12) -> str:
+    """Return that no book is in the language asked for, and which languages there are."""
+    languages = sorted(report.catalogue.languages)
+    names = ", ".join(map(named, languages[:most])) + (f" and {len(languages) - most} more" if len(languages) > most else "")
+    there_are = f"the catalogue's languages are {names}" if languages else "the catalogue has no languages"
+    return f"no book is in {plain(buyers.language)}; {there_are}"
 
 
 def signed(amount: Decimal | int | None, unit: str = "") -> str:

@@ -15,6 +15,7 @@ from bookreport.errors import NotReady
 from bookreport.hours import Hour, Span
 
 SPANISH = "Spanish"
+"""The language whose buyers are counted unless another one is asked for."""
 
 LONGEST_BY_HOUR = 96
 """Hours of the longest span whose series goes by hour; that of a longer one goes by day."""
@@ -41,16 +42,20 @@ class Unmatched:
 
 @dataclass(frozen=True)
 class Buyers:
-    """How many of the span's users bought a book in `language`; users are distinct over the whole span."""
+    """How many of the span's users bought a book in `language`; users are distinct over the whole span.
+
+    `in_catalogue`: whether any book is in that language at all.
+    """
 
     language: str
     buyers: int
     users: int
+    in_catalogue: bool = True
 
     @property
     def percent(self) -> Decimal | None:
-        """100 x buyers / users, rounded half up to two decimals; None when there are no users."""
-        if not self.users:
+        """100 x buyers / users, rounded half up to two decimals; None when there are no users, or no books to buy."""
+        if not self.users or not self.in_catalogue:
             return None
         return (Decimal(100 * self.buyers) / self.users).quantize(Decimal("0.01"), ROUND_HALF_UP)
 
@@ -99,7 +104,6 @@ class Report:
     buyers: tuple[Buyers, ...]
     loaded_rows: int
     rejected_rows: int
-    unknown_languages: tuple[str, ...]
     catalogue: State
     previous: Report | None = None
     series: tuple[Point, ...] = ()
@@ -124,6 +128,11 @@ class Report:
         # Python rounds decimals to 28 digits unless it is told that more may come; money is exact.
         with localcontext(prec=1000):
             return sum((sale.sale_value for sale in self.sales), self.unmatched.sale_value)
+
+    @property
+    def unknown_languages(self) -> tuple[str, ...]:
+        """Those of the languages asked for in which the catalogue has no book."""
+        return tuple(buyers.language for buyers in self.buyers if not buyers.in_catalogue)
 
     @property
     def change(self) -> Change | None:
@@ -213,7 +222,6 @@ def _report(
 ) -> Report:
     sold = transaction.rows("sales", **_bounds(span))
     given_up = transaction.rows("given_up", **_bounds(span))
-    buyers, unknown = _buyers(transaction, span, spellings)
     return Report(
         span=span,
         generated_at=datetime.now(UTC).replace(microsecond=0),
@@ -223,10 +231,9 @@ def _report(
             (Unmatched(row.books_sold, row.sale_value, row.isbns) for row in sold if not row.matched),
             Unmatched(0, Decimal(0), 0),
         ),
-        buyers=buyers,
+        buyers=_buyers(transaction, span, spellings),
         loaded_rows=sum(row.rows_loaded for row in coverage),
         rejected_rows=sum(row.rows_rejected for row in coverage),
-        unknown_languages=unknown,
         catalogue=books,
         skipped=tuple(Hour(row.hour) for row in given_up if row.status == "skipped"),
         pruned=tuple(Hour(row.hour) for row in given_up if row.status == "pruned"),
@@ -254,7 +261,7 @@ def _series(transaction: Transaction, report: Report, spellings: Mapping[str, li
                 hours_loaded=sales.hours_loaded if sales else 0,
                 books_sold=sales.books_sold if sales else 0,
                 sale_value=sales.sale_value if sales else Decimal(0),
-                buyers=Buyers(language.strip(), users.buyers if users else 0, users.users if users else 0),
+                buyers=Buyers(language.strip(), users.buyers if users else 0, users.users if users else 0, bool(names)),
             )
         )
     return tuple(points)
@@ -273,16 +280,12 @@ def _percent_change(before: Decimal | int, now: Decimal | int) -> Decimal | None
     return (Decimal(100 * (now - before)) / before).quantize(Decimal("0.1"), ROUND_HALF_UP) if before else None
 
 
-def _buyers(
-    transaction: Transaction, span: Span, spellings: Mapping[str, list[str]]
-) -> tuple[tuple[Buyers, ...], tuple[str, ...]]:
-    """Return the buyers of each language, and those languages in which the catalogue has no book."""
-    found = [
-        Buyers(language.strip(), row.buyers, row.users)
+def _buyers(transaction: Transaction, span: Span, spellings: Mapping[str, list[str]]) -> tuple[Buyers, ...]:
+    return tuple(
+        Buyers(language.strip(), row.buyers, row.users, bool(names))
         for language, names in spellings.items()
         for row in transaction.rows("buyers", **_bounds(span), spellings=names)
-    ]
-    return tuple(found), tuple(language for language, names in spellings.items() if not names)
+    )
 
 
 def _spellings(books: State, languages: Sequence[str]) -> dict[str, list[str]]:

@@ -107,6 +107,11 @@ class Settings:
         return self._get("BOOKREPORT_SCHEMA") or "bookreport"
 
     @property
+    def language(self) -> str | None:
+        """The language whose buyers reports count, as it is named in the books; None leaves it to the report."""
+        return self._get("BOOKREPORT_LANGUAGE")
+
+    @property
     def columns(self) -> str | None:
         return self._get("BOOKREPORT_COLUMNS")
 

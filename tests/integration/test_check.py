@@ -13,7 +13,7 @@ from bookreport.errors import Configuration, NotReady, Temporary
 from bookreport.hours import Hour
 from bookreport.loader import Outcome
 from bookreport.source import Bucket
-from bookstore import BOOKS, ENGLISH, HOUR, Bookstore, csv_file, write_books
+from bookstore import BOOKS, ENGLISH, HOUR, SPANISH, Bookstore, csv_file, write_books
 from conftest import Sql
 from truth import Book, Purchase
 
@@ -25,8 +25,10 @@ Look = Callable[..., dict[str, Check]]
 
 @pytest.fixture
 def look(database: Database, bucket: Bucket) -> Look:
-    def run(of: Database = database, at: Bucket = bucket, max_age: timedelta | None = None) -> dict[str, Check]:
-        return {found.name: found for found in check(of, at, max_age)}
+    def run(
+        of: Database = database, at: Bucket = bucket, max_age: timedelta | None = None, language: str = "Spanish"
+    ) -> dict[str, Check]:
+        return {found.name: found for found in check(of, at, language, max_age)}
 
     return run
 
@@ -94,12 +96,27 @@ def test_another_bucket_than_the_ledgers_is_told(
 
 
 def test_duplicate_isbns_spellings_and_languages_are_told_and_are_no_failure(look: Look, sql: Sql) -> None:
-    write_books(sql, [Book(ENGLISH, "Hardcover", "English"), Book(f"978{ENGLISH[:9]}0", "hardcover", "English")])
+    write_books(sql, [Book(ENGLISH, "Hardcover", "Spanish"), Book(f"978{ENGLISH[:9]}0", "hardcover", "Spanish")])
     found = look()["books"]
     assert found.ok
-    assert "1 ISBNs in public.books; languages: English; 1 ISBNs have several rows" in found.message
+    assert "1 ISBNs in public.books; languages: Spanish; 1 ISBNs have several rows" in found.message
     assert "'Hardcover' and 'hardcover' differ by case alone" in found.message
-    assert "no book is in Spanish" in (found.hint or "")
+
+
+def test_books_without_an_isbn_are_told(look: Look, sql: Sql) -> None:
+    write_books(sql, [Book(SPANISH, "Hardcover", "Spanish"), *(Book(code, "Gift", "Spanish") for code in ("N/A", None, "-"))])
+    found = look()["books"]
+    assert found.message.startswith("1 ISBNs in public.books; ")
+    assert "3 books have no ISBN (such as '-'), and no sale can match them" in found.message
+
+
+def test_a_catalogue_without_a_book_in_the_language_of_the_reports_fails(look: Look, sql: Sql) -> None:
+    write_books(sql, [Book(ENGLISH, "Hardcover", "es")])
+    found = look()["books"]
+    assert not found.ok
+    assert found.message.startswith("no book is in Spanish: 1 ISBNs in public.books; languages: es")
+    assert "BOOKREPORT_LANGUAGE" in (found.hint or "")
+    assert look(language="es")["books"].ok
 
 
 def test_rights_that_are_lacking_are_told_by_name(look: Look, as_role: Callable[..., Database]) -> None:

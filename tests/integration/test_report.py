@@ -184,7 +184,7 @@ def test_an_isbn_that_is_another_one_matches_nothing(sell: Fill, report: Callabl
 
 
 def test_spellings_of_one_unknown_isbn_are_one(sell: Fill, report: Callable[..., dict[str, Any]]) -> None:
-    sell([Purchase("ana", code) for code in ("9999999999", "9-999-99999-9", " 9999999999")])
+    sell([Purchase("ana", code) for code in ("9999999990", "9-999-99999-0", " 9999999990")])
     assert report()["unmatched"] == {"books_sold": 3, "sale_value": "30.00", "isbns": 1}
 
 
@@ -193,9 +193,50 @@ def test_the_canonical_isbn_of_postgres_is_that_of_plain_python(sql: Sql) -> Non
     codes = [isbn(chance.randrange(10**9)) for _ in range(300)]
     codes += [f"978{code[:9]}{chance.randrange(10)}" for code in codes] + [code.lstrip("0") for code in codes]
     codes += [f"{code[:1]}-{code[1:4]} {code[4:]}".replace("X", "x") for code in codes]
-    found = sql("select code, canonical_isbn(code) from unnest(%s) as code", codes)
-    assert [row for row in found if row[1] != truth.canonical_isbn(row[0])] == []
+    codes += [
+        "B00ABCDEF1",
+        "b00abcdef1",
+        "0",
+        "000-000-0000",
+        "XXXXXXXXXX",
+        "X",
+        "1X",
+        "XX",
+        "1234X6789",
+        "",
+        "-",
+        "\u2013",
+        "N/A",
+    ]
+    found = sql("select code, canonical_isbn(code), is_isbn(canonical_isbn(code)) from unnest(%s) as code", codes)
+    assert [row for row in found if row[1] != (truth.canonical_isbn(row[0]) or row[0])] == []
+    assert [row for row in found if row[2] != (truth.canonical_isbn(row[0]) is not None)] == []
     assert len(found) == len(codes)
+
+
+NO_ISBNS = ("-", "\u2013", "N/A", "n/a", "NA", "NULL", "none", "0", "0000000000", "000-000-0000", "X", "?", "9790306406157")
+
+
+def test_what_stands_for_no_isbn_matches_no_book_that_has_the_same(
+    sell: Fill, sql: Sql, report: Callable[..., dict[str, Any]]
+) -> None:
+    books = [Book(SPANISH, "Hardcover", "Spanish"), *(Book(code, "Gift", "Spanish") for code in ("", None, " ", *NO_ISBNS))]
+    write_books(sql, books)
+    sold = [Purchase(f"user{number}", code) for number, code in enumerate((ENGLISH, *NO_ISBNS, *NO_ISBNS))]
+    sell(sold)
+    assert figures(report()) == truth.report(sold, books)
+    assert report()["buyers"]["buyers"] == 0
+    assert report()["unmatched"]["isbns"] == 1 + len(NO_ISBNS)
+    assert sql("select count(*) from sales where matched") == [(0,)]
+
+
+def test_a_code_of_the_shops_own_matches_its_book(sell: Fill, sql: Sql, report: Callable[..., dict[str, Any]]) -> None:
+    books = [Book("B00ABCDEF1", "eBook", "Spanish")]
+    write_books(sql, books)
+    sold = [Purchase("ana", "B00-ABCDEF1"), Purchase("bob", "b00abcdef1")]
+    sell(sold)
+    assert figures(report()) == truth.report(sold, books)
+    assert report()["buyers"]["buyers"] == 1
 
 
 def test_a_book_without_format_or_language_is_a_group_of_its_own(
@@ -258,6 +299,13 @@ def test_a_language_that_no_book_has_is_told(sell: Fill, database: Database) -> 
     sell([Purchase("ana", SPANISH)])
     made = reports.make_report(database, Span.of_hour(HOUR), ("Spanish", "Latin"))
     assert made.unknown_languages == ("Latin",)
+    document = render.report_json(made)
+    assert document["unknown_languages"] == ["Latin"]
+    assert document["buyers_by_language"][1] == {"language": "Latin", "buyers": 0, "users": 1, "percent": None}
+    told = "no book is in Latin; the catalogue's languages are English, French, Spanish"
+    assert told in render.report_table(made)
+    assert told in render.report_markdown(made)
+    assert render.report_csv(made).splitlines()[-1] == "buyers,,Latin,,,1,0,"
 
 
 def test_sales_are_ordered_by_value_then_format_then_language(

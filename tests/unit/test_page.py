@@ -69,7 +69,6 @@ REPORT = Report(
     buyers=(Buyers("Spanish", 141, 812), Buyers("Latin", 0, 812)),
     loaded_rows=9996,
     rejected_rows=4,
-    unknown_languages=(),
     catalogue=State(datetime(2024, 5, 1, 6, 5, 4, tzinfo=UTC), is_current=True, languages=("English",), may_refresh=True),
     series=(point(HOUR, "10.5"), point(HOUR + 1, None), point(HOUR + 2, "30")),
 )
@@ -254,6 +253,16 @@ def test_an_hour_without_users_and_sales_is_a_page_too() -> None:
     empty = replace(REPORT, sales=(), unmatched=nothing, buyers=(Buyers("Spanish", 0, 0),), series=(), missing=())
     tree = parsed(page.report_page(replace(empty, previous=empty)))
     assert [words(each) for each in tree.iter("p") if each.get("class") == "number"] == ["0", "0.00", "n/a"]
+
+
+def test_a_language_that_no_book_has_is_told_in_place_of_its_percentage() -> None:
+    nobody = Buyers("Spanish", 0, 812, in_catalogue=False)
+    books = replace(REPORT.catalogue, languages=("es", "English"))
+    text = page.report_page(replace(REPORT, buyers=(nobody,), catalogue=books))
+    tree = parsed(text)
+    assert [words(each) for each in tree.iter("p") if each.get("class") == "number"][2] == "n/a"
+    assert "no book is in Spanish; the catalogue's languages are English, es" in " ".join(tree.itertext())
+    assert len(charts(text, "line")) == 1
 
 
 @pytest.mark.parametrize(
