@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from bookreport import catalogue, demo, schema
-from bookreport.careful import RejectLimit
+from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.hours import Hour
 from bookreport.loader import Loader, Outcome
-from bookreport.rows import Columns
+from bookreport.rejects import RejectLimit
 from bookreport.source import Bucket
 from bookstore import BOOKS, BUCKET, Bookstore, write_books
 from connection import Sql, connected

@@ -10,8 +10,9 @@ import click
 
 import bookreport
 from bookreport.cli import commands
+from bookreport.columns import NAMES, Columns
 from bookreport.errors import BadData
-from bookreport.rows import NAMES, Columns, read_header, split_record
+from bookreport.rows import read_header, split_record
 
 ROOT = Path(__file__).parents[1]
 

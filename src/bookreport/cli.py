@@ -30,10 +30,10 @@ from bookreport.settings import MOST_JOBS, Settings
 if TYPE_CHECKING:
     from types import FrameType
 
-    from bookreport.careful import RejectLimit
     from bookreport.catalogue import State
     from bookreport.database import Database
     from bookreport.loader import Loader, Outcome
+    from bookreport.rejects import RejectLimit
     from bookreport.reports import Report
     from bookreport.source import Bucket
 
@@ -206,7 +206,7 @@ class RejectLimitType(click.ParamType["RejectLimit"]):
     name = "limit"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RejectLimit:
-        from bookreport.careful import RejectLimit
+        from bookreport.rejects import RejectLimit
 
         try:
             return RejectLimit.parse(value)
@@ -634,7 +634,7 @@ def check(*, max_age: timedelta | None, format_: str, as_json: bool, output: Pat
 
 
 def _check_settings() -> tuple[str, str | None]:
-    from bookreport.rows import Columns
+    from bookreport.columns import Columns
 
     settings = _settings(bucket=True, database=True)
     Columns(settings.columns, settings.header)
@@ -846,8 +846,8 @@ def _bucket(settings: Settings, kind: type[Bucket], connections: int = 1) -> Any
 def _loader(
     settings: Settings, reject_limit: RejectLimit | None, *, new_source: bool, jobs: int
 ) -> Iterator[tuple[Database, Bucket, Loader]]:
+    from bookreport.columns import Columns
     from bookreport.loader import Loader
-    from bookreport.rows import Columns
     from bookreport.source import Bucket
 
     columns = Columns(settings.columns, settings.header)
@@ -905,8 +905,8 @@ def _preview(
     output: Path | None,
 ) -> int:
     from bookreport import catalogue, render
+    from bookreport.columns import Columns
     from bookreport.preview import preview
-    from bookreport.rows import Columns
 
     with database.transaction(snapshot=True) as transaction:
         books = catalogue.state(transaction)

@@ -8,8 +8,9 @@ from datetime import timedelta
 from bookreport import ledger
 from bookreport.database import Database
 from bookreport.discovery import discover
-from bookreport.drift import Difference, compare, recorded_files
+from bookreport.drift import recorded_files
 from bookreport.errors import BadData
+from bookreport.files import Difference, compare
 from bookreport.hours import FIRST, LAST, Hour
 from bookreport.source import Bucket
 

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from bookreport import __version__
+from bookreport.columns import Reading
 from bookreport.database import Database, Transaction
 from bookreport.errors import BookreportError, Configuration, Locked, TooManyRejects, Usage
+from bookreport.files import File, fingerprint
 from bookreport.hours import Hour
 from bookreport.purchases import Sums
-from bookreport.rows import Reading
-from bookreport.source import Bucket, File, fingerprint
+from bookreport.source import Bucket
 
 
 @dataclass(frozen=True)

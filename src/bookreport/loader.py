@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from bookreport import catalogue, ledger, purchases
-from bookreport.careful import FirstRejects, RejectLimit
+from bookreport.columns import Columns
 from bookreport.database import Database, Transaction
 from bookreport.discovery import discover
-from bookreport.drift import compare, recorded_files
+from bookreport.drift import recorded_files
 from bookreport.errors import (
     BadData,
     BookreportError,
@@ -29,10 +29,12 @@ from bookreport.errors import (
     Temporary,
     TooManyRejects,
 )
+from bookreport.files import File, compare
 from bookreport.hours import FIRST, LAST, Hour
 from bookreport.ledger import Attempt, Entry, FileLoad
-from bookreport.rows import Body, Columns, RowStream, only_plain, read_header
-from bookreport.source import Bucket, File
+from bookreport.rejects import FirstRejects, RejectLimit
+from bookreport.rows import Body, RowStream, only_plain, read_header
+from bookreport.source import Bucket
 
 log = logging.getLogger(__name__)
 

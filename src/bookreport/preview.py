@@ -9,14 +9,16 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from bookreport import ledger, purchases
-from bookreport.careful import FirstRejects, RejectLimit
+from bookreport.columns import Columns, Reading
 from bookreport.database import Database
 from bookreport.errors import BadData, NotReady
+from bookreport.files import File
 from bookreport.hours import Hour
 from bookreport.ledger import FileLoad
 from bookreport.loader import Outcome, see_reject_limit
-from bookreport.rows import Columns, Reading, read_header
-from bookreport.source import Bucket, File
+from bookreport.rejects import FirstRejects, RejectLimit
+from bookreport.rows import read_header
+from bookreport.source import Bucket
 
 SHOWN, SAMPLED = 3, 1000
 """Rows shown, and rows whose ISBNs are looked up, of each shape of header."""

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import IO
 
-from bookreport.careful import FirstRejects, RecordCheck
+from bookreport.columns import NAMES, Columns, Reading, shown
 from bookreport.database import Stream, Transaction, literal
 from bookreport.errors import BadData
 from bookreport.hours import Hour
-from bookreport.rows import NAMES, Columns, Reading, RowStream, shown
+from bookreport.records import RecordCheck
+from bookreport.rejects import FirstRejects
+from bookreport.rows import RowStream
 
 MOST_UNKNOWN = 1600 - len(NAMES)
 """Columns that a file may have beside those of purchases: as many as a table of Postgres has room for."""

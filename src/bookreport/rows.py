@@ -2,44 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from bookreport.errors import BadData, Configuration, CopyRefused
-
-NAMES: dict[str, tuple[str, ...]] = {
-    "user_id": ("userid", "user", "customerid", "customer", "buyerid", "buyer"),
-    "isbn10": ("isbn10", "isbn"),
-    "quantity": ("quantity", "qty", "copies", "units", "count", "numberofbooks"),
-    "unit_price": ("unitprice", "price", "bookprice"),
-    "sale_value": ("salevalue", "total", "totalprice", "totalvalue", "value", "amount"),
-    "purchased_at": (
-        "purchasedat",
-        "timestamp",
-        "purchasetime",
-        "purchasedate",
-        "datetime",
-        "createdat",
-        "date",
-        "time",
-    ),
-}
-"""For each column of purchases the names understood, folded; the first is the canonical one."""
-
-_KNOWN: dict[str, list[tuple[str, int]]] = {}
-for _column, _names in NAMES.items():
-    for _rank, _name in enumerate(_names):
-        _KNOWN.setdefault(_name, []).append((_column, _rank))
-
-REQUIRED = ("user_id", "isbn10")
-COPIES_OR_MONEY = ("value", "amount")
-LOOK_LIKE = {
-    "quantity": {"quantity", "qty", "copies", "units", "pieces", "pcs"},
-    "unit_price": {"price", "cost", "paid", "revenue", "total", "value", "amount"},
-}
-"""Words in an unknown column's name by which it looks like copies, or like money."""
+from bookreport.columns import REQUIRED, VALUE, Columns, NoColumn, Reading, fold, shown
+from bookreport.errors import BadData, CopyRefused
 
 LONGEST_HEADER = 64 * 1024
 """Bytes within which a file's header must end."""
@@ -56,53 +24,7 @@ OTHER_QUOTES = {"'": "'", "\u2018": "\u2019", "\u201c": "\u201d"}
 PREAMBLE_LINES = 50
 """Lines within which a refused file's header is looked for, to be named in the message."""
 
-# An ISBN, perhaps short of its zeros or glued to a name, a time, or an amount of money; not a year, as pandas may name a
-# column.
-_VALUE = re.compile(r".*[0-9]{9}.*|[0-9]{7,8}|[0-9]{8}t[0-9:.]+z?|[0-9]+[.,][0-9]+", re.DOTALL)
-_INSIGNIFICANT = re.compile(r"[\s_\-\u2010-\u2015]+")
 _BOM = b"\xef\xbb\xbf"
-
-
-def fold(name: str) -> str:
-    """Return the form in which names of columns are compared: case, spaces, `-` and `_` don't count."""
-    return _INSIGNIFICANT.sub("", name.replace("\ufeff", "")).casefold()
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What each column of a file was taken for.
-
-    `header`: the names as the file has them. `columns`: the position of each column of purchases that the file has.
-    `extra`: the position of each column that nobody knows, by the name under which it is kept. `dropped`: positions
-    that are left out. `priced`: False where the catalogue's own price has to serve.
-    """
-
-    header: tuple[str, ...]
-    columns: Mapping[str, int]
-    extra: Mapping[str, int] = field(default_factory=dict)
-    dropped: tuple[int, ...] = ()
-
-    @property
-    def priced(self) -> bool:
-        return "unit_price" in self.columns or "sale_value" in self.columns
-
-    @property
-    def direct(self) -> bool:
-        """Whether the file's bytes can go straight into purchase_rows."""
-        return self.priced and not self.extra and not self.dropped
-
-    @property
-    def names(self) -> dict[str, str]:
-        """For each column of purchases the file's own name of it."""
-        return {column: self.header[position] for column, position in self.columns.items()}
-
-    @property
-    def ignored(self) -> list[str]:
-        return [self.header[position] for position in self.dropped]
-
-    def as_json(self) -> dict[str, object]:
-        """The reading as the ledger keeps it."""
-        return {"columns": self.names, "extra": list(self.extra), "ignored": self.ignored}
 
 
 class NotCsv(ValueError):
@@ -154,158 +76,6 @@ def _misplaced(what: str, fields: Sequence[str], begun: str) -> str:
     return f"field {len(fields)} has a quote within it, but is not quoted"
 
 
-class Columns:
-    """How headers are read: the names of NAMES, and the user's own settings.
-
-    `declared`: BOOKREPORT_COLUMNS, as `user_id=client no,isbn10=code`; `#3` in place of a name is the third column, and
-    `extra=NAME` says that a column is none of these. `header`: BOOKREPORT_HEADER, the columns of files that have no header
-    line. Raises Configuration when either makes no sense.
-    """
-
-    def __init__(self, declared: str | None = None, header: str | None = None) -> None:
-        self._declared: dict[str, str] = {}
-        self._unknown: set[str] = set()
-        for item in next(csv.reader([declared])) if declared else []:
-            column, equals, name = item.partition("=")
-            if column.strip() not in (*NAMES, "extra") or not equals or not fold(name):
-                raise Configuration(
-                    f"BOOKREPORT_COLUMNS: {item.strip()!r} is not COLUMN=NAME with a column of {', '.join(NAMES)}, extra",
-                    hint="write it like BOOKREPORT_COLUMNS='user_id=client no,isbn10=code'",
-                )
-            if column.strip() == "extra":
-                self._unknown.add(fold(name))
-            else:
-                self._declared[column.strip()] = fold(name)
-        self.given: Reading | None = None
-        if header:
-            try:
-                self.given = self.read(next(csv.reader([header])))
-            except BadData as error:
-                raise Configuration(f"BOOKREPORT_HEADER: {error.message}", hint=error.hint) from error
-
-    def read(self, header: Sequence[str]) -> Reading:
-        """Return what each column of a file with this `header` is taken for.
-
-        Raises BadData when a required column is missing, when two columns claim a user, an ISBN, a quantity or money
-        with the same right, or when `amount` or `value` stands beside a price and could be copies or money.
-        """
-        folded = [fold(name) for name in header]
-        declared = self._declared_for(folded)
-        claims: dict[str, list[tuple[int, int]]] = {column: [] for column in NAMES}
-        for position, name in enumerate(folded):
-            if position in declared:
-                claims[declared[position]].append((-1, position))
-            elif name not in self._unknown:
-                for column, rank in _KNOWN.get(name, ()):
-                    claims[column].append((rank, position))
-        columns = {column: self._winner(column, found, header) for column, found in claims.items() if found}
-        self._refuse_copies_or_money(columns, folded, declared, header)
-        missing = [column for column in REQUIRED if column not in columns]
-        if missing:
-            understood = "; ".join(f"for {column} {', '.join(NAMES[column])}" for column in missing)
-            raise _NoColumn(
-                f"no column for {' and '.join(missing)} in the header {shown(header)}",
-                hint=f"understood are {understood} (case, spaces, - and _ don't count); name others in BOOKREPORT_COLUMNS,"
-                " or, if the files have no header line, all columns in BOOKREPORT_HEADER",
-            )
-        self._refuse_values(columns, header)
-        self._refuse_lookalikes(columns, header)
-        taken = set(columns.values())
-        dropped = tuple(p for p in (0,) if p not in taken and folded and folded[0] in ("", "unnamed:0"))
-        return Reading(tuple(header), columns, self._extra(header, taken | set(dropped)), dropped)
-
-    def reads_as_header(self, fields: Sequence[str]) -> bool:
-        """Return whether a record names columns of purchases: a user and an ISBN, or two that are most of its fields."""
-        folded = [name for name in map(fold, fields) if name]
-        declared = self._declared_for(folded, by_position=False)
-        named = {column for name in folded for column, _ in _KNOWN.get(name, ())} | set(declared.values())
-        return len(named) >= 2 and (named >= set(REQUIRED) or 2 * len(named) > len(folded))
-
-    def _declared_for(self, folded: Sequence[str], *, by_position: bool = True) -> dict[int, str]:
-        """Return the column of purchases that each position of a header was declared to be."""
-        found = {}
-        for column, name in self._declared.items():
-            if match := re.fullmatch("#([1-9][0-9]{0,3})", name):
-                if by_position and int(match[1]) <= len(folded):
-                    found[int(match[1]) - 1] = column
-            else:
-                found.update({position: column for position, each in enumerate(folded) if each == name})
-        return found
-
-    @staticmethod
-    def _winner(column: str, found: list[tuple[int, int]], header: Sequence[str]) -> int:
-        found = sorted(found)
-        rank, position = found[0]
-        rivals = [p for r, p in found if r == rank or rank > 0]
-        if len(rivals) > 1 and column != "purchased_at":
-            names = " and ".join(repr(header[p]) for p in rivals)
-            alike = len({fold(header[p]) for p in rivals}) < len(rivals)
-            which = f"#{rivals[0] + 1}" if alike else header[rivals[0]]
-            raise BadData(
-                f"{names} both claim to be {column} in the header {shown(header)}",
-                hint=f"say which one it is: BOOKREPORT_COLUMNS='{column}={which}'",
-            )
-        return position
-
-    def _refuse_copies_or_money(
-        self, columns: dict[str, int], folded: list[str], declared: Mapping[int, str], header: Sequence[str]
-    ) -> None:
-        position = columns.get("sale_value")
-        if position is None or "unit_price" not in columns or position in declared:
-            return
-        if folded[position] in COPIES_OR_MONEY:
-            name = header[position]
-            raise BadData(
-                f"{name!r} beside a price may be copies or money, in the header {shown(header)}",
-                hint=f"say which: BOOKREPORT_COLUMNS='quantity={name}' or BOOKREPORT_COLUMNS='sale_value={name}'",
-            )
-
-    def _refuse_lookalikes(self, columns: dict[str, int], header: Sequence[str]) -> None:
-        """Refuse to take 1 copy, or the catalogue's price, where a column that nobody knows seems to hold the real one."""
-        missing = {
-            "quantity": "quantity" not in columns,
-            "unit_price": "unit_price" not in columns and "sale_value" not in columns,
-        }
-        for position, name in enumerate(header):
-            words = {word.casefold() for word in re.findall(r"[A-Z]*[a-z]+|[A-Z]+", name)}
-            if position in columns.values() or fold(name) in self._unknown:
-                continue
-            for column, telling in LOOK_LIKE.items():
-                if missing[column] and words & telling:
-                    what = "how many copies" if column == "quantity" else "the price"
-                    raise BadData(
-                        f"{name!r} looks like {what}, but is no name for it, in the header {shown(header)}",
-                        hint=f"say what it is: BOOKREPORT_COLUMNS='{column}={name}', or 'extra={name}' if it is neither",
-                    )
-
-    def _refuse_values(self, columns: dict[str, int], header: Sequence[str]) -> None:
-        """Refuse a header that has swallowed a sale: its line end is lost."""
-        for position, name in enumerate(header):
-            if _VALUE.fullmatch(fold(name)) and position not in columns.values() and fold(name) not in self._unknown:
-                raise BadData(
-                    f"{name!r} looks like a value, and not like a name, in the header {shown(header)}",
-                    hint=f"does the header end with LF or CRLF? If it is a name: BOOKREPORT_COLUMNS='extra={name.strip()}'",
-                )
-
-    @staticmethod
-    def _extra(header: Sequence[str], taken: set[int]) -> dict[str, int]:
-        extra: dict[str, int] = {}
-        for position, name in enumerate(header):
-            if position not in taken:
-                own = name.strip() or f"column {position + 1}"
-                unique, number = own, 2
-                while unique in extra:
-                    unique, number = f"{own} ({number})", number + 1
-                extra[unique] = position
-        return extra
-
-
-def shown(header: Sequence[str]) -> str:
-    """Return a header for a message: its names, in order, cut to a readable length."""
-    line = ", ".join(repr(name) for name in header)
-    return f"[{line[:300]}{'…' if len(line) > 300 else ''}]"
-
-
 @dataclass(frozen=True)
 class Body:
     """A file behind its header: `reading` is None where there is no header since the file holds nothing, or blanks alone.
@@ -336,15 +106,11 @@ def read_header(chunks: Iterable[bytes], columns: Columns) -> Body:
         header = _split_header(start[:end])
         try:
             reading = columns.read(header)
-        except _NoColumn as error:
+        except NoColumn as error:
             raise _explained(error, header, start[end:], number, columns) from None
     except BadData as error:
         raise BadData(f"line {number}: {error.message}", hint=error.hint) from None
     return Body(reading, _chain(start[end:], source), number, blank_lines)
-
-
-class _NoColumn(BadData):
-    """A required column is not in the header."""
 
 
 _BLANK_LINES = re.compile(rb"(?:(?:[ \t\r\v\f]|\xef\xbb\xbf)*+\n)*+")
@@ -415,7 +181,7 @@ def _split_header(line: bytes) -> list[str]:
 _NO_NAME = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def _explained(error: _NoColumn, header: Sequence[str], rest: bytes, number: int, columns: Columns) -> BadData:
+def _explained(error: NoColumn, header: Sequence[str], rest: bytes, number: int, columns: Columns) -> BadData:
     """Return why a line is no header, where the lines behind it or its own fields show the cause."""
     for offset, line in enumerate(rest.split(b"\n")[:PREAMBLE_LINES], 1):
         try:
@@ -426,7 +192,7 @@ def _explained(error: _NoColumn, header: Sequence[str], rest: bytes, number: int
             f"{shown(header)} is no header; the one in line {number + offset} is",
             hint=f"write the file without what stands before line {number + offset}",
         )
-    if any(map(_VALUE.fullmatch, map(fold, header))):
+    if any(map(VALUE.fullmatch, map(fold, header))):
         return BadData(
             f"{shown(header)} looks like a sale, and not like a header",
             hint="if the files have no header line, name their columns: BOOKREPORT_HEADER='user_id,isbn10,unit_price'",
@@ -533,3 +299,98 @@ class RowStream:
     def lines(self) -> int:
         """Physical lines read so far; a last one without a line end counts."""
         return self._line_ends + (self._last != b"\n")
+
+
+class Lines:
+    """The lines of a file's bytes, with a look ahead that does not take them."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._stream = RowStream(chunks)
+        self._data = b""
+        self._start = 0
+        self._is_text = True
+        self._at_end = False
+
+    @property
+    def seen(self) -> int:
+        """Physical lines of what was read so far, counted apart from taking them."""
+        return self._stream.lines
+
+    def fill(self, enough: int = 1) -> bool:
+        """Read on until that many line ends are there, or LONGEST_LINE bytes, or the end; False when nothing is left."""
+        while not self._at_end and not self._holds(enough) and len(self._data) - self._start <= LONGEST_LINE:
+            chunk = self._stream.read()
+            self._data = self._data[self._start :] + chunk
+            self._start = 0
+            if not chunk:
+                self._at_end = True
+                if self._data and not self._data.endswith(b"\n"):
+                    self._data += b"\n"
+            self._is_text = _is_utf8(self._data)
+        return self._start < len(self._data)
+
+    def plain_run(self, pattern: Callable[[bool], re.Pattern[bytes]]) -> bytes:
+        """Take as many whole lines as match; b"" when the next one does not."""
+        match = pattern(self._is_text).match(self._data, self._start)
+        if match is None:
+            return b""
+        self._start = match.end()
+        return match[0]
+
+    def take(self) -> tuple[bytes, int]:
+        """Take the next line: its bytes without LF, and its length (of an overlong one only the beginning is kept)."""
+        end = self._data.find(b"\n", self._start)
+        if end >= 0:
+            line = self._data[self._start : end]
+            self._start = end + 1
+            return line, len(line)
+        line = self._data[self._start :]
+        length = len(line)
+        self._data, self._start = b"", 0
+        while chunk := self._stream.read():
+            end = chunk.find(b"\n")
+            length += len(chunk) if end < 0 else end
+            if end >= 0:
+                self._data = chunk[end + 1 :]
+                self._is_text = _is_utf8(self._data)
+                break
+        return line, length
+
+    def until_quote_closes(self, most: int) -> list[bytes]:
+        """Return the lines up to the next one with an odd number of quotes; none when it is too far away."""
+        self.fill(most)
+        found = []
+        start = self._start
+        for _ in range(most):
+            end = self._data.find(b"\n", start)
+            if end < 0:
+                return []
+            found.append(self._data[start:end])
+            if found[-1].count(b'"') % 2:
+                return found
+            start = end + 1
+        return []
+
+    def skip(self, lines: int) -> None:
+        """Take lines that were looked at."""
+        for _ in range(lines):
+            self._start = self._data.index(b"\n", self._start) + 1
+
+    def _holds(self, line_ends: int) -> bool:
+        start = self._start
+        for _ in range(line_ends):
+            start = self._data.find(b"\n", start) + 1
+            if not start:
+                return False
+        return True
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    # The last line may be cut within a character; it is looked at again when the rest of it is there.
+    try:
+        data[: data.rfind(b"\n") + 1].decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -13,6 +13,7 @@ from itertools import accumulate
 from bookreport.database import Database
 from bookreport.errors import Configuration
 from bookreport.hours import Hour, Span
+from bookreport.isbn import with_check_digit
 from bookreport.rows import RowStream
 from bookreport.source import BucketWriter
 
@@ -105,7 +106,7 @@ class Shop:
         languages = chance.choices(list(LANGUAGES), list(LANGUAGES.values()), k=plan.titles)
         self.plan = plan
         self.books = [
-            Book(isbn10(number), format_, language, chance.randrange(*PRICES[format_], 100))
+            Book(with_check_digit(f"{number:09}"), format_, language, chance.randrange(*PRICES[format_], 100))
             for number, format_, language in zip(numbers, formats, languages, strict=True)
         ]
         self._readers = [language for language, share in LANGUAGES.items() for _ in range(share)]
@@ -128,7 +129,7 @@ class Shop:
             yield {
                 "user_id": f"user{user:06}",
                 # One sale in a hundred is of a book that the catalogue does not have.
-                "isbn10": isbn10(9 * 10**8 + user) if chance.random() < 0.01 else book.isbn10,
+                "isbn10": with_check_digit(f"{9 * 10**8 + user}") if chance.random() < 0.01 else book.isbn10,
                 "quantity": chance.choices((1, 2, 3), cum_weights=(90, 98, 100))[0],
                 "unit_price": f"{book.cents // 100}.{book.cents % 100:02}",
                 "purchased_at": f"{hour}:{second // 60:02}:{second % 60:02}Z",
@@ -153,13 +154,6 @@ class Shop:
                 yield f"purchases-{number:03}.csv.gz", gzip.compress(content, mtime=0)
             else:
                 yield f"purchases-{number:03}.csv", content
-
-
-def isbn10(number: int) -> str:
-    """Return the ISBN-10 whose first nine digits are `number`."""
-    nine = f"{number:09}"
-    remainder = sum(place * int(digit) for place, digit in enumerate(nine, 1)) % 11
-    return nine + ("X" if remainder == 10 else str(remainder))
 
 
 def write(plan: Plan, database: Database, bucket: BucketWriter) -> None:

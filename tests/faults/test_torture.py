@@ -13,10 +13,10 @@ from contextlib import closing
 import pytest
 
 import ordeal
-from bookreport.careful import RejectLimit
+from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.loader import Loader
-from bookreport.rows import Columns
+from bookreport.rejects import RejectLimit
 from bookreport.source import Bucket
 from connection import connected
 from faults.lab import Lab

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 import truth
 from bookreport import catalogue, render, reports, schema
-from bookreport.careful import RejectLimit, canonical_isbn
+from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.errors import Configuration, Locked
 from bookreport.hours import Span
+from bookreport.isbn import canonical_isbn
 from bookreport.loader import Loader, Outcome
 from bookreport.preview import preview
-from bookreport.rows import Columns
+from bookreport.rejects import RejectLimit
 from bookreport.source import Bucket
 from bookstore import AUDIO, BOOKS, ENGLISH, FRENCH, HOUR, POCKET, SPANISH, UNKNOWN, Bookstore, csv_file, isbn, write_books
 from connection import Sql, connected

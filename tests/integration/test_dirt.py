@@ -12,13 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bookreport import schema
-from bookreport.careful import FirstRejects
+from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.errors import BadData, CopyRefused
 from bookreport.ledger import rejects
 from bookreport.loader import Outcome
 from bookreport.purchases import begin_hour, copy_rows, ensure_month, record_check
-from bookreport.rows import Columns, RowStream, only_plain
+from bookreport.rejects import FirstRejects
+from bookreport.rows import RowStream, only_plain
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file, isbn
 from conftest import Sql
 from truth import Purchase

@@ -7,14 +7,15 @@ from decimal import Decimal
 
 import pytest
 
-from bookreport.careful import RejectLimit
+from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.errors import BadData, TooManyRejects
+from bookreport.files import File
 from bookreport.hours import Hour
 from bookreport.loader import Loader, Outcome
 from bookreport.preview import preview
-from bookreport.rows import Columns
-from bookreport.source import Bucket, File
+from bookreport.rejects import RejectLimit
+from bookreport.source import Bucket
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
 from connection import Sql
 from truth import Purchase

@@ -12,9 +12,10 @@ import pytest
 from bookreport import loader as loading
 from bookreport.database import Database
 from bookreport.errors import Interrupted, Locked, NotReady, Temporary
+from bookreport.files import File
 from bookreport.hours import Hour
 from bookreport.loader import Loader, Outcome
-from bookreport.source import Bucket, File
+from bookreport.source import Bucket
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
 from conftest import Sql
 from truth import Purchase

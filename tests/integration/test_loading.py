@@ -13,12 +13,13 @@ import pytest
 
 import truth
 from bookreport import render, reports, schema
-from bookreport.careful import RejectLimit
+from bookreport.columns import Columns
 from bookreport.database import Database, Transaction
 from bookreport.errors import BadData, ChangedWhileLoading, Configuration
 from bookreport.hours import Hour, Span
 from bookreport.loader import Loader, Outcome
-from bookreport.rows import Columns, RowStream
+from bookreport.rejects import RejectLimit
+from bookreport.rows import RowStream
 from bookreport.source import Bucket
 from bookstore import BOOKS, COLUMNS, ENGLISH, FRENCH, HOUR, POCKET, SPANISH, UNKNOWN, Bookstore, csv_file, write_books
 from connection import Sql

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import text
 
 from bookreport import catalogue, purchases, schema
+from bookreport.columns import Columns
 from bookreport.database import Database, Transaction, query
 from bookreport.hours import Hour
-from bookreport.rows import Columns, RowStream
+from bookreport.rows import RowStream
 from connection import Sql
 
 OLDEST = Hour.parse("2024-05-01T00")

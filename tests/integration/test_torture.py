@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import ordeal
-from bookreport.careful import RejectLimit
+from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.demo import Store
 from bookreport.loader import Loader
 from bookreport.preview import preview
-from bookreport.rows import Columns
+from bookreport.rejects import RejectLimit
 from bookreport.source import Bucket
 from bookstore import BUCKET, Bookstore
 from connection import Sql, connected

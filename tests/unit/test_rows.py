@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bookreport.columns import NAMES, Columns, fold
 from bookreport.errors import BadData, Configuration, CopyRefused
-from bookreport.rows import LONGEST_LINE, NAMES, Columns, NotCsv, RowStream, fold, only_plain, read_header, split_record
+from bookreport.rows import LONGEST_LINE, NotCsv, RowStream, only_plain, read_header, split_record
 
 UNDERSTOOD: list[tuple[str, str, list[str], list[str]]] = [
     # What the header is, what each column is taken for, what is kept in extra, what is left out.

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bookreport.errors import BadData
-from bookreport.source import CHUNK, File, _gunzip, fingerprint
+from bookreport.files import File, fingerprint
+from bookreport.source import CHUNK, _gunzip
 
 PLAIN = b"user_id,isbn10,price\n" + b"u1,0306406152,9.99\n" * 5000
 

@@ -8,25 +8,14 @@ import re
 import tempfile
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import IO, Literal
 
+from bookreport.columns import REQUIRED, Columns, Reading, fold, shown
 from bookreport.errors import BadData, BookreportError
-from bookreport.rows import (
-    BLANKS,
-    LONGEST_LINE,
-    REQUIRED,
-    Columns,
-    NotClosed,
-    NotCsv,
-    Reading,
-    RowStream,
-    fold,
-    in_other_quotes,
-    shown,
-    split_record,
-)
+from bookreport.isbn import canonical_isbn
+from bookreport.rejects import FirstRejects, Reject
+from bookreport.rows import BLANKS, LONGEST_LINE, Lines, NotClosed, NotCsv, in_other_quotes, split_record
 
 LOOKAHEAD_LINES = 100
 """Lines within which a quoted field may be closed."""
@@ -72,61 +61,6 @@ _PLAIN_TEXT = rb'(?:"QUOTED{0,900}+(?:""QUOTED{0,900}+){0,9}+"|TEXT{0,900})'
 _ISBN_FIELD = re.compile(rb'(?:^|,)[ "]*(?:97[89])?[0-9]{9}[0-9Xx][ "\r]*(?:,|$)')
 _TEXT = rb'[^",\x00-\x1f\x7f]'
 _QUOTED = rb'[^"\x00-\x1f\x7f]'
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A record of the file `key` that was set aside: the physical line where it starts (header = 1), why, and its text."""
-
-    key: str
-    line_number: int
-    reason: str
-    raw: str
-
-
-class FirstRejects(list[Reject]):
-    """The first rejects of an hour, for its messages and for the ledger; bounded in number, and in characters of text."""
-
-    def __init__(self, most: int = 1000, most_text: int = 1 << 20) -> None:
-        super().__init__()
-        self._room, self._room_for_text = most, most_text
-
-    def append(self, reject: Reject) -> None:
-        """Keep `reject` if there is room."""
-        self._room -= 1
-        self._room_for_text -= len(reject.raw)
-        if self._room >= 0 and self._room_for_text >= 0:
-            super().append(reject)
-
-
-@dataclass(frozen=True)
-class RejectLimit:
-    """How many rejects an hour may have: a count, or a percentage of its records.
-
-    A percentage never means fewer than ten, as long as each of the hour's files has a good record.
-    """
-
-    count: int | None = None
-    percent: Decimal | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> RejectLimit:
-        """Return the limit that `text` names, as `100` or `0.5%`. Raises ValueError for anything else."""
-        match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(%?)", text.strip())
-        if match and match[2] and Decimal(match[1]) <= 100:
-            return cls(percent=Decimal(match[1]))
-        if match and not match[2] and match[1].isdigit():
-            return cls(count=int(match[1]))
-        raise ValueError(f"{text!r} is not a limit; write a count like 100, or a percentage like 1%")
-
-    def allowed(self, records: int, *, each_file_has_rows: bool) -> int:
-        """Return how many of an hour's `records` may be rejects."""
-        if self.percent is None:
-            return self.count or 0
-        return max(10 if each_file_has_rows else 0, int(records * self.percent / 100))
-
-    def __str__(self) -> str:
-        return f"{self.count:,}" if self.percent is None else f"{self.percent}%"
 
 
 class NotGood(ValueError):
@@ -176,7 +110,7 @@ class RecordCheck:
         the speed of C. Memory is bounded by a chunk and LOOKAHEAD_LINES. Raises BadData for a header of another table, and
         for a file most of whose records have apostrophes for quotes.
         """
-        lines = _Lines(chunks)
+        lines = Lines(chunks)
         while lines.fill():
             run = lines.plain_run(self._plain)
             if run:
@@ -198,7 +132,7 @@ class RecordCheck:
         self.rows += rows
         self._line += rows
 
-    def _look_twice(self, lines: _Lines) -> bytes:
+    def _look_twice(self, lines: Lines) -> bytes:
         """Take one record off `lines`; return it as COPY is to get it when it is good, b"" when it was set aside."""
         line, whole_length = lines.take()
         self._line += 1
@@ -225,7 +159,7 @@ class RecordCheck:
         self.rows += 1
         return good + b"\n"
 
-    def _whole_record(self, line: bytes, lines: _Lines) -> bytes | None:
+    def _whole_record(self, line: bytes, lines: Lines) -> bytes | None:
         """Take the lines over which a quoted field of `line` goes on; None, and nothing taken, when a stray quote opened it."""
         following = lines.until_quote_closes(LOOKAHEAD_LINES)
         if not following:
@@ -344,101 +278,6 @@ class RecordCheck:
         return None if isbn in self._has_price else f"no price, and the catalogue has none for {_shown(values['isbn10'])}"
 
 
-def canonical_isbn(isbn: str) -> str:
-    """Return the form in which ISBNs are compared, as the database's function of this name does; what is none comes back."""
-    code = re.sub("[- \t\r\n\u00a0\u2010-\u2014\u2212]", "", isbn).replace("x", "X")
-    if re.fullmatch("978[0-9]{10}", code):
-        remainder = sum(place * int(digit) for place, digit in enumerate(code[3:12], 1)) % 11
-        code = code[3:12] + ("X" if remainder == 10 else str(remainder))
-    elif re.fullmatch("[0-9]{1,9}|[0-9]{1,8}X", code):
-        code = code.rjust(10, "0")
-    return code if re.fullmatch("[0-9A-Z]{10}", code) and len(set(code)) > 1 else isbn
-
-
-class _Lines:
-    """The lines of a file's bytes, with a look ahead that does not take them."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._stream = RowStream(chunks)
-        self._data = b""
-        self._start = 0
-        self._is_text = True
-        self._at_end = False
-
-    @property
-    def seen(self) -> int:
-        """Physical lines of what was read so far, counted apart from taking them."""
-        return self._stream.lines
-
-    def fill(self, enough: int = 1) -> bool:
-        """Read on until that many line ends are there, or LONGEST_LINE bytes, or the end; False when nothing is left."""
-        while not self._at_end and not self._holds(enough) and len(self._data) - self._start <= LONGEST_LINE:
-            chunk = self._stream.read()
-            self._data = self._data[self._start :] + chunk
-            self._start = 0
-            if not chunk:
-                self._at_end = True
-                if self._data and not self._data.endswith(b"\n"):
-                    self._data += b"\n"
-            self._is_text = _is_utf8(self._data)
-        return self._start < len(self._data)
-
-    def plain_run(self, pattern: Callable[[bool], re.Pattern[bytes]]) -> bytes:
-        """Take as many whole lines as match; b"" when the next one does not."""
-        match = pattern(self._is_text).match(self._data, self._start)
-        if match is None:
-            return b""
-        self._start = match.end()
-        return match[0]
-
-    def take(self) -> tuple[bytes, int]:
-        """Take the next line: its bytes without LF, and its length (of an overlong one only the beginning is kept)."""
-        end = self._data.find(b"\n", self._start)
-        if end >= 0:
-            line = self._data[self._start : end]
-            self._start = end + 1
-            return line, len(line)
-        line = self._data[self._start :]
-        length = len(line)
-        self._data, self._start = b"", 0
-        while chunk := self._stream.read():
-            end = chunk.find(b"\n")
-            length += len(chunk) if end < 0 else end
-            if end >= 0:
-                self._data = chunk[end + 1 :]
-                self._is_text = _is_utf8(self._data)
-                break
-        return line, length
-
-    def until_quote_closes(self, most: int) -> list[bytes]:
-        """Return the lines up to the next one with an odd number of quotes; none when it is too far away."""
-        self.fill(most)
-        found = []
-        start = self._start
-        for _ in range(most):
-            end = self._data.find(b"\n", start)
-            if end < 0:
-                return []
-            found.append(self._data[start:end])
-            if found[-1].count(b'"') % 2:
-                return found
-            start = end + 1
-        return []
-
-    def skip(self, lines: int) -> None:
-        """Take lines that were looked at."""
-        for _ in range(lines):
-            self._start = self._data.index(b"\n", self._start) + 1
-
-    def _holds(self, line_ends: int) -> bool:
-        start = self._start
-        for _ in range(line_ends):
-            start = self._data.find(b"\n", start) + 1
-            if not start:
-                return False
-        return True
-
-
 def _plain_lines(reading: Reading) -> Callable[[bool], re.Pattern[bytes]]:
     """Return the pattern of runs of lines that need no second look: in valid UTF-8, or else in ASCII alone."""
     fields = [_PLAIN_TEXT] * len(reading.header)
@@ -454,17 +293,6 @@ def _plain_lines(reading: Reading) -> Callable[[bool], re.Pattern[bytes]]:
         line = b",".join(field.replace(b"TEXT", text).replace(b"QUOTED", quoted) for field in fields)
         patterns[is_text] = re.compile(b"(?:(?>" + line + rb")\r?\n)++")
     return lambda is_text: patterns[is_text]
-
-
-def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
-    # The last line may be cut within a character; it is looked at again when the rest of it is there.
-    try:
-        data[: data.rfind(b"\n") + 1].decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _csv(fields: list[str], quoting: Literal[0, 1] = csv.QUOTE_MINIMAL) -> bytes:

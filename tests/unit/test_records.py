@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bookreport.careful import FirstRejects, RecordCheck, Reject, RejectLimit, _Lines
+from bookreport.columns import Columns
 from bookreport.errors import BadData, BookreportError
-from bookreport.rows import LONGEST_LINE, Columns
+from bookreport.records import RecordCheck
+from bookreport.rejects import FirstRejects, Reject, RejectLimit
+from bookreport.rows import LONGEST_LINE, Lines
 
 HEADER = ["user_id", "isbn10", "quantity", "unit_price"]
 GOOD = b"u1,0306406152,2,9.99\n"
@@ -144,8 +146,8 @@ def test_two_records_that_stray_quotes_join_to_one_of_the_right_fields_are_both_
 
 
 def test_a_line_that_was_read_and_not_accounted_for_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    skip = _Lines.skip
-    monkeypatch.setattr(_Lines, "skip", lambda lines, number: skip(lines, number + 1))
+    skip = Lines.skip
+    monkeypatch.setattr(Lines, "skip", lambda lines, number: skip(lines, number + 1))
     with pytest.raises(BookreportError, match="4 lines were read, and 3 accounted for"):
         checked(b'u1,1,1,1,"two\nlines"\nu2,1,1,1,lost\nu3,1,1,1,x\n', [*HEADER, "note"])
 

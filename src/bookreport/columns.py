@@ -1,0 +1,245 @@
+"""The columns of a file: which name in its header means which column of purchases."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bookreport.errors import BadData, Configuration
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "user_id": ("userid", "user", "customerid", "customer", "buyerid", "buyer"),
+    "isbn10": ("isbn10", "isbn"),
+    "quantity": ("quantity", "qty", "copies", "units", "count", "numberofbooks"),
+    "unit_price": ("unitprice", "price", "bookprice"),
+    "sale_value": ("salevalue", "total", "totalprice", "totalvalue", "value", "amount"),
+    "purchased_at": (
+        "purchasedat",
+        "timestamp",
+        "purchasetime",
+        "purchasedate",
+        "datetime",
+        "createdat",
+        "date",
+        "time",
+    ),
+}
+"""For each column of purchases the names understood, folded; the first is the canonical one."""
+
+_KNOWN: dict[str, list[tuple[str, int]]] = {}
+for _column, _names in NAMES.items():
+    for _rank, _name in enumerate(_names):
+        _KNOWN.setdefault(_name, []).append((_column, _rank))
+
+REQUIRED = ("user_id", "isbn10")
+COPIES_OR_MONEY = ("value", "amount")
+LOOK_LIKE = {
+    "quantity": {"quantity", "qty", "copies", "units", "pieces", "pcs"},
+    "unit_price": {"price", "cost", "paid", "revenue", "total", "value", "amount"},
+}
+"""Words in an unknown column's name by which it looks like copies, or like money."""
+
+# An ISBN, perhaps short of its zeros or glued to a name, a time, or an amount of money; not a year, as pandas may name a
+# column.
+VALUE = re.compile(r".*[0-9]{9}.*|[0-9]{7,8}|[0-9]{8}t[0-9:.]+z?|[0-9]+[.,][0-9]+", re.DOTALL)
+_INSIGNIFICANT = re.compile(r"[\s_\-\u2010-\u2015]+")
+
+
+def fold(name: str) -> str:
+    """Return the form in which names of columns are compared: case, spaces, `-` and `_` don't count."""
+    return _INSIGNIFICANT.sub("", name.replace("\ufeff", "")).casefold()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What each column of a file was taken for.
+
+    `header`: the names as the file has them. `columns`: the position of each column of purchases that the file has.
+    `extra`: the position of each column that nobody knows, by the name under which it is kept. `dropped`: positions
+    that are left out. `priced`: False where the catalogue's own price has to serve.
+    """
+
+    header: tuple[str, ...]
+    columns: Mapping[str, int]
+    extra: Mapping[str, int] = field(default_factory=dict)
+    dropped: tuple[int, ...] = ()
+
+    @property
+    def priced(self) -> bool:
+        return "unit_price" in self.columns or "sale_value" in self.columns
+
+    @property
+    def direct(self) -> bool:
+        """Whether the file's bytes can go straight into purchase_rows."""
+        return self.priced and not self.extra and not self.dropped
+
+    @property
+    def names(self) -> dict[str, str]:
+        """For each column of purchases the file's own name of it."""
+        return {column: self.header[position] for column, position in self.columns.items()}
+
+    @property
+    def ignored(self) -> list[str]:
+        return [self.header[position] for position in self.dropped]
+
+    def as_json(self) -> dict[str, object]:
+        """The reading as the ledger keeps it."""
+        return {"columns": self.names, "extra": list(self.extra), "ignored": self.ignored}
+
+
+class NoColumn(BadData):
+    """A required column is not in the header."""
+
+
+class Columns:
+    """How headers are read: the names of NAMES, and the user's own settings.
+
+    `declared`: BOOKREPORT_COLUMNS, as `user_id=client no,isbn10=code`; `#3` in place of a name is the third column, and
+    `extra=NAME` says that a column is none of these. `header`: BOOKREPORT_HEADER, the columns of files that have no header
+    line. Raises Configuration when either makes no sense.
+    """
+
+    def __init__(self, declared: str | None = None, header: str | None = None) -> None:
+        self._declared: dict[str, str] = {}
+        self._unknown: set[str] = set()
+        for item in next(csv.reader([declared])) if declared else []:
+            column, equals, name = item.partition("=")
+            if column.strip() not in (*NAMES, "extra") or not equals or not fold(name):
+                raise Configuration(
+                    f"BOOKREPORT_COLUMNS: {item.strip()!r} is not COLUMN=NAME with a column of {', '.join(NAMES)}, extra",
+                    hint="write it like BOOKREPORT_COLUMNS='user_id=client no,isbn10=code'",
+                )
+            if column.strip() == "extra":
+                self._unknown.add(fold(name))
+            else:
+                self._declared[column.strip()] = fold(name)
+        self.given: Reading | None = None
+        if header:
+            try:
+                self.given = self.read(next(csv.reader([header])))
+            except BadData as error:
+                raise Configuration(f"BOOKREPORT_HEADER: {error.message}", hint=error.hint) from error
+
+    def read(self, header: Sequence[str]) -> Reading:
+        """Return what each column of a file with this `header` is taken for.
+
+        Raises BadData when a required column is missing, when two columns claim a user, an ISBN, a quantity or money
+        with the same right, or when `amount` or `value` stands beside a price and could be copies or money.
+        """
+        folded = [fold(name) for name in header]
+        declared = self._declared_for(folded)
+        claims: dict[str, list[tuple[int, int]]] = {column: [] for column in NAMES}
+        for position, name in enumerate(folded):
+            if position in declared:
+                claims[declared[position]].append((-1, position))
+            elif name not in self._unknown:
+                for column, rank in _KNOWN.get(name, ()):
+                    claims[column].append((rank, position))
+        columns = {column: self._winner(column, found, header) for column, found in claims.items() if found}
+        self._refuse_copies_or_money(columns, folded, declared, header)
+        missing = [column for column in REQUIRED if column not in columns]
+        if missing:
+            understood = "; ".join(f"for {column} {', '.join(NAMES[column])}" for column in missing)
+            raise NoColumn(
+                f"no column for {' and '.join(missing)} in the header {shown(header)}",
+                hint=f"understood are {understood} (case, spaces, - and _ don't count); name others in BOOKREPORT_COLUMNS,"
+                " or, if the files have no header line, all columns in BOOKREPORT_HEADER",
+            )
+        self._refuse_values(columns, header)
+        self._refuse_lookalikes(columns, header)
+        taken = set(columns.values())
+        dropped = tuple(p for p in (0,) if p not in taken and folded and folded[0] in ("", "unnamed:0"))
+        return Reading(tuple(header), columns, self._extra(header, taken | set(dropped)), dropped)
+
+    def reads_as_header(self, fields: Sequence[str]) -> bool:
+        """Return whether a record names columns of purchases: a user and an ISBN, or two that are most of its fields."""
+        folded = [name for name in map(fold, fields) if name]
+        declared = self._declared_for(folded, by_position=False)
+        named = {column for name in folded for column, _ in _KNOWN.get(name, ())} | set(declared.values())
+        return len(named) >= 2 and (named >= set(REQUIRED) or 2 * len(named) > len(folded))
+
+    def _declared_for(self, folded: Sequence[str], *, by_position: bool = True) -> dict[int, str]:
+        """Return the column of purchases that each position of a header was declared to be."""
+        found = {}
+        for column, name in self._declared.items():
+            if match := re.fullmatch("#([1-9][0-9]{0,3})", name):
+                if by_position and int(match[1]) <= len(folded):
+                    found[int(match[1]) - 1] = column
+            else:
+                found.update({position: column for position, each in enumerate(folded) if each == name})
+        return found
+
+    @staticmethod
+    def _winner(column: str, found: list[tuple[int, int]], header: Sequence[str]) -> int:
+        found = sorted(found)
+        rank, position = found[0]
+        rivals = [p for r, p in found if r == rank or rank > 0]
+        if len(rivals) > 1 and column != "purchased_at":
+            names = " and ".join(repr(header[p]) for p in rivals)
+            alike = len({fold(header[p]) for p in rivals}) < len(rivals)
+            which = f"#{rivals[0] + 1}" if alike else header[rivals[0]]
+            raise BadData(
+                f"{names} both claim to be {column} in the header {shown(header)}",
+                hint=f"say which one it is: BOOKREPORT_COLUMNS='{column}={which}'",
+            )
+        return position
+
+    def _refuse_copies_or_money(
+        self, columns: dict[str, int], folded: list[str], declared: Mapping[int, str], header: Sequence[str]
+    ) -> None:
+        position = columns.get("sale_value")
+        if position is None or "unit_price" not in columns or position in declared:
+            return
+        if folded[position] in COPIES_OR_MONEY:
+            name = header[position]
+            raise BadData(
+                f"{name!r} beside a price may be copies or money, in the header {shown(header)}",
+                hint=f"say which: BOOKREPORT_COLUMNS='quantity={name}' or BOOKREPORT_COLUMNS='sale_value={name}'",
+            )
+
+    def _refuse_lookalikes(self, columns: dict[str, int], header: Sequence[str]) -> None:
+        """Refuse to take 1 copy, or the catalogue's price, where a column that nobody knows seems to hold the real one."""
+        missing = {
+            "quantity": "quantity" not in columns,
+            "unit_price": "unit_price" not in columns and "sale_value" not in columns,
+        }
+        for position, name in enumerate(header):
+            words = {word.casefold() for word in re.findall(r"[A-Z]*[a-z]+|[A-Z]+", name)}
+            if position in columns.values() or fold(name) in self._unknown:
+                continue
+            for column, telling in LOOK_LIKE.items():
+                if missing[column] and words & telling:
+                    what = "how many copies" if column == "quantity" else "the price"
+                    raise BadData(
+                        f"{name!r} looks like {what}, but is no name for it, in the header {shown(header)}",
+                        hint=f"say what it is: BOOKREPORT_COLUMNS='{column}={name}', or 'extra={name}' if it is neither",
+                    )
+
+    def _refuse_values(self, columns: dict[str, int], header: Sequence[str]) -> None:
+        """Refuse a header that has swallowed a sale: its line end is lost."""
+        for position, name in enumerate(header):
+            if VALUE.fullmatch(fold(name)) and position not in columns.values() and fold(name) not in self._unknown:
+                raise BadData(
+                    f"{name!r} looks like a value, and not like a name, in the header {shown(header)}",
+                    hint=f"does the header end with LF or CRLF? If it is a name: BOOKREPORT_COLUMNS='extra={name.strip()}'",
+                )
+
+    @staticmethod
+    def _extra(header: Sequence[str], taken: set[int]) -> dict[str, int]:
+        extra: dict[str, int] = {}
+        for position, name in enumerate(header):
+            if position not in taken:
+                own = name.strip() or f"column {position + 1}"
+                unique, number = own, 2
+                while unique in extra:
+                    unique, number = f"{own} ({number})", number + 1
+                extra[unique] = position
+        return extra
+
+
+def shown(header: Sequence[str]) -> str:
+    """Return a header for a message: its names, in order, cut to a readable length."""
+    line = ", ".join(repr(name) for name in header)
+    return f"[{line[:300]}{'…' if len(line) > 300 else ''}]"

@@ -1,0 +1,64 @@
+"""Files: the CSV objects of a partition, what tells one from another, and how two listings differ."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from bookreport.hours import Hour
+
+
+@dataclass(frozen=True, order=True)
+class File:
+    """One CSV object of a partition: `key` below the partition's prefix, `size` in bytes."""
+
+    key: str
+    size: int
+    etag: str
+    last_modified: datetime
+
+    @property
+    def identity(self) -> tuple[str, int, str]:
+        """What must stay the same between listing and commit."""
+        return (self.key, self.size, self.etag)
+
+
+def fingerprint(files: Collection[File]) -> str:
+    """Return a digest of the files' identities, whatever their order."""
+    text = "\n".join(f"{key}\t{size}\t{etag}" for key, size, etag in sorted(file.identity for file in files))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference between the ledger and what is there now.
+
+    `kind`: added, changed, removed or marker (the bucket's), rows or sums (the tables'); `key` None where it is no file's.
+    """
+
+    hour: Hour
+    kind: str
+    key: str | None
+    message: str
+    same_size: bool = False
+
+
+def compare(hour: Hour, recorded: Collection[File], listed: Collection[File]) -> list[Difference]:
+    """Return how the files that the bucket lists differ from those that were loaded, ordered by key."""
+    then = {file.key: file for file in recorded}
+    now = {file.key: file for file in listed}
+    differences = []
+    for key in sorted({*then, *now}):
+        if key not in then:
+            differences.append(Difference(hour, "added", key, f"{key} was added: {now[key].size:,} bytes"))
+        elif key not in now:
+            differences.append(Difference(hour, "removed", key, f"{key} was removed: {then[key].size:,} bytes"))
+        elif then[key].size != now[key].size:
+            sizes = f"{then[key].size:,} bytes then, {now[key].size:,} now"
+            differences.append(Difference(hour, "changed", key, f"{key} was changed: {sizes}"))
+        elif then[key].etag != now[key].etag:
+            message = f"{key} has the same size under another ETag: it was copied, or changed in place"
+            differences.append(Difference(hour, "changed", key, message, same_size=True))
+    return differences
