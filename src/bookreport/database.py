@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 
 import psycopg2
 import psycopg2.extensions
+from psycopg2 import errorcodes as codes
 from sqlalchemy import URL, Connection, Row, TextClause, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -25,6 +26,7 @@ from bookreport.errors import (
     Interrupted,
     Locked,
     Temporary,
+    WrongSchema,
 )
 
 LOCK_SECONDS = 30
@@ -100,6 +102,11 @@ class Transaction:
         with self._translated():
             self._connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
 
+    def insert(self, sql: str) -> None:
+        """Run an INSERT of a file's rows that COPY took into another table; raises CopyRefused as `copy` does."""
+        with self._translated(refusing=True):
+            self._connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+
     def copy(self, table: str, columns: Sequence[str], stream: Stream, options: str) -> int:
         """Load CSV without a header from `stream` into `columns` of `table`; return the number of rows COPY loaded.
 
@@ -107,7 +114,7 @@ class Transaction:
         whatever `stream.read` raised: psycopg2 turns that into a QueryCanceled without a cause, so the stream keeps it.
         """
         statement = f"copy {table} ({', '.join(columns)}) from stdin (format csv{options})"
-        with self._translated(), self.raw.cursor() as cursor:
+        with self._translated(refusing=True), self.raw.cursor() as cursor:
             try:
                 cursor.copy_expert(statement, cast(Any, stream), size=1 << 18)
             except psycopg2.Error as error:
@@ -137,13 +144,13 @@ class Transaction:
         self.script("release savepoint file")
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, *, refusing: bool = False) -> Iterator[None]:
         self._see_interrupt()
         try:
             yield
         except (DBAPIError, psycopg2.Error) as error:
             self._see_interrupt()
-            raise translate(error, self.raw) from error
+            raise (_refusal(error) if refusing else None) or translate(error, self.raw) from error
 
 
 class Database:
@@ -285,6 +292,31 @@ _COMING_BACK = re.compile(r"starting up|shutting down|recovery|too many|remainin
 _REFUSED = re.compile(r"FATAL|password|SSL|certificate|pg_hba|invalid|unrecognized|unsupported", re.I)
 
 
+_ACCESS = (
+    codes.INSUFFICIENT_PRIVILEGE,
+    codes.INVALID_AUTHORIZATION_SPECIFICATION,
+    codes.INVALID_PASSWORD,
+    codes.READ_ONLY_SQL_TRANSACTION,
+)
+_UNKNOWN_THERE = (
+    codes.INVALID_CATALOG_NAME,
+    codes.INVALID_SCHEMA_NAME,
+    codes.UNDEFINED_TABLE,
+    codes.UNDEFINED_COLUMN,
+    codes.UNDEFINED_FUNCTION,
+    codes.FEATURE_NOT_SUPPORTED,
+)
+_PASSING = (
+    codes.CLASS_CONNECTION_EXCEPTION,
+    codes.CLASS_INSUFFICIENT_RESOURCES,
+    codes.CLASS_OPERATOR_INTERVENTION,
+    codes.CLASS_TRANSACTION_ROLLBACK,
+)
+# A row may also be of more columns, or larger, than a table can hold.
+_OF_DATA = (codes.CLASS_DATA_EXCEPTION, codes.CLASS_PROGRAM_LIMIT_EXCEEDED)
+_OF_TABLE = (codes.NOT_NULL_VIOLATION, codes.CHECK_VIOLATION)
+
+
 def translate(error: DBAPIError | psycopg2.Error, raw: RawConnection | None = None) -> BookreportError:
     """Return the error of bookreport's tree that the driver's `error` means.
 
@@ -295,7 +327,7 @@ def translate(error: DBAPIError | psycopg2.Error, raw: RawConnection | None = No
     if not isinstance(cause, psycopg2.Error):
         return BookreportError(f"Postgres: {cause}")
     state = cause.pgcode or ""
-    said = " ".join((cause.diag.message_primary or str(cause)).split())
+    said = _said(cause)
     if not state:
         if isinstance(cause, psycopg2.OperationalError) and raw is None:
             if _REFUSED.search(said) and not _COMING_BACK.search(said):
@@ -304,20 +336,30 @@ def translate(error: DBAPIError | psycopg2.Error, raw: RawConnection | None = No
         if (raw is not None and raw.closed) or isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
             return Temporary(f"the connection to Postgres was lost: {said}", hint="the next run goes on from here")
         return BookreportError(f"Postgres: {said}")
-    if state in ("42501", "28000", "28P01", "25006"):
+    if state in _ACCESS:
         return Configuration(f"Postgres refuses access: {said}", hint="the role needs more rights; see the README, Roles")
-    if state in ("3D000", "3F000", "42P01", "42703", "42883", "0A000"):
-        return Configuration(f"Postgres: {said}", hint="run: bookreport migrate")
-    if state == "55P03":
+    if state in _UNKNOWN_THERE:
+        return WrongSchema(f"Postgres: {said}", hint="run: bookreport migrate")
+    if state == codes.LOCK_NOT_AVAILABLE:
         return Locked(f"Postgres: {said} (waited {LOCK_SECONDS} s)", hint="see who holds it in pg_locks, or try again")
-    if state == "53100":
+    if state == codes.DISK_FULL:
         return Temporary(f"Postgres has no room: {said}", hint="make room on the server's disk; the next run goes on")
-    if state[:2] in ("08", "53", "57", "40"):
+    if state[:2] in _PASSING:
         return Temporary(f"Postgres: {said}", hint="the next run goes on from here")
-    # 54: more columns than a table can have.
-    if state[:2] in ("22", "54") or state in ("23502", "23514"):
-        return CopyRefused(said + _refused_value(cause), line=_copy_line(cause))
     return BookreportError(f"Postgres: {said} ({state})")
+
+
+def _refusal(error: DBAPIError | psycopg2.Error) -> CopyRefused | None:
+    """Return what `error` says of a file's rows; None where it is about something else."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    state = cause.pgcode or "" if isinstance(cause, psycopg2.Error) else ""
+    if not isinstance(cause, psycopg2.Error) or not (state[:2] in _OF_DATA or state in _OF_TABLE):
+        return None
+    return CopyRefused(_said(cause) + _refused_value(cause), line=_copy_line(cause))
+
+
+def _said(cause: psycopg2.Error) -> str:
+    return " ".join((cause.diag.message_primary or str(cause)).split())
 
 
 def _copy_line(cause: psycopg2.Error) -> int | None:

@@ -91,6 +91,10 @@ class Configuration(BookreportError):
     kind = "config"
 
 
+class WrongSchema(Configuration):
+    """The database knows no such table, column or function: bookreport's own, or the user's books."""
+
+
 class Locked(BookreportError):
     """Another run holds the hour, or a lock did not come within its time."""
 

@@ -180,7 +180,7 @@ def _copy_by_table(transaction: Transaction, reading: Reading, stream: Stream) -
     if extra:
         keys = ", ".join(map(literal, reading.extra))
         values["extra"] = f"jsonb_object(array[{keys}], array[{', '.join(f'i.{name}' for name in extra)}])"
-    transaction.script(
+    transaction.insert(
         f"insert into purchase_rows ({', '.join(values)}) select {', '.join(values.values())} from incoming i{joined}"
     )
     return rows_copied

@@ -10,7 +10,7 @@ from pathlib import Path
 from bookreport import catalogue
 from bookreport.columns import NAMES, fold
 from bookreport.database import Database, Transaction, literal, quoted
-from bookreport.errors import Configuration
+from bookreport.errors import Configuration, WrongSchema
 
 REPEATABLE = ("0004_catalogue.sql", "0005_states.sql")
 """The migrations that bring back what somebody dropped of the views, functions and tables that are made of others."""
@@ -91,9 +91,7 @@ def require_revision(database: Database) -> str:
     try:
         with database.transaction() as transaction:
             installed = transaction.row("installed")
-    except Configuration as error:
-        if error.hint != "run: bookreport migrate":
-            raise
+    except WrongSchema as error:
         raise Configuration(
             f"bookreport's tables are not in schema {database.schema!r} of this database", hint="run: bookreport migrate"
         ) from error
@@ -121,9 +119,7 @@ def require_books(database: Database) -> str:
     try:
         with database.transaction() as transaction:
             transaction.rows("books_readable")
-    except Configuration as error:
-        if error.hint != "run: bookreport migrate":
-            raise
+    except WrongSchema as error:
         raise Configuration(
             f"the books can't be read from {table} any more: {error.message.removeprefix('Postgres: ')}",
             hint=f"bring the table back, or tell what it is now: bookreport migrate --books {table}",
