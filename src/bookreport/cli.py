@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
-import socket
 import sys
 import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -22,14 +20,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from bookreport import __version__
+from bookreport import __version__, logs
 from bookreport.errors import BadData, BookreportError, Configuration, Interrupted, NotReady, Usage, gravest
 from bookreport.hours import EXAMPLE, FIRST, LAST, Hour, Span, parse_duration
 from bookreport.settings import MOST_JOBS, Settings
+from bookreport.signals import interruptible
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from bookreport.catalogue import State
     from bookreport.database import Database
     from bookreport.loader import Loader, Outcome
@@ -41,9 +38,6 @@ log = logging.getLogger(__name__)
 
 HOUR_IN_NAME = "{hour}"
 """What stands for the hour in the name of a file that each hour has."""
-
-EVENT_FIELDS = ("run_id", "hour", "outcome", "file", "rows", "bytes", "seconds")
-"""What an event of --log-format json tells beside its message; null where it has no such thing."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -741,78 +735,11 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 def _settings(*, bucket: bool = False, database: bool = False) -> Settings:
     meta = click.get_current_context().meta
-    handler = meta["bookreport.handler"] = _StderrHandler(as_json=meta.get("bookreport.log_format") == "json")
-    _set_up_logging(handler, quiet="bookreport.quiet" in meta, verbose="bookreport.verbose" in meta)
+    handler = meta["bookreport.handler"] = logs.StderrHandler(as_json=meta.get("bookreport.log_format") == "json")
+    logs.set_up(handler, quiet="bookreport.quiet" in meta, verbose="bookreport.verbose" in meta)
     settings = Settings.load(meta.get("bookreport.env_file"))
     settings.require(bucket=bucket, database=database)
     return settings
-
-
-class _StderrHandler(logging.Handler):
-    """One line on stderr for each record: a sentence in which what would steer a terminal is made visible, or JSON."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        super().__init__()
-        self.run_id: str | None = None
-        self._as_json = as_json
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if self._as_json:
-            instant = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            event = {"time": instant, "level": record.levelname.lower(), "message": record.getMessage()}
-            fields = {name: getattr(record, name, None) for name in EVENT_FIELDS} | {"run_id": self.run_id}
-            click.echo(json.dumps(event | fields, ensure_ascii=False), err=True)
-            return
-        message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in record.getMessage())
-        click.echo(("" if record.levelno < logging.WARNING else f"{record.levelname.capitalize()}: ") + message, err=True)
-        if record.exc_info:
-            click.echo("".join(traceback.format_exception(*record.exc_info)), err=True, nl=False)
-
-
-def _set_up_logging(handler: logging.Handler, *, quiet: bool, verbose: bool) -> None:
-    # What libraries log is no sentence for users; without a handler Python would print it.
-    logging.getLogger().addHandler(logging.NullHandler())
-    logger = logging.getLogger("bookreport")
-    logger.handlers = [handler]
-    logger.propagate = False
-    logger.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)
-
-
-@contextmanager
-def interruptible(cancel: Callable[[int], None] = lambda _: None) -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into Interrupted within the block, also while Postgres is being waited for.
-
-    A Python handler does not run while libpq waits; the signal's number, which the interpreter writes to a socket at once,
-    wakes a thread that calls `cancel`, and then the wait ends.
-    """
-    wake, waker = socket.socketpair()
-    waker.setblocking(False)  # noqa: FBT003 - the standard library knows no other way
-
-    def wait() -> None:
-        while number := ord(wake.recv(1) or b"\0"):
-            with suppress(Exception):
-                cancel(number)
-
-    def interrupt(number: int, _frame: FrameType | None) -> None:
-        # The first signal does all that is to be done; a second one must not break the rollback.
-        for each in before:
-            signal.signal(each, signal.SIG_IGN)
-        raise Interrupted(number)
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    descriptor = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
-    thread = threading.Thread(target=wait, name="signals", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(descriptor)
-        waker.send(b"\0")
-        thread.join()
-        wake.close()
-        waker.close()
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -1,0 +1,52 @@
+"""Signals: SIGINT and SIGTERM end a command at once, with nothing half done."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from bookreport.errors import Interrupted
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+@contextmanager
+def interruptible(cancel: Callable[[int], None] = lambda _: None) -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into Interrupted within the block, also while Postgres is being waited for.
+
+    A Python handler does not run while libpq waits; the signal's number, which the interpreter writes to a socket at once,
+    wakes a thread that calls `cancel`, and then the wait ends.
+    """
+    wake, waker = socket.socketpair()
+    waker.setblocking(False)  # noqa: FBT003 - the standard library knows no other way
+
+    def wait() -> None:
+        while number := ord(wake.recv(1) or b"\0"):
+            with suppress(Exception):
+                cancel(number)
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        # The first signal does all that is to be done; a second one must not break the rollback.
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted(number)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    descriptor = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    thread = threading.Thread(target=wait, name="signals", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(descriptor)
+        waker.send(b"\0")
+        thread.join()
+        wake.close()
+        waker.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
