@@ -1,0 +1,106 @@
+"""The bucket that the ledger belongs to, and what its store does meanwhile, on real servers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bookreport.errors import Configuration
+from bookreport.hours import Hour
+from bookreport.source import Bucket
+from bookstore import HOUR, Bookstore, csv_file
+from connection import Sql
+from loading import SOLD, TABLES, Load, MakeLoader, everything
+
+OTHER_SOURCES = [{"prefix": "shop/"}, {"name": "another"}, {"endpoint_url": "http://127.0.0.1:1"}]
+
+
+@pytest.mark.parametrize("other", OTHER_SOURCES, ids=["prefix", "bucket", "endpoint"])
+def test_a_run_against_another_source_stops_and_changes_nothing(
+    bookstore: Bookstore,
+    load: Load,
+    make_loader: MakeLoader,
+    open_bucket: Callable[..., Bucket],
+    sql: Sql,
+    other: dict[str, str],
+) -> None:
+    bookstore.fill(HOUR, csv_file(SOLD))
+    load(HOUR)
+    before = everything(sql)
+    with pytest.raises(Configuration, match="another source") as caught:
+        make_loader(open_bucket(**other))
+    assert "--new-source" in str(caught.value.hint)
+    assert everything(sql) == before
+
+
+def test_a_bucket_that_has_moved_is_taken_when_that_is_said(
+    bookstore: Bookstore, load: Load, make_loader: MakeLoader, open_bucket: Callable[..., Bucket], sql: Sql
+) -> None:
+    bookstore.fill(HOUR, csv_file(SOLD))
+    load(HOUR)
+    bookstore.put(f"shop/{(HOUR + 1).partition}FULL")
+    moved = open_bucket(prefix="shop/")
+    assert make_loader(moved, new_source=True).load(HOUR + 1).outcome == "loaded"
+    assert sql("select prefix from source") == [("shop/",)]
+    assert make_loader(moved).pending() == []
+    with pytest.raises(Configuration, match="another source"):
+        make_loader()
+
+
+def test_a_bad_hour_stops_only_itself(bookstore: Bookstore, make_loader: MakeLoader, sql: Sql) -> None:
+    bookstore.fill(HOUR, csv_file(SOLD))
+    bookstore.fill(HOUR + 1, b"who,what\n")
+    bookstore.fill(HOUR + 2, csv_file(SOLD))
+    outcomes = list(make_loader().load_hours([HOUR, HOUR + 1, HOUR + 2, HOUR + 3]))
+    assert [outcome.outcome for outcome in outcomes] == ["loaded", "failed", "loaded", "not-ready"]
+    assert sql("select hour, status from ledger order by 1") == [
+        (HOUR.start, "loaded"),
+        ((HOUR + 1).start, "failed"),
+        ((HOUR + 2).start, "loaded"),
+    ]
+
+
+def test_a_store_that_goes_away_ends_the_run(
+    bookstore: Bookstore, make_loader: MakeLoader, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        bookstore.fill(HOUR + number, csv_file(SOLD))
+    loader, read = make_loader(), Bucket.read
+
+    def away(self: Bucket, hour: Hour, file: Any) -> Any:
+        if hour == HOUR + 1:
+            self._client.meta.events.register("before-send.s3", lambda **_: (_ for _ in ()).throw(OSError("unplugged")))
+        return read(self, hour, file)
+
+    monkeypatch.setattr(Bucket, "read", away)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    outcomes = list(loader.load_hours([HOUR, HOUR + 1, HOUR + 2]))
+    assert [outcome.outcome for outcome in outcomes] == ["loaded", "failed"]
+    assert outcomes[-1].error is not None
+    assert outcomes[-1].error.exit_code == 5
+    assert sql("select count(distinct hour) from purchases") == [(1,)]
+
+
+def test_a_move_of_the_bucket_is_taken_though_nothing_is_pending(
+    bookstore: Bookstore, load: Load, make_loader: MakeLoader, sql: Sql
+) -> None:
+    bookstore.fill(HOUR, csv_file(SOLD))
+    load(HOUR)
+    sql("update source set bucket = 'the-old-one'")
+    make_loader(new_source=True).take_source()
+    assert make_loader().pending() == []
+    assert sql("select bucket from source") == [(bookstore.bucket,)]
+
+
+def test_a_bucket_that_is_not_there_is_never_taken_and_fails_no_hour(
+    bookstore: Bookstore, load: Load, make_loader: MakeLoader, open_bucket: Callable[..., Bucket], sql: Sql
+) -> None:
+    bookstore.fill(HOUR, csv_file(SOLD))
+    load(HOUR)
+    before = [sql(f"select to_jsonb(t) from {table} t order by 1::text") for table in TABLES]
+    mistaken = make_loader(open_bucket("no-such-bucket"), new_source=True)
+    with pytest.raises(Configuration, match="no bucket"):
+        mistaken.take_source()
+    outcome = mistaken.load(HOUR, again=True)
+    assert (outcome.outcome, outcome.error and outcome.error.exit_code) == ("failed", 6)
+    assert [sql(f"select to_jsonb(t) from {table} t order by 1::text") for table in TABLES] == before
