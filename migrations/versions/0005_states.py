@@ -1,4 +1,4 @@
-"""Only what is an ISBN matches a book."""
+"""Only what is an ISBN matches a book; what is known of the files of hours."""
 
 from pathlib import Path
 

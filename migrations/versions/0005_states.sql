@@ -28,3 +28,32 @@ return canonical collate "C" ~ '^[0-9A-Z]{10}$' and canonical <> repeat(left(can
 -- What was kept by the rule before. No books are -1 in number, so the next refresh looks at each of them.
 update hour_sums set canonical = canonical_isbn(isbn10) where canonical <> canonical_isbn(isbn10);
 update catalogue_state set books = -1 where exists (select from catalogue where not is_isbn(isbn10));
+-- The files of `run-hour -o 'reports/{hour}.json'`: of which load and which catalogue each is, and what changed since.
+do $$ begin
+    if to_regclass('catalogue_changes') is null then
+        create table catalogue_changes (
+            isbn10 text collate "C" primary key,
+            changed_at timestamptz not null
+        );
+        -- Without the changes nothing is known of the files: all are written again.
+        drop table if exists reports_written;
+    end if;
+end $$;
+create table if not exists reports_written (
+    host text not null,
+    path text not null,
+    hour timestamptz not null,
+    format text not null,
+    language text not null,
+    file_time bigint not null,
+    load_id bigint not null,
+    catalogue_as_of timestamptz not null,
+    languages text[],
+    primary key (host, path, hour)
+);
+alter table catalogue_state add column if not exists changes_since timestamptz not null default '-infinity';
+comment on table catalogue_changes is 'When a canonical ISBN last came, went, or changed its format or language; kept for the files that are older.';
+comment on table reports_written is 'Of which load and which catalogue the file of an hour is; path has {hour} in its name.';
+comment on column reports_written.file_time is 'When the file was last written by its disk''s clock, in nanoseconds: so another file is told from it.';
+comment on column reports_written.languages is 'The languages of the catalogue where none of them was the one asked for; the file tells so.';
+comment on column catalogue_state.changes_since is 'Since when catalogue_changes has every change.';

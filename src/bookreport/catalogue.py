@@ -61,6 +61,7 @@ def refresh(database: Database) -> Refresh:
         found = state(transaction)
         if found.is_current:
             return Refresh(found.as_of)
+        transaction.run("forget_changes")
         done = Refresh(**transaction.one("refresh")._asdict())
     log.info(
         "the books have changed; in the catalogue %d ISBNs were added, %d changed, %d removed",

@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 import traceback
@@ -23,6 +22,7 @@ import click
 from bookreport import __version__, logs
 from bookreport.errors import BadData, BookreportError, Configuration, Interrupted, NotReady, Usage, gravest
 from bookreport.hours import EXAMPLE, FIRST, LAST, Hour, Span, parse_duration
+from bookreport.output import Output
 from bookreport.settings import MOST_JOBS, Settings
 from bookreport.signals import interruptible
 
@@ -36,10 +36,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HOUR_IN_NAME = "{hour}"
-"""What stands for the hour in the name of a file that each hour has."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Each = TypeVar("Each")
 
 
 LONGEST_REPORT = 200_000
@@ -112,13 +111,30 @@ def common_options(command: Command) -> Command:
     return command
 
 
-def output_options(*formats: str) -> Callable[[Command], Command]:
-    """Add the options of a command that prints a result in one of `formats`."""
+class OutputType(click.ParamType[Output]):
+    """Where a result goes, on the command line; `by_hour`: each hour may have a file of its own."""
+
+    name = "file"
+
+    def __init__(self, *, by_hour: bool) -> None:
+        self._by_hour = by_hour
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Output:
+        try:
+            return value if isinstance(value, Output) else Output.parse(value, by_hour=self._by_hour)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def output_options(*formats: str, by_hour: bool = False) -> Callable[[Command], Command]:
+    """Add the options of a command that prints a result in one of `formats`; `by_hour`: into a file for each hour, too."""
+    kind = OutputType(by_hour=by_hour)
 
     def add(command: Command) -> Command:
-        path = click.Path(path_type=Path, dir_okay=False)
         for option in (
-            click.option("-o", "--output", type=path, metavar="FILE", help="Write to FILE, not to stdout."),
+            click.option(
+                "-o", "--output", type=kind, default=Output(), metavar="FILE", help="Write to FILE, not to stdout (which is -)."
+            ),
             click.option("--json", "as_json", is_flag=True, help="Short for --format json."),
             click.option("--format", "format_", type=click.Choice(formats), default="table", help="How to print it."),
         ):
@@ -155,13 +171,14 @@ def commands() -> None:
 @commands.command()
 @click.option("--books", metavar="TABLE", help="The books table, as schema.table, where there are several.")
 @output_options("table", "json")
-def migrate(*, books: str | None, format_: str, as_json: bool, output: Path | None) -> int:
+def migrate(*, books: str | None, format_: str, as_json: bool, output: Output) -> int:
     """Create or upgrade bookreport's tables and the books view.
 
     Run it once before the first load, and after each upgrade. It can be run again at any time.
     """
     from bookreport import schema
 
+    output.require_writable()
     with _database() as database:
         table = schema.migrate(database, books)
         name = database.schema
@@ -169,28 +186,29 @@ def migrate(*, books: str | None, format_: str, as_json: bool, output: Path | No
         from bookreport import render
 
         document: dict[str, object] = {"schema": "bookreport.migrate/1", "tables": name, "books": table}
-        _write(render.as_json(document | {"revision": schema.newest_revision()}), output)
+        output.write(render.as_json(document | {"revision": schema.newest_revision()}))
     else:
-        log.info("the tables are in schema %s, the books are in %s", name, table)
+        _say(f"the tables are in schema {name}, the books are in {table}", output)
     return 0
 
 
 @commands.command()
 @output_options("table", "json")
-def refresh(*, format_: str, as_json: bool, output: Path | None) -> int:
+def refresh(*, format_: str, as_json: bool, output: Output) -> int:
     """Bring the catalogue up to date with the books; write nothing where they have not changed.
 
     Each run that loads does this by itself, and so does a report of a role that may.
     """
     from bookreport import catalogue, render
 
-    _try_output(output)
+    output.require_writable()
     with _database() as database:
         _require_schema(database)
         done = catalogue.refresh(database)
-    if as_json or format_ == "json":
-        _write(render.as_json(render.refresh_json(done)), output)
-    log.info("the catalogue is as of %s", render.instant(done.as_of))
+    as_json = as_json or format_ == "json"
+    if as_json:
+        output.write(render.as_json(render.refresh_json(done)))
+    _say(f"the catalogue is as of {render.instant(done.as_of)}", output, written=as_json)
     return 0
 
 
@@ -256,7 +274,7 @@ def ingest(
     max_reload: int,
     format_: str,
     as_json: bool,
-    output: Path | None,
+    output: Output,
 ) -> int:
     """Load every pending hour, oldest first.
 
@@ -269,7 +287,7 @@ def ingest(
         raise Usage("--all is the whole bucket, --since and --until a part of it: give one of them")
     if since and until:
         _span(since, until)
-    _try_output(output)
+    output.require_writable()
     from bookreport import catalogue
 
     as_json = as_json or format_ == "json"
@@ -298,9 +316,9 @@ def ingest(
         if outcomes or (as_json and failure is None):
             from bookreport import render
 
-            _write(render.as_json(render.run_json(outcomes)) if as_json else render.run_table(outcomes), output)
+            output.write(render.as_json(render.run_json(outcomes)) if as_json else render.run_table(outcomes))
         elif failure is None:
-            log.info("nothing to load")
+            _say("nothing to load", output)
         if failure is not None:
             raise failure
         if metrics_file is not None:
@@ -313,7 +331,7 @@ def ingest(
 @_load_options
 @click.option("--wait", "patience", type=DurationType(), metavar="DURATION", help="Wait so long for the hour that ended last.")
 @click.option("--hour", type=HourType(), metavar="HOUR", help="This hour, anew if it is loaded.")
-@output_options("table", "json")
+@output_options("table", "json", by_hour=True)
 def run_hour(
     *,
     hour: Hour | None,
@@ -324,15 +342,16 @@ def run_hour(
     metrics_file: Path | None,
     format_: str,
     as_json: bool,
-    output: Path | None,
+    output: Output,
 ) -> int:
     """Load what is pending, then print the report of each hour loaded: the job for cron.
 
     With --hour: load that hour, always anew if it is loaded, then report it. With {hour} in the name of --output, each
-    hour's report goes into a file of its own; one that is missing, or older than its hour's load, is written too.
+    loaded hour's report goes into a file of its own, however old the hour; what is missing, of an earlier load or of a
+    catalogue that has changed for its books is written, the newest first.
     """
-    _try_output(output)
-    from bookreport import catalogue
+    output.require_writable()
+    from bookreport import catalogue, reports
 
     as_json = as_json or format_ == "json"
     last = hour or Hour.last()
@@ -352,14 +371,14 @@ def run_hour(
         outcomes, failure = _follow(loading, len(hours))
         _count(figures, outcomes)
         loaded = [outcome.hour for outcome in outcomes if outcome.error is None]
-        if output is not None and HOUR_IN_NAME in output.name:
-            since = None if hour else settings.lookback
-            _write_reports(database, output, loaded, settings.language, lookback=since, as_json=as_json)
+        language = settings.language or reports.SPANISH
+        if output.is_by_hour:
+            _write_files(database, output, loaded if hour else None, language, as_json=as_json)
         elif outcomes or (as_json and failure is None):
             reported = loaded if failure is None else []
-            _write_run(database, outcomes, reported, settings.language, as_json=as_json, output=output)
+            _write_run(database, outcomes, reported, language, as_json=as_json, output=output)
         elif failure is None:
-            log.info("nothing to load")
+            _say("nothing to load", output)
         if failure is not None:
             raise failure
         if metrics_file is not None:
@@ -396,7 +415,7 @@ def report(
     excel: bool,
     format_: str,
     as_json: bool,
-    output: Path | None,
+    output: Output,
 ) -> int:
     """Print books sold and sale value by format and language, and the share of buyers of Spanish.
 
@@ -412,7 +431,7 @@ def report(
     span = Span.of_hour(hour) if hour else _span(since, until) if since and until else None
     if (last or len(span or ())) > LONGEST_REPORT:
         raise Usage(f"a report is of {LONGEST_REPORT:,} hours at most", hint="say fewer; that is more than twenty years")
-    _try_output(output)
+    output.require_writable()
     from bookreport import page, render, reports
 
     if format_ == "html":
@@ -436,7 +455,7 @@ def report(
         "json": lambda made: render.as_json(render.report_json(made)),
         "html": page.report_page,
     }
-    _write(printers[format_](made), output)
+    output.write(printers[format_](made))
     return 0
 
 
@@ -445,24 +464,24 @@ def report(
 @click.option("--hour", type=HourType(), metavar="HOUR", help="Of this hour alone.")
 @excel_option
 @output_options("table", "json", "csv")
-def rejects(*, hour: Hour | None, limit: int, excel: bool, format_: str, as_json: bool, output: Path | None) -> int:
+def rejects(*, hour: Hour | None, limit: int, excel: bool, format_: str, as_json: bool, output: Output) -> int:
     """Print the records that were set aside, and why, newest hour first."""
     _check_excel("json" if as_json else format_, excel=excel)
     from bookreport import ledger, render
 
-    _try_output(output)
+    output.require_writable()
     with _database() as database:
         _require_schema(database, books=False)
         with database.transaction(snapshot=True) as transaction:
             found = ledger.rejects(transaction, hour, limit)
     if as_json or format_ == "json":
-        _write(render.as_json(render.rejects_json(found)), output)
+        output.write(render.as_json(render.rejects_json(found)))
     elif format_ == "csv":
-        _write(render.rejects_csv(found, excel=excel), output)
+        output.write(render.rejects_csv(found, excel=excel))
     elif found:
-        _write(render.rejects_table(found), output)
+        output.write(render.rejects_table(found))
     else:
-        log.info("no rejects")
+        _say("no rejects", output)
     return 0
 
 
@@ -470,20 +489,21 @@ def rejects(*, hour: Hour | None, limit: int, excel: bool, format_: str, as_json
 @span_options[0]
 @span_options[1]
 @output_options("table", "json")
-def verify(*, since: Hour | None, until: Hour | None, format_: str, as_json: bool, output: Path | None) -> int:
+def verify(*, since: Hour | None, until: Hour | None, format_: str, as_json: bool, output: Output) -> int:
     """Compare loaded hours with the bucket and with the tables; write nothing, exit 4 when something differs."""
     from bookreport import health, render
 
-    _try_output(output)
+    output.require_writable()
     settings = _settings(bucket=True, database=True)
     if since and until:
         _span(since, until)
     with _known_source(settings) as (database, bucket):
         found = health.verify(database, bucket, since, until)
-    if as_json or format_ == "json":
-        _write(render.as_json(render.verification_json(found)), output)
+    as_json = as_json or format_ == "json"
+    if as_json:
+        output.write(render.as_json(render.verification_json(found)))
     elif found.differences:
-        _write(render.verification_table(found), output)
+        output.write(render.verification_table(found))
     if found.differences:
         hours = len({difference.hour for difference in found.differences})
         raise BadData(
@@ -491,7 +511,7 @@ def verify(*, since: Hour | None, until: Hour | None, format_: str, as_json: boo
             hint="reload those whose files changed: bookreport ingest --changed; or one: bookreport run-hour --hour HOUR",
             hour=found.differences[0].hour.instant,
         )
-    log.info("%d loaded hours are as they were loaded", found.hours)
+    _say(f"{found.hours} loaded hours are as they were loaded", output, written=as_json)
     return 0
 
 
@@ -499,20 +519,20 @@ def verify(*, since: Hour | None, until: Hour | None, format_: str, as_json: boo
 @span_options[0]
 @span_options[1]
 @output_options("table", "json")
-def status(*, since: Hour | None, until: Hour | None, format_: str, as_json: bool, output: Path | None) -> int:
+def status(*, since: Hour | None, until: Hour | None, format_: str, as_json: bool, output: Output) -> int:
     """Print which hours are loaded, failed, skipped, pending, overdue (files but no marker) and missing.
 
     Without a span, hours that are not loaded yet are looked for as ingest does. Failed ones are told however old.
     """
     from bookreport import health, render
 
-    _try_output(output)
+    output.require_writable()
     settings = _settings(bucket=True, database=True)
     if since and until:
         _span(since, until)
     with _known_source(settings) as (database, bucket):
         found = health.status(database, bucket, since, until, lookback=settings.lookback)
-    _write(render.as_json(render.status_json(found)) if as_json or format_ == "json" else render.status_text(found), output)
+    output.write(render.as_json(render.status_json(found)) if as_json or format_ == "json" else render.status_text(found))
     return 0
 
 
@@ -520,7 +540,7 @@ def status(*, since: Hour | None, until: Hour | None, format_: str, as_json: boo
 @click.option("--reason", required=True, metavar="TEXT", help="Why; told by status.")
 @click.option("--hour", type=HourType(), required=True, metavar="HOUR", help="The hour to give up.")
 @output_options("table", "json")
-def skip(*, hour: Hour, reason: str, format_: str, as_json: bool, output: Path | None) -> int:
+def skip(*, hour: Hour, reason: str, format_: str, as_json: bool, output: Output) -> int:
     """Give up an hour that is failed or never comes: no more tries, told in each report that covers it.
 
     To take it up again: bookreport run-hour --hour HOUR.
@@ -529,15 +549,16 @@ def skip(*, hour: Hour, reason: str, format_: str, as_json: bool, output: Path |
 
     if not reason.strip():
         raise Usage("--reason is empty", hint="say why the hour is given up, for those who ask later")
-    _try_output(output)
+    output.require_writable()
     with _database() as database:
         _require_schema(database, books=False)
         with database.transaction() as transaction:
             ledger.skip(transaction, hour, reason.strip())
-    if as_json or format_ == "json":
+    as_json = as_json or format_ == "json"
+    if as_json:
         document: dict[str, object] = {"schema": "bookreport.skip/1", "hour": hour.instant, "reason": reason.strip()}
-        _write(render.as_json(document), output)
-    log.info("%s is skipped; to take it up again: bookreport run-hour --hour %s", hour, hour)
+        output.write(render.as_json(document))
+    _say(f"{hour} is skipped; to take it up again: bookreport run-hour --hour {hour}", output, written=as_json)
     return 0
 
 
@@ -555,7 +576,7 @@ def prune(
     dry_run: bool,
     format_: str,
     as_json: bool,
-    output: Path | None,
+    output: Output,
 ) -> int:
     """Take old rows away, or the raw text of old rejects, which may name a person.
 
@@ -568,7 +589,7 @@ def prune(
         raise Usage("give --before, or --rejects-before, or both")
     if keep_sums and before is None:
         raise Usage("--keep-sums goes with --before")
-    _try_output(output)
+    output.require_writable()
     with _database() as database:
         _require_schema(database, books=False)
         months = pruning.prunable(database, before, keep_sums=keep_sums) if before else []
@@ -579,14 +600,15 @@ def prune(
                 log.info("%s pruned: %s hours, %s rows", month.span, f"{month.hours:,}", f"{month.rows:,}")
             if rejects_before and texts:
                 pruning.remove_reject_text(database, rejects_before)
+    written = as_json or format_ == "json" or bool(months)
     if as_json or format_ == "json":
-        _write(render.as_json(render.pruned_json(months, texts, dry_run=dry_run)), output)
+        output.write(render.as_json(render.pruned_json(months, texts, dry_run=dry_run)))
     elif months:
-        _write(render.pruned_table(months), output)
+        output.write(render.pruned_table(months))
     if rejects_before:
-        log.info("%s raw texts of rejects %s", f"{texts:,}", "would go" if dry_run else "were taken away")
+        _say(f"{texts:,} raw texts of rejects {'would go' if dry_run else 'were taken away'}", output, written=written)
     elif not months:
-        log.info("nothing to prune")
+        _say("nothing to prune", output, written=written)
     return 0
 
 
@@ -595,7 +617,7 @@ def prune(
     "--max-age", type=DurationType(), metavar="DURATION", help="Exit 3 when the newest loaded hour ended longer ago: 3h."
 )
 @output_options("table", "json")
-def check(*, max_age: timedelta | None, format_: str, as_json: bool, output: Path | None) -> int:
+def check(*, max_age: timedelta | None, format_: str, as_json: bool, output: Output) -> int:
     """Print whether all that a run needs is there, and what to do where it is not; write nothing.
 
     Exits 6 when something fails, 3 when the newest hour alone is too old. With -q, only what fails is printed.
@@ -604,7 +626,7 @@ def check(*, max_age: timedelta | None, format_: str, as_json: bool, output: Pat
     from bookreport.check import Check, look
     from bookreport.check import check as look_at_all
 
-    _try_output(output)
+    output.require_writable()
     found = [look("settings", _check_settings)]
     if found[0].ok:
         from bookreport.reports import SPANISH
@@ -616,8 +638,12 @@ def check(*, max_age: timedelta | None, format_: str, as_json: bool, output: Pat
     failed = [check for check in found if not check.ok]
     as_json = as_json or format_ == "json"
     shown: list[Check] = failed if "bookreport.quiet" in click.get_current_context().meta and not as_json else found
-    if shown:
-        _write(render.as_json(render.checks_json(shown)) if as_json else render.checks_text(shown), output)
+    if as_json:
+        output.write(render.as_json(render.checks_json(shown)))
+    elif shown:
+        output.write(render.checks_text(shown))
+    else:
+        output.write_aside("no check failed")
     if not failed:
         return 0
     stale = [check.error for check in failed if isinstance(check.error, NotReady)]
@@ -829,7 +855,7 @@ def _preview(
     reject_limit: RejectLimit,
     *,
     as_json: bool,
-    output: Path | None,
+    output: Output,
 ) -> int:
     from bookreport import catalogue, render
     from bookreport.columns import Columns
@@ -842,10 +868,11 @@ def _preview(
     columns = Columns(settings.columns, settings.header)
     made = preview(database, bucket, columns, hours, reject_limit=reject_limit, again=again)
     if as_json:
-        _write(render.as_json(render.run_json(made.outcomes, preview=made)), output)
+        output.write(render.as_json(render.run_json(made.outcomes, preview=made)))
     elif made.outcomes:
-        _write(render.run_table(made.outcomes, made), output)
-    log.info("%s looked at; nothing was written", render.counted(len(made.outcomes), "hour"))
+        output.write(render.run_table(made.outcomes, made))
+    looked_at = f"{render.counted(len(made.outcomes), 'hour')} looked at; nothing was written"
+    _say(looked_at, output, written=as_json or bool(made.outcomes))
     return _end(made.outcomes, as_json=as_json, told=False)
 
 
@@ -853,7 +880,7 @@ def _follow(loading: Iterable[Outcome], total: int) -> tuple[list[Outcome], Book
     """Tell the outcome of each hour as it ends, and return them all, with what ended the run before its end."""
     outcomes: list[Outcome] = []
     try:
-        for outcome in _progress(loading, total):
+        for outcome in _progress(loading, total, "Loading hours"):
             outcomes.append(outcome)
             _tell(outcome)
     except (BookreportError, Interrupted) as error:
@@ -874,10 +901,10 @@ def _write_run(
     database: Database,
     outcomes: Sequence[Outcome],
     loaded: Iterable[Hour],
-    language: str | None,
+    language: str,
     *,
     as_json: bool,
-    output: Path | None,
+    output: Output,
 ) -> None:
     """Print the outcomes of a run, with the report of each hour that it loaded."""
     from bookreport import render, reports
@@ -885,41 +912,37 @@ def _write_run(
     made: list[Report] = []
     failure: BookreportError | Interrupted | None = None
     try:
-        made.extend(reports.make_reports(database, map(Span.of_hour, loaded), [language or reports.SPANISH]))
+        # What was loaded may be pruned by now.
+        made.extend(reports.make_reports(database, map(Span.of_hour, loaded), [language], loaded_only=True))
         _tell_doubts(made)
     except (BookreportError, Interrupted) as error:
         failure = error
     if as_json:
-        _write(render.as_json(render.run_json(outcomes, made)), output)
+        output.write(render.as_json(render.run_json(outcomes, made)))
     else:
         # One hour's report says enough; of several, or of a failed one, the outcomes are part of the answer.
         shown = [] if len(outcomes) == len(made) == 1 else [render.run_table(outcomes)]
-        _write("\n\n".join([*shown, *map(render.report_table, made)]), output)
+        output.write("\n\n".join([*shown, *map(render.report_table, made)]))
     if failure is not None:
         raise failure
 
 
-def _write_reports(
-    database: Database, output: Path, loaded: Iterable[Hour], language: str | None, *, lookback: timedelta | None, as_json: bool
-) -> None:
-    """Write the report of each loaded hour into its file; within `lookback` those whose file is missing or too old, too."""
-    from bookreport import ledger, render, reports
+def _write_files(database: Database, output: Output, hours: Sequence[Hour] | None, language: str, *, as_json: bool) -> None:
+    """Write the file of each of `hours`; None: of each loaded hour whose file is behind."""
+    from bookreport import hourly, render
 
-    def file_of(hour: Hour) -> Path:
-        return output.with_name(output.name.replace(HOUR_IN_NAME, str(hour)))
+    def printed(made: Report) -> str:
+        return render.as_json(render.report_json(made)) if as_json else render.report_table(made)
 
-    due = set(loaded)
-    if lookback is not None:
-        with database.transaction(snapshot=True) as transaction:
-            known = ledger.loaded_at(transaction, ledger.lookback_start(transaction, lookback))
-        for hour, loaded_at in known.items():
-            file = file_of(hour)
-            if not file.exists() or file.stat().st_mtime < loaded_at.timestamp():
-                due.add(hour)
-    for made in reports.make_reports(database, map(Span.of_hour, sorted(due)), [language or reports.SPANISH]):
-        _tell_doubts([made])
-        file = file_of(made.span.since)
-        _write(render.as_json(render.report_json(made)) if as_json else render.report_table(made), file)
+    files = hourly.Files(output, "json" if as_json else "table", language)
+    due = hourly.behind(database, files) if hours is None else hours
+    written = 0
+    for made in _progress(hourly.write(database, files, due, printed), len(due), "Writing reports"):
+        if not written:
+            _tell_doubts([made])
+        written += 1
+    if due:
+        log.info("%s of %s written", f"{written:,}", render.counted(len(due), "report"))
 
 
 @contextmanager
@@ -929,7 +952,7 @@ def _measured(metrics_file: Path | None) -> Iterator[dict[str, float]]:
     if metrics_file is None:
         yield figures
         return
-    _try_output(metrics_file)
+    Output(metrics_file).require_writable()
     from bookreport import metrics
 
     began = time.time()
@@ -1016,45 +1039,19 @@ def _tell_outdated(books: State) -> None:
     )
 
 
-def _progress(outcomes: Iterable[Outcome], total: int) -> Iterable[Outcome]:
-    """Give `outcomes` on, under a progress bar when a person is watching a backfill."""
+def _say(sentence: str, output: Output, *, written: bool = False) -> None:
+    """Tell a sentence on stderr and, unless a result is `written`, in the file, which would else go on telling what was."""
+    log.info("%s", sentence)
+    if not written:
+        output.write_aside(sentence)
+
+
+def _progress(done: Iterable[Each], total: int, description: str) -> Iterable[Each]:
+    """Give what is `done` on, under a progress bar when a person is watching a backfill."""
     quiet = "bookreport.quiet" in click.get_current_context().meta
     if total < 2 or quiet or not sys.stderr.isatty():
-        return outcomes
+        return done
     from rich.console import Console
     from rich.progress import track
 
-    return track(outcomes, description="Loading hours", total=total, console=Console(stderr=True), transient=True)
-
-
-def _try_output(output: Path | None) -> None:
-    """Raise before anything is done when `output` could not be written at the end."""
-    if output is not None and HOUR_IN_NAME in str(output.parent):
-        raise Usage(
-            f"{HOUR_IN_NAME} belongs in the file's name, not in its folder's", hint="for example -o reports/{hour}.json"
-        )
-    if output is not None and not os.access(output.absolute().parent, os.W_OK | os.X_OK):
-        raise Configuration(f"{output.absolute().parent} is no folder that can be written to", hint="make it, or see --output")
-
-
-def _write(text: str, output: Path | None) -> None:
-    """Print the result, or write it beside `output` and rename, so that no reader sees half of it."""
-    text = text if text.endswith("\n") else f"{text}\n"
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        if output.exists() and not output.is_file():
-            # A device or a pipe is written to; renaming would put a file in its place, for root even in that of /dev/null.
-            output.write_text(text, encoding="utf-8", newline="")
-            return
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="", dir=output.absolute().parent, prefix=f".{output.name}.", delete=False
-        ) as beside:
-            beside.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(beside.name).chmod(0o666 & ~umask)
-        Path(beside.name).replace(output)
-    except OSError as error:
-        raise Configuration(f"{output} can't be written: {error.strerror}", hint="look at the folder and its rights") from error
+    return track(done, description=description, total=total, console=Console(stderr=True), transient=True)

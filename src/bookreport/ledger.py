@@ -149,11 +149,6 @@ def skip(transaction: Transaction, hour: Hour, reason: str) -> None:
     transaction.run("record_skipped", hour=hour.start, reason=reason)
 
 
-def loaded_at(transaction: Transaction, since: Hour | None) -> dict[Hour, datetime]:
-    """Return when each loaded hour from `since` on (None: all) was loaded."""
-    return {_hour(row.hour): row.loaded_at for row in transaction.rows("loaded_at", since=since.start if since else None)}
-
-
 def record_load(
     transaction: Transaction,
     attempt: Attempt,

@@ -18,11 +18,12 @@ from bookreport.hours import ONE_HOUR, Span
 from bookreport.render import (
     catalogue_line,
     counted,
+    coverage_line,
     given_up_lines,
     money,
     named,
-    no_such_language,
     not_comparable,
+    of_users,
     report_json,
     signed,
 )
@@ -92,16 +93,17 @@ def report_page(report: Report) -> str:
     return environment.get_template("report.html").render(
         report=report,
         span=span_in_words(report.span),
-        gaps=[_short(gap) for gap in Span.runs(report.missing)],
+        coverage=coverage_line(report),
+        gaps=[_short(gap) for gap in Span.runs(report.without_sales)],
         given_up=given_up_lines(report),
         catalogue=catalogue_line(report),
         figures=_figures(report),
-        no_comparison=not_comparable(report) if report.previous and not report.change else "",
+        no_comparison=not_comparable(report),
         panels=_panels(report.sales),
         formats_left_out=max(0, len({sale.format for sale in report.sales}) - MOST_PANELS),
         lines=_lines(report) if len(report.series) > 1 else [],
         by_day=_by_day(report.series),
-        time_of=lambda point: _time(point, by_day=_by_day(report.series)),
+        time_of=lambda point: _time(point.span, by_day=_by_day(report.series)),
         document=report_json(report),
         version=__version__,
     )
@@ -171,7 +173,7 @@ def _figures(report: Report) -> Iterator[Figure]:
     yield Figure(
         f"Users who bought in {_name(buyers.language)}",
         "n/a" if buyers.percent is None else f"{buyers.percent}%",
-        f"{buyers.buyers:,} of {counted(buyers.users, 'user')}" if buyers.in_catalogue else no_such_language(report, buyers),
+        of_users(report, buyers),
         f"{signed(change.points, ' points')} on the {length} before ({before.buyers[0].percent}%)"
         if change and before and change.points is not None
         else "",
@@ -252,39 +254,65 @@ def _lines(report: Report) -> Iterator[Chart]:
     """Give the charts of sale value and share of buyers by hour or day."""
     series, by_day = report.series, _by_day(report.series)
     step, language = "day" if by_day else "hour", _name(report.buyers[0].language)
-    values = [point.sale_value if point.hours_loaded else None for point in series]
-    percents = [point.buyers.percent for point in series]
+    values = [
+        _Known(point.span, point.hours_with_sales, point.sale_value if point.hours_with_sales else None, by_day)
+        for point in series
+    ]
+    percents = [_Known(point.span, point.hours_loaded, point.buyers.percent, by_day) for point in series]
     yield Chart(
         f"Sale value by {step}",
-        _svg(_line(series, values, by_day=by_day)),
-        _in_words(f"Line: sale value by {step}", series, values, by_day=by_day, show=_money),
+        _svg(_line(values, by_day=by_day)),
+        _in_words(f"Line: sale value by {step}", values, "not loaded", show=_money),
     )
     if not report.buyers[0].in_catalogue:
         return
+    state = "without users" if report.sums_kept else "not loaded"
     yield Chart(
         f"Users who bought in {language}, percent of the {step}'s users",
-        _svg(_line(series, percents, by_day=by_day)),
-        _in_words(f"Line: percentage of users who bought in {language} by {step}", series, percents, by_day=by_day, show=str),
+        _svg(_line(percents, by_day=by_day)),
+        _in_words(f"Line: percentage of users who bought in {language} by {step}", percents, state, show=str),
     )
 
 
-def _line(series: Sequence[Point], values: Sequence[Decimal | None], *, by_day: bool) -> dict[str, Any]:
-    """Return the Vega-Lite specification of a line that breaks where hours are not loaded, and of bands that show these.
+@dataclass(frozen=True)
+class _Known:
+    """What a line shows of one hour or day: a figure that so many of its hours are in; None of none."""
+
+    span: Span
+    hours: int
+    figure: Decimal | None
+    by_day: bool
+
+    @property
+    def has_gap(self) -> bool:
+        return self.hours < len(self.span)
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.has_gap and len(self.span) == (24 if self.by_day else 1)
+
+    @property
+    def time(self) -> str:
+        return _time(self.span, by_day=self.by_day)
+
+
+def _line(series: Sequence[_Known], *, by_day: bool) -> dict[str, Any]:
+    """Return the Vega-Lite specification of a line that breaks where hours are not in it, and of bands that show these.
 
     What stands for a part of a day alone is a hollow point and no part of the line.
     """
     rows = []
-    for point, value in zip(series, values, strict=True):
-        since, until = _milliseconds(point.span.since.start), _milliseconds(point.span.until.start)
-        whole = _is_whole(point, by_day=by_day)
+    for each in series:
+        since, until = _milliseconds(each.span.since.start), _milliseconds(each.span.until.start)
+        figure = None if each.figure is None else float(each.figure)
         rows.append(
             {
                 "since": since,
                 "until": until,
                 "middle": (since + until) / 2,
-                "whole": None if value is None or not whole else float(value),
-                "part": None if value is None or whole else float(value),
-                "gap": not point.is_complete,
+                "whole": figure if each.is_whole else None,
+                "part": None if each.is_whole else figure,
+                "gap": each.has_gap,
             }
         )
     ends = [rows[0]["since"], rows[-1]["until"]]
@@ -338,7 +366,7 @@ def _line(series: Sequence[Point], values: Sequence[Decimal | None], *, by_day: 
     }
 
 
-def _ticks(series: Sequence[Point], *, by_day: bool) -> list[datetime]:
+def _ticks(series: Sequence[_Known], *, by_day: bool) -> list[datetime]:
     """Return the days, or the round hours, that are written below a line: seven at the most."""
     if by_day:
         days = [point.span.since.start for point in series if point.span.since.start.hour == 0]
@@ -347,31 +375,22 @@ def _ticks(series: Sequence[Point], *, by_day: bool) -> list[datetime]:
     return [point.span.since.start for point in series if point.span.since.start.hour % every == 0]
 
 
-def _in_words(subject: str, series: Sequence[Point], values: Sequence[Decimal | None], *, by_day: bool, show: Any) -> str:
-    known = [
-        (value, point)
-        for point, value in zip(series, values, strict=True)
-        if value is not None and _is_whole(point, by_day=by_day)
-    ]
+def _in_words(subject: str, series: Sequence[_Known], state: str, *, show: Any) -> str:
+    known = [(each.figure, each.time) for each in series if each.figure is not None and each.is_whole]
     words = f"{subject}."
     if known:
         lowest, highest = (choose(known, key=lambda pair: pair[0]) for choose in (min, max))
-        words += f" Lowest {show(lowest[0])} ({_time(lowest[1], by_day=by_day)}),"
-        words += f" highest {show(highest[0])} ({_time(highest[1], by_day=by_day)})."
-    missing = sum(len(point.span) - point.hours_loaded for point in series)
-    return f"{words} {counted(missing, 'hour')} not loaded." if missing else words
+        words += f" Lowest {show(lowest[0])} ({lowest[1]}), highest {show(highest[0])} ({highest[1]})."
+    missing = sum(len(each.span) - each.hours for each in series)
+    return f"{words} {counted(missing, 'hour')} {state}." if missing else words
 
 
 def _by_day(series: Iterable[Point]) -> bool:
     return any(len(point.span) > 1 for point in series)
 
 
-def _is_whole(point: Point, *, by_day: bool) -> bool:
-    return point.is_complete and len(point.span) == (24 if by_day else 1)
-
-
-def _time(point: Point, *, by_day: bool) -> str:
-    return _short(point.span) if by_day else f"{_short_day(point.span.since.start)}, {point.span.since.start:%H:%M}"
+def _time(span: Span, *, by_day: bool) -> str:
+    return _short(span) if by_day else f"{_short_day(span.since.start)}, {span.since.start:%H:%M}"
 
 
 def _short(span: Span) -> str:

@@ -405,6 +405,7 @@ def _span_json(report: Report) -> dict[str, object]:
         "coverage": {
             "hours_expected": report.hours_expected,
             "hours_loaded": report.hours_loaded,
+            "hours_with_sales": report.hours_with_sales,
             "missing": [hour.instant for hour in report.missing],
             "complete": not report.missing,
             "skipped": [hour.instant for hour in report.skipped],
@@ -432,15 +433,16 @@ def _buyers_json(buyers: Buyers) -> dict[str, object]:
 
 
 def _point_json(point: Point) -> dict[str, object]:
-    known = point.hours_loaded > 0
+    sales_known, users_known = point.hours_with_sales > 0, point.hours_loaded > 0
     return {
         "since": point.span.since.instant,
         "until": point.span.until.instant,
         "hours_loaded": point.hours_loaded,
-        "books_sold": point.books_sold if known else None,
-        "sale_value": money(point.sale_value) if known else None,
-        "buyers": point.buyers.buyers if known else None,
-        "users": point.buyers.users if known else None,
+        "hours_with_sales": point.hours_with_sales,
+        "books_sold": point.books_sold if sales_known else None,
+        "sale_value": money(point.sale_value) if sales_known else None,
+        "buyers": point.buyers.buyers if users_known else None,
+        "users": point.buyers.users if users_known else None,
         "percent": _number(point.buyers.percent),
     }
 
@@ -491,16 +493,21 @@ def _sales_rows(report: Report) -> list[tuple[str, ...]]:
 
 def _buyers_lines(report: Report) -> list[str]:
     def share(buyers: Buyers) -> str:
-        if not buyers.in_catalogue:
-            return no_such_language(report, buyers)
-        percent = "n/a" if buyers.percent is None else f"{buyers.percent}%"
-        return f"{percent} ({buyers.buyers:,} of {buyers.users:,} users)"
+        of = of_users(report, buyers)
+        return of if not buyers.in_catalogue else f"{'n/a' if buyers.percent is None else f'{buyers.percent}%'} ({of})"
 
     return [f"Users who bought a book in {plain(buyers.language)}: {share(buyers)}" for buyers in report.buyers]
 
 
-def no_such_language(report: Report, buyers: Buyers, most: int = 12) -> str:
-    """Return that no book is in the language asked for, and which languages there are."""
+def of_users(report: Report, buyers: Buyers) -> str:
+    """Return how many of how many users bought, of which hours they are where sales are of more; or that no book is there."""
+    if not buyers.in_catalogue:
+        return _no_such_language(report, buyers)
+    of_hours = f" of {report.hours_loaded:,} of {report.hours_expected:,} hours" if report.sums_kept else ""
+    return f"{buyers.buyers:,} of {counted(buyers.users, 'user')}{of_hours}"
+
+
+def _no_such_language(report: Report, buyers: Buyers, most: int = 12) -> str:
     languages = sorted(report.catalogue.languages)
     names = ", ".join(map(named, languages[:most])) + (f" and {len(languages) - most} more" if len(languages) > most else "")
     there_are = f"the catalogue's languages are {names}" if languages else "the catalogue has no languages"
@@ -515,45 +522,68 @@ def signed(amount: Decimal | int | None, unit: str = "") -> str:
 
 
 def not_comparable(report: Report) -> str:
-    """Return why the report is not compared with the span before."""
+    """Return what is not compared with the span before, and why; empty where all is."""
     before = report.previous
-    if before is None:
+    if before is None or not (before.missing or report.missing):
         return ""
-    missing = [
-        f"{counted(len(of.missing), 'hour')} of {which} {'is' if len(of.missing) == 1 else 'are'} not loaded"
-        for which, of in (("this span", report), ("the span before", before))
-        if of.missing
+    spans = (("this span", report), ("the span before", before))
+    if report.change is None:
+        lacking = [(which, len(of.without_sales), "not loaded") for which, of in spans]
+        what = "No comparison with the span before"
+    else:
+        lacking = [(which, len(of.missing), "not known") for which, of in spans]
+        what = "No comparison of the users with the span before"
+    of_hours = "those of " if report.change else ""
+    told = [
+        f"{of_hours}{counted(hours, 'hour')} of {which} {'is' if hours == 1 and not of_hours else 'are'} {state}"
+        for which, hours, state in lacking
+        if hours
     ]
-    return f"No comparison with the span before: {' and '.join(missing)}"
+    return f"{what}: {' and '.join(told)}"
 
 
 def _change_lines(report: Report) -> list[str]:
     if report.previous is None:
         return []
-    change = report.change
+    change, reason = report.change, not_comparable(report)
     if change is None:
-        return [not_comparable(report)]
-    books = f"books {signed(change.books_sold)} ({signed(change.books_sold_percent, '%')})"
-    value = f"value {signed(change.sale_value)} ({signed(change.sale_value_percent, '%')})"
-    buyers = f"users who bought in {plain(report.buyers[0].language)} {signed(change.points, ' points')}"
-    return [f"Against {report.previous.span}: {books}, {value}, {buyers}"]
+        return [reason]
+    told = [
+        f"books {signed(change.books_sold)} ({signed(change.books_sold_percent, '%')})",
+        f"value {signed(change.sale_value)} ({signed(change.sale_value_percent, '%')})",
+    ]
+    if not reason:
+        told.append(f"users who bought in {plain(report.buyers[0].language)} {signed(change.points, ' points')}")
+    return [f"Against {report.previous.span}: {', '.join(told)}", *([reason] if reason else [])]
+
+
+def coverage_line(report: Report) -> str:
+    """Return of how many hours the figures are, in words."""
+    expected = f"{report.hours_expected:,}"
+    if not report.sums_kept:
+        return f"{report.hours_loaded:,} of {expected} hours are loaded"
+    pruned = len(report.sums_kept)
+    return (
+        f"Sales: {report.hours_with_sales:,} of {expected} hours; users: {report.hours_loaded:,} of {expected}"
+        f" ({pruned:,} {'was' if pruned == 1 else 'were'} pruned, {'its' if pruned == 1 else 'their'} sums kept)"
+    )
 
 
 def given_up_lines(report: Report) -> list[str]:
     """Return which of the missing hours were skipped or pruned, in words."""
+    kept = set(report.sums_kept)
     told = {
         "Skipped, and never to come": report.skipped,
-        "Pruned": report.pruned,
-        "Of these the sales are in the figures, the users are not": report.sums_kept,
+        "Pruned": tuple(hour for hour in report.pruned if hour not in kept),
+        "Pruned, their sums kept": report.sums_kept,
     }
     return [f"{words}: {_hours(hours)}" for words, hours in told.items() if hours]
 
 
 def _coverage_lines(report: Report) -> list[str]:
-    lines = [f"{report.hours_loaded:,} of {report.hours_expected:,} hours are loaded"]
-    lacking = [hour for hour in report.missing if hour not in report.sums_kept]
-    if lacking:
-        lines[0] += f"; totals are lower than the truth. Missing: {_hours(lacking)}"
+    lines = [coverage_line(report)]
+    if report.without_sales:
+        lines[0] += f"; totals are lower than the truth. Missing: {_hours(report.without_sales)}"
     lines += given_up_lines(report)
     if report.rejected_rows:
         lines.append(f"Not in these figures: {counted(report.rejected_rows, 'rejected row')}")

@@ -62,22 +62,25 @@ class Buyers:
 
 @dataclass(frozen=True)
 class Point:
-    """One hour or one UTC day of a span. Its figures are of `hours_loaded` hours; with none they are unknown, not zero."""
+    """One hour or one UTC day of a span: its sales are of `hours_with_sales` hours, its users and buyers of `hours_loaded`.
+
+    Of no hours they are unknown, not zero.
+    """
 
     span: Span
     hours_loaded: int
+    hours_with_sales: int
     books_sold: int
     sale_value: Decimal
     buyers: Buyers
 
-    @property
-    def is_complete(self) -> bool:
-        return self.hours_loaded == len(self.span)
-
 
 @dataclass(frozen=True)
 class Change:
-    """What changed since the span before; a percentage is None where there was nothing before, `points` are of `percent`."""
+    """What changed since the span before; a percentage is None where there was nothing before.
+
+    `points` are of the buyers' `percent`; None where either span lacks the users of an hour, or has none.
+    """
 
     books_sold: int
     books_sold_percent: Decimal | None
@@ -90,9 +93,10 @@ class Change:
 class Report:
     """The report of one span. `missing`: its hours that are not loaded; `sales` by sale value, largest first.
 
-    Of the missing hours, `skipped` were given up; `pruned` were loaded once, and the sales (not the users) of those in
-    `sums_kept` are in the figures.
-    `catalogue` tells as of when the formats and languages are.
+    Of the missing hours, `skipped` were given up; `pruned` were loaded once, those in `sums_kept` still have their sums.
+    One rule holds for every figure: sales are of the loaded hours and of `sums_kept`, users and buyers of the loaded alone.
+    `load_ids` are the loads that put the loaded hours there, the oldest hour's first; `catalogue` tells as of when the
+    formats and languages are.
     `previous` is the report of the span before, `series` the figures by hour or day; both only where they were asked for.
     """
 
@@ -110,6 +114,7 @@ class Report:
     skipped: tuple[Hour, ...] = ()
     pruned: tuple[Hour, ...] = ()
     sums_kept: tuple[Hour, ...] = ()
+    load_ids: tuple[int, ...] = ()
 
     @property
     def hours_expected(self) -> int:
@@ -118,6 +123,16 @@ class Report:
     @property
     def hours_loaded(self) -> int:
         return self.hours_expected - len(self.missing)
+
+    @property
+    def hours_with_sales(self) -> int:
+        return self.hours_loaded + len(self.sums_kept)
+
+    @property
+    def without_sales(self) -> tuple[Hour, ...]:
+        """The hours whose sales are in no figure."""
+        kept = set(self.sums_kept)
+        return tuple(hour for hour in self.missing if hour not in kept)
 
     @property
     def books_sold(self) -> int:
@@ -136,11 +151,13 @@ class Report:
 
     @property
     def change(self) -> Change | None:
-        """The change since the span before; None unless every hour of both is loaded, since anything else misleads."""
+        """The change since the span before; None unless the sales of every hour of both are known: all else misleads."""
         before = self.previous
-        if before is None or before.missing or self.missing:
+        if before is None or before.without_sales or self.without_sales:
             return None
-        percents = self.buyers[0].percent, before.buyers[0].percent
+        percents = (self.buyers[0].percent, before.buyers[0].percent)
+        if before.missing or self.missing:
+            percents = (None, None)
         with localcontext(prec=1000):
             return Change(
                 books_sold=self.books_sold - before.books_sold,
@@ -188,8 +205,12 @@ def make_reports(
     require_complete: bool = False,
     compare: bool = False,
     series: bool = False,
+    loaded_only: bool = False,
 ) -> Iterator[Report]:
-    """Give the report of each span, as `make_report` does, all of them from one snapshot: the books are looked at once."""
+    """Give the report of each span, as `make_report` does, all of them from one snapshot: the books are looked at once.
+
+    `loaded_only`: pass over spans without a loaded hour.
+    """
     spans = list(spans)
     if not spans:
         return
@@ -199,6 +220,8 @@ def make_reports(
             coverage = transaction.rows("coverage", **_bounds(span))
             given_up = transaction.rows("given_up", **_bounds(span))
             missing = _missing(span, coverage)
+            if loaded_only and not coverage:
+                continue
             if not coverage and not any(row.sums_kept for row in given_up):
                 raise NotReady(f"no hour of {span} is loaded", hint="load them: bookreport ingest", hour=_only_hour(span))
             if missing and require_complete:
@@ -238,13 +261,15 @@ def _report(
         skipped=tuple(Hour(row.hour) for row in given_up if row.status == "skipped"),
         pruned=tuple(Hour(row.hour) for row in given_up if row.status == "pruned"),
         sums_kept=tuple(Hour(row.hour) for row in given_up if row.sums_kept),
+        load_ids=tuple(row.load_id for row in coverage),
     )
 
 
 def _series(transaction: Transaction, report: Report, spellings: Mapping[str, list[str]]) -> tuple[Point, ...]:
     span = report.span
     if len(span) == 1:
-        return (Point(span, report.hours_loaded, report.books_sold, report.sale_value, report.buyers[0]),)
+        figures = (report.hours_loaded, report.hours_with_sales, report.books_sold, report.sale_value, report.buyers[0])
+        return (Point(span, *figures),)
     language, names = next(iter(spellings.items()))
     by_day = len(span) > LONGEST_BY_HOUR
     steps = span.days() if by_day else map(Span.of_hour, span)
@@ -259,6 +284,7 @@ def _series(transaction: Transaction, report: Report, spellings: Mapping[str, li
             Point(
                 part,
                 hours_loaded=sales.hours_loaded if sales else 0,
+                hours_with_sales=sales.hours_with_sales if sales else 0,
                 books_sold=sales.books_sold if sales else 0,
                 sale_value=sales.sale_value if sales else Decimal(0),
                 buyers=Buyers(language.strip(), users.buyers if users else 0, users.users if users else 0, bool(names)),
@@ -286,6 +312,11 @@ def _buyers(transaction: Transaction, span: Span, spellings: Mapping[str, list[s
         for language, names in spellings.items()
         for row in transaction.rows("buyers", **_bounds(span), spellings=names)
     )
+
+
+def lacks(books: State, language: str) -> bool:
+    """Whether the catalogue has no book in `language`."""
+    return not _spellings(books, [language])[language]
 
 
 def _spellings(books: State, languages: Sequence[str]) -> dict[str, list[str]]:

@@ -15,6 +15,9 @@ from bookreport.errors import Configuration, WrongSchema
 REPEATABLE = ("0004_catalogue.sql", "0005_states.sql")
 """The migrations that bring back what somebody dropped of the views, functions and tables that are made of others."""
 
+REPEATABLE = ("0004_catalogue.sql", "0005_states.sql")
+"""The migrations that bring back what somebody dropped of the views, functions and tables that are made of others."""
+
 NO_BOOKS_HINT = "create the books table (ISBN-10, Format, Language), then run again: bookreport migrate"
 
 

@@ -150,6 +150,42 @@ def test_each_hour_has_a_file_that_is_written_again_when_it_is_missing_or_old(
     assert (reports / names[2]).stat() == untouched
 
 
+def test_files_catch_up_with_what_other_commands_loaded_and_with_the_books(
+    bookstore: Bookstore, bookreport: Run, sql: Sql, tmp_path: Path
+) -> None:
+    files = ("-q", "run-hour", "--json", "-o", "{hour}.json")
+    for hour in (HOUR + -1000, HOUR):
+        bookstore.fill(hour, FILE)
+    assert bookreport("ingest").code == 0
+    ended = bookreport(*files)
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    names = [f"{HOUR + -1000}.json", f"{HOUR}.json"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == names
+    sql("update public.books set \"Language\" = 'Spanish'")
+    bookstore.fill(HOUR + 1, FILE)
+    assert bookreport("run-hour", "--hour", str(HOUR + 1), "--json", "-o", "{hour}.json").code == 0
+    percents = [json.loads((tmp_path / f"{hour}.json").read_text())["buyers"]["percent"] for hour in (HOUR, HOUR + 1)]
+    assert percents == [33.33, 66.67]
+    ended = bookreport("run-hour", "--json", "-o", "{hour}.json")
+    assert (ended.code, ended.out, ended.err) == (0, "", "2 of 2 reports written\n")
+    assert [json.loads((tmp_path / name).read_text())["buyers"]["percent"] for name in names] == [66.67, 66.67]
+
+
+def test_a_file_that_can_not_be_written_is_told_after_the_outcomes_and_takes_no_load_back(
+    bookstore: Bookstore, bookreport: Run, sql: Sql, tmp_path: Path
+) -> None:
+    (tmp_path / f"{HOUR}.json").mkdir()
+    for number in range(2):
+        bookstore.fill(HOUR + number, FILE)
+    ended = bookreport("run-hour", "--json", "-o", "{hour}.json")
+    assert (ended.code, ended.error["kind"]) == (6, "config")
+    assert f"{HOUR}.json" in ended.error["message"]
+    assert ended.err.count(" loaded: ") == 2
+    assert ended.err.rindex(" loaded: ") < ended.err.index("can't be written")
+    assert (tmp_path / f"{HOUR + 1}.json").is_file()
+    assert sql("select count(*) from ledger where status = 'loaded'") == [(2,)]
+
+
 def test_the_hour_belongs_in_the_name_of_the_file(bookreport: Run) -> None:
     ended = bookreport("run-hour", "-o", "{hour}/report.txt")
     assert ended.code == 2

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -85,6 +86,94 @@ def test_an_output_that_can_not_be_written_is_told_before_anything_is_done(
     ended = bookreport("ingest", "--json", "-o", str(tmp_path / "absent" / "run.json"))
     assert (ended.code, ended.out, ended.error["code"]) == (6, "", 6)
     assert sql("select count(*) from loads") == [(0,)]
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["migrate"], "the books are in"),
+        (["refresh"], "the catalogue is as of"),
+        (["ingest"], "nothing to load"),
+        (["ingest", "--dry-run"], "0 hours looked at"),
+        (["run-hour"], "nothing to load"),
+        (["rejects"], "no rejects"),
+        (["verify"], "1 loaded hours are as they were loaded"),
+        (["prune", "--before", "2020-01-01T00"], "nothing to prune"),
+        (["prune", "--rejects-before", "2020-01-01T00"], "0 raw texts of rejects were taken away"),
+        (["skip", "--hour", "2020-01-01T00", "--reason", "lost"], "2020-01-01T00 is skipped"),
+        (["-q", "check"], "no check failed"),
+    ],
+)
+def test_an_empty_answer_replaces_what_a_file_told_before(
+    bookreport: Run, tmp_path: Path, arguments: list[str], told: str
+) -> None:
+    (tmp_path / "answer.txt").write_text("yesterday's drift\n")
+    ended = bookreport(*arguments, "-o", "answer.txt")
+    assert (ended.code, ended.out) == (0, "")
+    assert told in (tmp_path / "answer.txt").read_text()
+    on_stdout = bookreport(*arguments)
+    assert (on_stdout.code, on_stdout.out) == (0, "")
+
+
+def test_drift_that_is_mended_goes_from_the_file_that_told_it(bookreport: Run, bookstore: Bookstore, tmp_path: Path) -> None:
+    bookstore.fill(HOUR, FILE)
+    assert bookreport("ingest").code == 0
+    bookstore.fill(HOUR, csv_file([Purchase("ana", ENGLISH, 7)]))
+    assert bookreport("verify", "-o", "drift.txt").code == 4
+    assert str(HOUR) in (tmp_path / "drift.txt").read_text()
+    assert bookreport("ingest", "--changed").code == 0
+    assert bookreport("verify", "-o", "drift.txt").code == 0
+    assert (tmp_path / "drift.txt").read_text() == "1 loaded hours are as they were loaded\n"
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_file_that_is_there_keeps_its_mode_and_owner_and_a_link_its_target(bookreport: Run, tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    there, link = tmp_path / "shared" / "report.json", tmp_path / "latest.json"
+    there.write_text("yesterday's")
+    there.chmod(0o640)
+    os.chown(there, os.getuid(), max(os.getgroups(), default=os.getgid()))
+    link.symlink_to("shared/report.json")
+    before = there.stat()
+    assert bookreport("report", "--json", "-o", "latest.json").code == 0
+    assert link.is_symlink()
+    assert json.loads(there.read_text())["total"]["books_sold"] == 3
+    now = there.stat()
+    assert (now.st_mode, now.st_uid, now.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert [path.name for path in there.parent.iterdir()] == ["report.json"]
+    (tmp_path / "next.json").symlink_to("shared/new.json")
+    assert bookreport("report", "--json", "-o", "next.json").code == 0
+    assert json.loads((tmp_path / "shared" / "new.json").read_text())["total"]["books_sold"] == 3
+    (tmp_path / "nowhere.json").symlink_to("absent/new.json")
+    assert bookreport("report", "--json", "-o", "nowhere.json").code == 6
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_dash_is_stdout_and_what_is_open_already_is_written_to(
+    bookreport: Run, command: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    expected = bookreport("report", "--format", "csv").out
+    for output in ("-", "/dev/stdout"):
+        assert bookreport("report", "--format", "csv", "-o", output).out == expected
+    assert [path.name for path in tmp_path.iterdir()] == []
+    line = f"{{ echo before; {command} report --format csv -o /dev/stdout; echo after; }} > all.txt"
+    subprocess.run(["bash", "-c", line], env=environment, cwd=tmp_path, check=True)
+    assert (tmp_path / "all.txt").read_text() == f"before\n{expected}after\n"
+
+
+@pytest.mark.parametrize("name", ["ingest", "report", "rejects", "verify", "status", "check", "migrate", "refresh"])
+def test_a_file_for_each_hour_is_refused_where_no_hour_is_meant(bookreport: Run, name: str, tmp_path: Path) -> None:
+    for file in ("{hour}.json", "{hour}/report.json"):
+        ended = bookreport(name, "-o", file)
+        assert (ended.code, ended.out, "{hour}" in ended.err) == (2, "", True)
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_a_folder_is_no_file_to_write_to(bookreport: Run, tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    ended = bookreport("status", "-o", "reports")
+    assert (ended.code, "is a folder" in ended.err) == (2, True)
 
 
 def test_what_would_steer_a_terminal_never_gets_there(bookreport: Run, bookstore: Bookstore, sql: Sql) -> None:

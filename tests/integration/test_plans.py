@@ -29,6 +29,7 @@ NEWEST = OLDEST + (HOURS - 1)
 SPAN = {"since": NEWEST.start, "until": (NEWEST + 1).start}
 HOUR = {"hour": NEWEST.start}
 BEFORE = {"before": (NEWEST + 1).start}
+PATH = "/srv/reports/{hour}.json"
 PLANNED: dict[str, dict[str, Any]] = {
     "accounts": SPAN,
     "books_count": {},
@@ -43,6 +44,7 @@ PLANNED: dict[str, dict[str, Any]] = {
     "delete_rows_of_span": SPAN,
     "delete_sums": HOUR,
     "delete_sums_of_span": SPAN,
+    "files_touched": {"path": PATH, "hours": [(OLDEST + number).start for number in range(HOURS)], "file_times": [1] * HOURS},
     "hour_total": HOUR,
     "insert_reject": HOUR | {"key": "a.csv", "line_number": 2, "reason": "none", "raw": ""},
     "insert_sums": HOUR,
@@ -100,6 +102,7 @@ def fill(sql: Sql, database: Database) -> Fill:
             rows // 10,
         )
         sql("insert into ledger (hour, status, rows_loaded) values (%s, 'loaded', %s)", hour.start, rows)
+        sql("insert into reports_written values ('host', %s, %s, 'json', 1, 1, '-infinity')", PATH, hour.start)
         with database.transaction() as transaction:
             purchases.add_up(transaction, hour)
 
@@ -152,6 +155,8 @@ def test_no_statement_does_more_than_in_proportion(
     sql: Sql, database: Database, fill: Fill, state: Callable[..., None], books: int
 ) -> None:
     state(sql, database, fill, books)
+    # As if each book had changed since the files were written.
+    sql("insert into catalogue_changes select isbn10, now() from catalogue on conflict do nothing")
     tables = ("purchase_rows", "hour_sums", "rejects", "catalogue", "public.books")
     there = sum(sql(f"select count(*) from {table}")[0][0] for table in tables)
     done = {name: work_of(database, name) for name in PLANNED}

@@ -115,7 +115,8 @@ def test_with_kept_sums_a_report_has_their_sales_and_not_their_users(pruned: Cal
     document = json.loads(render.as_json(render.report_json(made)))
     assert document["coverage"]["pruned"] == [APRIL.instant, MAY.instant]
     assert document["coverage"]["complete"] is False
-    assert "the users are not: 2024-04-30T23 to 2024-05-01T01" in render.report_table(made)
+    assert "Sales: 2 of 2 hours; users: 0 of 2 (2 were pruned, their sums kept)\n" in render.report_table(made)
+    assert "Pruned, their sums kept: 2024-04-30T23 to 2024-05-01T01\n" in render.report_table(made)
 
 
 def test_kept_sums_can_be_pruned_later(pruned: Callable[..., list[prune.PrunedMonth]], sql: Sql) -> None:

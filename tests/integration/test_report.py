@@ -339,6 +339,7 @@ def test_coverage_tells_which_hours_are_missing(
     assert report(4)["coverage"] == {
         "hours_expected": 4,
         "hours_loaded": 2,
+        "hours_with_sales": 2,
         "missing": ["2024-05-01T13:00:00Z", "2024-05-01T15:00:00Z"],
         "complete": False,
         "skipped": [],

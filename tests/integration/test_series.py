@@ -51,6 +51,7 @@ def point(span: Span, hours_loaded: int, purchases: list[Purchase]) -> dict[str,
         "since": span.since.instant,
         "until": span.until.instant,
         "hours_loaded": hours_loaded,
+        "hours_with_sales": hours_loaded,
         **known["total"],
         "buyers": known["buyers"]["buyers"],
         "users": known["buyers"]["users"],
@@ -60,7 +61,7 @@ def point(span: Span, hours_loaded: int, purchases: list[Purchase]) -> dict[str,
 
 def unknown(span: Span) -> dict[str, Any]:
     figures = dict.fromkeys(("books_sold", "sale_value", "buyers", "users", "percent"))
-    return {"since": span.since.instant, "until": span.until.instant, "hours_loaded": 0, **figures}
+    return {"since": span.since.instant, "until": span.until.instant, "hours_loaded": 0, "hours_with_sales": 0, **figures}
 
 
 def report_json(database: Database, span: Span, **options: bool) -> dict[str, Any]:

@@ -46,9 +46,11 @@ HOSTILE = (
 
 def point(hour: Hour, value: str | None, *, length: int = 1, loaded: int | None = None) -> Point:
     known = value is not None
+    hours = (length if loaded is None else loaded) if known else 0
     return Point(
         Span(hour, hour + length),
-        (length if loaded is None else loaded) if known else 0,
+        hours,
+        hours,
         7 if known else 0,
         Decimal(value or 0),
         Buyers("Spanish", 2 if known else 0, 9 if known else 0),
@@ -134,8 +136,9 @@ def test_the_banner_tells_which_hours_were_given_up_or_pruned() -> None:
     made = replace(REPORT, missing=(first, second), skipped=(first,), pruned=(second,), sums_kept=(second,))
     (banner,) = (words(each) for each in parsed(page.report_page(made)).iter("p") if each.get("class") == "banner")
     assert f"Skipped, and never to come: {first}." in banner
-    assert f"Pruned: {second}." in banner
-    assert f"the users are not: {second}." in banner
+    assert banner.startswith("Sales: 2 of 3 hours; users: 1 of 3 (1 was pruned, its sums kept).")
+    assert "The totals are lower than the truth, by 1 hour. Not loaded: Wed 1 May, 13:00 to 14:00." in banner
+    assert f"Pruned, their sums kept: {second}." in banner
 
 
 def test_a_complete_span_has_no_banner_and_is_compared_with_the_span_before() -> None:

@@ -69,6 +69,7 @@ def test_the_json_report_is_the_one_that_scripts_know() -> None:
         "coverage": {
             "hours_expected": 3,
             "hours_loaded": 2,
+            "hours_with_sales": 2,
             "missing": ["2024-05-01T14:00:00Z"],
             "complete": False,
             "skipped": [],

@@ -4,5 +4,6 @@ select version_num as revision, obj_description(to_regprocedure('books_rows()'),
         and to_regprocedure('canonical_isbn(text)') is not null and to_regprocedure('is_isbn(text)') is not null
         and to_regprocedure('book_digest(text, text, text, numeric)') is not null
         and to_regclass('catalogue') is not null and to_regclass('catalogue_state') is not null
+        and to_regclass('catalogue_changes') is not null and to_regclass('reports_written') is not null
         and to_regclass('sales') is not null as is_whole
 from alembic_version

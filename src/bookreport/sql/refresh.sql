@@ -16,7 +16,8 @@ with listed as materialized (
 ), removed as (
     delete from catalogue c where not exists (select from wanted w where w.isbn10 = c.isbn10) returning c.isbn10
 ), differing as materialized (
-    select w.isbn10, w.format, w.language, w.price, c.isbn10 is null as is_new
+    select w.isbn10, w.format, w.language, w.price, c.isbn10 is null as is_new,
+        c.isbn10 is null or (c.format, c.language) is distinct from (w.format, w.language) as is_regrouped
     from wanted w left join catalogue c on c.isbn10 = w.isbn10
     where c.isbn10 is null or (c.format, c.language, c.price) is distinct from (w.format, w.language, w.price)
 ), written as (
@@ -24,14 +25,27 @@ with listed as materialized (
     select isbn10, format, language, price from differing order by isbn10
     on conflict (isbn10) do update
     set format = excluded.format, language = excluded.language, price = excluded.price
+), moment as materialized (
+    -- Always later than the one before, whatever the clock does, since files are compared with it.
+    select greatest(statement_timestamp(), as_of + interval '1 microsecond') as as_of,
+        exists (select from catalogue) and exists (select from reports_written) as keeps_changes
+    from catalogue_state
+), noted as (
+    -- What puts sales into another row of an hour's report, for the files that there are of hours.
+    insert into catalogue_changes (isbn10, changed_at)
+    select c.isbn10, m.as_of
+    from (select isbn10 from differing where is_regrouped union all select isbn10 from removed) c cross join moment m
+    where m.keeps_changes
+    on conflict (isbn10) do update set changed_at = excluded.changed_at
 ), remembered as (
-    update catalogue_state
-    set as_of = statement_timestamp(), books = b.books, digest = b.digest,
+    update catalogue_state s
+    set as_of = m.as_of, changes_since = case when m.keeps_changes then s.changes_since else m.as_of end,
+        books = b.books, digest = b.digest,
         languages = array(select distinct language from wanted where language is not null)
-    from (
+    from moment m cross join (
         select count(*) as books, coalesce(sum(book_digest(isbn10, format, language, price)), 0) as digest from listed
     ) b
-    returning as_of
+    returning s.as_of
 )
 select as_of, (select count(*) from differing where is_new) as added,
     (select count(*) from differing where not is_new) as changed, (select count(*) from removed) as removed

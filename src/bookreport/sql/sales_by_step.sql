@@ -1,6 +1,8 @@
--- Books sold and sale value of a span by hour or day (:step), unmatched ones included, with the loaded hours in each.
+-- Books sold and sale value of a span by hour or day (:step), unmatched ones included, with the hours in each that are loaded,
+-- and those whose sales are known: loaded, or pruned with their sums kept.
 -- The span's sums are read once, grouped and joined by hour, all of it by hashing.
-select date_bin(cast(:step as interval), l.hour, timestamptz 'epoch') as starts, count(*) as hours_loaded,
+select date_bin(cast(:step as interval), l.hour, timestamptz 'epoch') as starts,
+    count(*) filter (where l.status = 'loaded') as hours_loaded, count(*) as hours_with_sales,
     coalesce(sum(s.books_sold), 0)::bigint as books_sold, coalesce(sum(s.sale_value), 0) as sale_value
 from ledger l left join (
     select hour, sum(books_sold) as books_sold, sum(sale_value) as sale_value
@@ -8,5 +10,6 @@ from ledger l left join (
     where hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)
     group by hour
 ) s on s.hour = l.hour
-where l.status = 'loaded' and l.hour >= cast(:since as timestamptz) and l.hour < cast(:until as timestamptz)
+where (l.status = 'loaded' or (l.status = 'pruned' and l.sums_kept))
+    and l.hour >= cast(:since as timestamptz) and l.hour < cast(:until as timestamptz)
 group by starts

@@ -1,0 +1,102 @@
+"""The file of each hour: which are behind, and how they catch up."""
+
+from __future__ import annotations
+
+import socket
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bookreport import catalogue, reports
+from bookreport.database import Database
+from bookreport.errors import Configuration
+from bookreport.hours import Hour, Span
+from bookreport.output import Output
+from bookreport.reports import Report
+
+BATCH = 50
+"""Files that are written from one snapshot; a snapshot keeps Postgres from tidying up as long as it is open."""
+
+MOST_FAILURES = 3
+"""Files in a row that can't be written before no other is tried."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a template: where they are, the format they are in, and the language whose buyers they count."""
+
+    output: Output
+    format: str
+    language: str
+
+
+def behind(database: Database, files: Files) -> list[Hour]:
+    """Return the loaded hours, newest first, whose file is not what would be written now.
+
+    The file is gone or another, or it is of another load, format or language, or of a catalogue in which a book of the hour was
+    another. What is seen to be right is not looked for again in the same changes of the catalogue.
+    """
+    with catalogue.current(database) as (transaction, books):
+        languages = sorted(books.languages) if reports.lacks(books, files.language) else None
+        wanted = {"path": files.output.identity, "format": files.format, "language": files.language, "languages": languages}
+        known: dict[Hour, set[int | None]] = defaultdict(set)
+        for row in transaction.rows("files_known", **wanted):
+            known[Hour(row.hour)].add(row.file_time)
+        there = {hour: files.output.of(hour).file_time for hour in known}
+        right = {hour: time for hour, time in there.items() if time is not None and time in known[hour]}
+        touched = {Hour(row.hour) for row in transaction.rows("files_touched", path=files.output.identity, **_times(right))}
+    unchanged = {hour: time for hour, time in right.items() if hour not in touched}
+    with database.transaction() as transaction:
+        transaction.run("files_unchanged", path=files.output.identity, as_of=books.as_of, **_times(unchanged))
+    return [hour for hour in known if hour not in unchanged]
+
+
+def _times(files: Mapping[Hour, int]) -> dict[str, object]:
+    return {"hours": [hour.start for hour in files], "file_times": list(files.values())}
+
+
+def write(database: Database, files: Files, hours: Sequence[Hour], printed: Callable[[Report], str]) -> Iterator[Report]:
+    """Write the file of each of `hours` that is loaded still, and give its report; each is recorded as it is written.
+
+    Raises Configuration when a file can't be written, after the others; when several in a row can't, at once.
+    """
+    failures: list[Configuration] = []
+    in_a_row = 0
+    for start in range(0, len(hours), BATCH):
+        spans = map(Span.of_hour, hours[start : start + BATCH])
+        for made in reports.make_reports(database, spans, [files.language], loaded_only=True):
+            try:
+                _write(database, files, made, printed(made))
+            except Configuration as error:
+                failures.append(error)
+                in_a_row += 1
+                if in_a_row == MOST_FAILURES:
+                    raise failures[0] from error
+                continue
+            in_a_row = 0
+            yield made
+    if failures:
+        raise failures[0]
+
+
+def _write(database: Database, files: Files, made: Report, text: str) -> None:
+    hour, path = made.span.since, files.output.identity
+    file = files.output.of(hour)
+    with database.transaction() as transaction:
+        # Of two runs the one that writes last records last, so the record is of the file that is there.
+        transaction.wait_for_lock(f"{hour} {path}")
+        replaced = file.file_time
+        file.write(text)
+        transaction.run(
+            "record_written",
+            host=socket.gethostname(),
+            path=path,
+            hour=hour.start,
+            format=files.format,
+            language=files.language,
+            replaced=replaced,
+            file_time=file.file_time,
+            load_id=made.load_ids[0],
+            as_of=made.catalogue.as_of,
+            languages=sorted(made.catalogue.languages) if made.unknown_languages else None,
+        )

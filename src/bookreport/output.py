@@ -1,0 +1,145 @@
+"""Where a command's result goes: to stdout, into a file, to a device."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from bookreport.errors import Configuration
+from bookreport.hours import Hour
+
+HOUR_IN_NAME = "{hour}"
+"""What stands for the hour in the name of a file that each hour has."""
+
+_STDOUT, _STREAMS = ("-", "/dev/stdout"), ("/dev/stderr", "/dev/fd/", "/proc/")
+"""Names of stdout, and of what else is open already: that may be a file, but to rename another into its place is not meant."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a result goes: `path` is a file or a device, None is stdout.
+
+    With `{hour}` in its name each hour has a file of its own.
+    """
+
+    path: Path | None = None
+
+    @classmethod
+    def parse(cls, text: str, *, by_hour: bool) -> Output:
+        """Return the output that `text` names; `-` is stdout. `by_hour`: `{hour}` may stand in the name of a file.
+
+        Raises ValueError for a folder, and for `{hour}` where it is not meant.
+        """
+        if text in _STDOUT:
+            return cls()
+        path = Path(text)
+        if HOUR_IN_NAME in text and not by_hour:
+            raise ValueError(f"{HOUR_IN_NAME} is for run-hour alone, which has a file for each hour")
+        if HOUR_IN_NAME in str(path.parent):
+            raise ValueError(f"{HOUR_IN_NAME} belongs in the file's name, not in its folder's: -o reports/{HOUR_IN_NAME}.json")
+        if os.path.isdir(path):  # noqa: PTH112 - a path that nobody may look at is no folder, and told when it is written
+            raise ValueError(f"{text!r} is a folder; name a file in it")
+        return cls(path)
+
+    @property
+    def is_by_hour(self) -> bool:
+        return self.path is not None and HOUR_IN_NAME in self.path.name
+
+    @property
+    def identity(self) -> str:
+        """The whole name of the file, by which it is known whatever the working directory; links are followed."""
+        name = os.fsencode(_target(self.path.parent) / self.path.name) if self.path else b""
+        return name.decode("utf-8", "backslashreplace")
+
+    @property
+    def file_time(self) -> int | None:
+        """When the file was last written, in nanoseconds; None when it is gone, or no file."""
+        try:
+            found = self.path.stat() if self.path else None
+        except OSError:
+            return None
+        return found.st_mtime_ns if found and stat.S_ISREG(found.st_mode) else None
+
+    def of(self, hour: Hour) -> Output:
+        """Return the output of one hour's file."""
+        return Output(self.path and self.path.with_name(self.path.name.replace(HOUR_IN_NAME, str(hour))))
+
+    def require_writable(self) -> None:
+        """Raise Configuration, before anything is done, when nothing could be written here at the end."""
+        if self.path is None:
+            return
+        if _is_stream(self.path):
+            writable = os.access(self.path, os.W_OK)
+            where = f"{self.path} can't"
+        else:
+            folder = _target(self.path).parent
+            writable = os.access(folder, os.W_OK | os.X_OK)
+            where = f"{folder} is no folder that can"
+        if not writable:
+            raise Configuration(f"{where} be written to", hint="make it, or see --output")
+
+    def write(self, text: str) -> None:
+        """Write the result; no reader of a file sees half of it. Raises Configuration where it can't be written.
+
+        A file that is there keeps its mode and, as far as this user may, its owner; a link goes on to point to it.
+        """
+        text = text if text.endswith("\n") else f"{text}\n"
+        if self.path is None:
+            click.echo(text, nl=False)
+            return
+        try:
+            if _is_stream(self.path):
+                with self.path.open("a", encoding="utf-8", newline="") as stream:
+                    stream.write(text)
+            else:
+                _replace(_target(self.path), text)
+        except OSError as error:
+            hint = "look at the folder and its rights"
+            raise Configuration(f"{self.path} can't be written: {error.strerror}", hint=hint) from error
+
+    def write_aside(self, sentence: str) -> None:
+        """Write a sentence that stderr has told: into a file, which would go on telling what was. To stdout nothing goes."""
+        if self.path is not None:
+            self.write(sentence)
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether `path` is a device, a pipe or open already: renaming would put a file in its place, for root even /dev/null's."""
+    return str(path.absolute()).startswith(_STREAMS) or (path.exists() and not path.is_file())
+
+
+def _target(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write `text` beside `path` and rename."""
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    there = path.stat() if path.exists() else None
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    beside = Path(name)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            if there is not None:
+                with suppress(OSError):
+                    os.fchown(number, there.st_uid, there.st_gid)
+            os.fchmod(number, 0o666 & ~_umask() if there is None else stat.S_IMODE(there.st_mode))
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
