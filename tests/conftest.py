@@ -189,11 +189,11 @@ def make_loader(database: Database, bucket: Bucket) -> Callable[..., Loader]:
 
 @pytest.fixture
 def load(make_loader: Callable[..., Loader], database: Database) -> Callable[..., Outcome]:
-    """Loads one hour in a run of its own."""
+    """Loads one hour, by name, in a run of its own."""
 
     def run(hour: Hour, *, again: bool = False, **options: Any) -> Outcome:
         catalogue.refresh(database)
-        (outcome,) = make_loader(**options).load_hours([hour], again=[hour] if again else ())
+        (outcome,) = make_loader(**options).load_hours([hour], again=[hour] if again else (), named=[hour])
         return outcome
 
     return run

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bookreport.database import Database, Transaction
-from bookreport.errors import Configuration, Locked, Temporary
+from bookreport.errors import Configuration
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def refresh(database: Database) -> Refresh:
     if not found.may_refresh:
         raise Configuration("this role may not bring the catalogue up to date", hint="see the README, Roles")
     with database.transaction() as transaction:
-        transaction.wait_for_lock("catalogue")
+        transaction.wait_for_locks("catalogue")
         # Another run may have done it meanwhile.
         found = state(transaction)
         if found.is_current:
@@ -69,11 +69,8 @@ def refresh(database: Database) -> Refresh:
         done.changed,
         done.removed,
     )
-    try:
-        # Books are looked up in the index alone where Postgres knows that all rows are visible.
-        database.vacuum("catalogue")
-    except (Locked, Temporary) as error:
-        log.debug("the catalogue is not vacuumed: %s", error.message)
+    # Books are looked up in the index alone where Postgres knows that all rows are visible.
+    database.vacuum("catalogue")
     return done
 
 

@@ -90,7 +90,7 @@ def _clock(clocks: dict[str, timedelta]) -> tuple[str, str | None]:
 
 def _source(database: Database, bucket: Bucket) -> tuple[str, str | None]:
     with database.transaction() as transaction:
-        ledger.check_source(transaction, bucket, new_source=False)
+        ledger.check_source(transaction, bucket)
     return "the ledger speaks of this bucket", None
 
 

@@ -304,14 +304,14 @@ def ingest(
         elif changed:
             begin = FIRST if everything else since
             again = set(loader.drifted(begin, until, lookback=settings.lookback, most=max_reload))
-        named = sorted(chosen | again)
+        to_load = sorted(chosen | again)
         if dry_run:
             limit = reject_limit or settings.reject_limit
-            return _preview(database, bucket, settings, named, again, limit, as_json=as_json, output=output)
+            return _preview(database, bucket, settings, to_load, again, limit, as_json=as_json, output=output)
         if new_source:
             loader.take_source()
         catalogue.refresh(database)
-        outcomes, failure = _follow(loader.load_hours(named, again=again, jobs=jobs), len(named))
+        outcomes, failure = _follow(loader.load_hours(to_load, again=again, named=hours, jobs=jobs), len(to_load))
         _count(figures, outcomes)
         if outcomes or (as_json and failure is None):
             from bookreport import render
@@ -365,12 +365,13 @@ def run_hour(
         if new_source:
             loader.take_source()
         catalogue.refresh(database)
-        loading = loader.load_hours(hours, again=[hour] if hour else (), jobs=jobs)
+        named = [hour] if hour else []
+        loading = loader.load_hours(hours, again=named, named=named, jobs=jobs)
         if patience is not None and last not in hours:
             loading = _then(loading, loader.await_hour(last, patience, again=hour is not None))
         outcomes, failure = _follow(loading, len(hours))
         _count(figures, outcomes)
-        loaded = [outcome.hour for outcome in outcomes if outcome.error is None]
+        loaded = [outcome.hour for outcome in outcomes if outcome.is_loaded]
         language = settings.language or reports.SPANISH
         if output.is_by_hour:
             _write_files(database, output, loaded if hour else None, language, as_json=as_json)
@@ -507,7 +508,7 @@ def verify(*, since: Hour | None, until: Hour | None, format_: str, as_json: boo
     if found.differences:
         hours = len({difference.hour for difference in found.differences})
         raise BadData(
-            f"{hours} of {found.hours} loaded hours differ from the bucket or the tables",
+            f"{hours} hours differ from the bucket or the tables, of {found.hours} that are loaded",
             hint="reload those whose files changed: bookreport ingest --changed; or one: bookreport run-hour --hour HOUR",
             hour=found.differences[0].hour.instant,
         )
@@ -564,7 +565,12 @@ def skip(*, hour: Hour, reason: str, format_: str, as_json: bool, output: Output
 
 @commands.command()
 @click.option("--dry-run", is_flag=True, help="Tell what would go; write nothing.")
-@click.option("--rejects-before", type=HourType(), metavar="HOUR", help="Take the raw text of the rejects before this hour.")
+@click.option(
+    "--rejects-before",
+    type=HourType(),
+    metavar="HOUR",
+    help="Take the raw text of the rejects before this hour, and what reasons and errors quote of it.",
+)
 @click.option("--keep-sums", is_flag=True, help="Keep the sums by ISBN, so that reports still have books sold and sale value.")
 @click.option("--before", type=HourType(), metavar="HOUR", help="Take the rows and rejects of the loaded hours before this.")
 @output_options("table", "json")
@@ -578,7 +584,7 @@ def prune(
     as_json: bool,
     output: Output,
 ) -> int:
-    """Take old rows away, or the raw text of old rejects, which may name a person.
+    """Take old rows away, or the raw text of old rejects and what their reasons and errors quote, which may name a person.
 
     What is known of the hours stays: they are never loaded again by themselves, and each report that covers them tells.
     """
@@ -598,7 +604,7 @@ def prune(
             for month in months:
                 pruning.prune(database, month, keep_sums=keep_sums)
                 log.info("%s pruned: %s hours, %s rows", month.span, f"{month.hours:,}", f"{month.rows:,}")
-            if rejects_before and texts:
+            if rejects_before:
                 pruning.remove_reject_text(database, rejects_before)
     written = as_json or format_ == "json" or bool(months)
     if as_json or format_ == "json":
@@ -824,7 +830,7 @@ def _known_source(settings: Settings) -> Iterator[tuple[Database, Bucket]]:
         _require_schema(database, books=False)
         bucket = _bucket(settings, Bucket)
         with database.transaction(snapshot=True) as transaction:
-            ledger.check_source(transaction, bucket, new_source=False)
+            ledger.check_source(transaction, bucket)
         yield database, bucket
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import time
@@ -28,6 +29,8 @@ from bookreport.errors import (
     Temporary,
     WrongSchema,
 )
+
+log = logging.getLogger(__name__)
 
 LOCK_SECONDS = 30
 """How long a statement waits for somebody else's lock on a table."""
@@ -127,9 +130,9 @@ class Transaction:
         """Take the advisory lock of `name` in this schema until the transaction ends; False when another run has it."""
         return bool(self.one("try_lock", name=name).taken)
 
-    def wait_for_lock(self, name: str) -> None:
-        """Take the advisory lock of `name`, waiting LOCK_SECONDS at the most; raises Locked after that."""
-        self.rows("wait_for_lock", name=name)
+    def wait_for_locks(self, *names: str) -> None:
+        """Take the advisory locks of `names` in turn, waiting LOCK_SECONDS for each at the most; raises Locked after that."""
+        self.rows("wait_for_locks", names=list(names))
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -207,7 +210,16 @@ class Database:
             connection.close()
 
     def vacuum(self, table: str) -> None:
-        """Free the room of deleted rows in `table`, and bring the planner's figures up to date; nothing if it is being done."""
+        """Free the room of deleted rows in `table`, and bring the planner's figures up to date, as far as that is possible now.
+
+        It comes behind a commit, which nothing undoes: what stands in its way is logged, and left to autovacuum.
+        """
+        try:
+            self._vacuum(table)
+        except BookreportError as error:
+            log.debug("%s is not vacuumed: %s", table, error.message)
+
+    def _vacuum(self, table: str) -> None:
         connection = self._connect()
         transaction = Transaction(connection.execution_options(isolation_level="AUTOCOMMIT"), self.see_interrupt)
         self._live.add(transaction.raw)
@@ -240,6 +252,8 @@ class Database:
             except DBAPIError as error:
                 translated = translate(error)
                 if not isinstance(translated, Temporary) or time.monotonic() > deadline:
+                    # A server that was waited for once is not waited for again until it answers.
+                    self._patience = FIRST_PATIENCE
                     raise translated from error
                 time.sleep(random.uniform(0.5, 1) * min(0.25 * 2**attempt, 5))
             else:

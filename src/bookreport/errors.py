@@ -8,12 +8,14 @@ from typing import Self
 class BookreportError(Exception):
     """Something unexpected; the base of every failure that bookreport tells by name.
 
-    The class decides `exit_code` and `kind`, as scripts and the JSON of an error know them. `message` says what
-    happened and where; `hint` what to do next; `hour` is set where the failure belongs to one hour (RFC 3339, UTC).
+    The class decides `exit_code` and `kind`, as scripts and the JSON of an error know them, and whether it `stops_run`: after
+    it no further hour is begun. `message` says what happened and where; `hint` what to do next; `hour` is set where the
+    failure belongs to one hour (RFC 3339, UTC).
     """
 
     exit_code = 1
     kind = "error"
+    stops_run = False
 
     def __init__(self, message: str, *, hint: str | None = None, hour: str | None = None) -> None:
         super().__init__(message)
@@ -78,6 +80,13 @@ class Temporary(BookreportError):
 
     exit_code = 5
     kind = "temporary"
+    stops_run = True
+
+
+class Unreadable(Temporary):
+    """One object can't be read although its store answers; that is no matter of the other hours."""
+
+    stops_run = False
 
 
 class CommitUnknown(Temporary):
@@ -89,6 +98,7 @@ class Configuration(BookreportError):
 
     exit_code = 6
     kind = "config"
+    stops_run = True
 
 
 class WrongSchema(Configuration):

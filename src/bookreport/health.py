@@ -24,7 +24,10 @@ class Verification:
 
 
 def verify(database: Database, bucket: Bucket, since: Hour | None = None, until: Hour | None = None) -> Verification:
-    """Compare the loaded hours from `since` to `until` (not included) with the bucket and with the tables; write nothing."""
+    """Compare the loaded hours from `since` to `until` (not included) with the bucket and with the tables; write nothing.
+
+    What the tables hold of hours that are not loaded is a difference too.
+    """
     bounds = (since or FIRST, until or LAST)
     with database.transaction(snapshot=True) as transaction:
         recorded = recorded_files(transaction, *bounds)

@@ -84,7 +84,7 @@ def _write(database: Database, files: Files, made: Report, text: str) -> None:
     file = files.output.of(hour)
     with database.transaction() as transaction:
         # Of two runs the one that writes last records last, so the record is of the file that is there.
-        transaction.wait_for_lock(f"{hour} {path}")
+        transaction.wait_for_locks(f"{hour} {path}")
         replaced = file.file_time
         file.write(text)
         transaction.run(

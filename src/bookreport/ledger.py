@@ -36,6 +36,15 @@ class Entry:
     def is_loaded(self) -> bool:
         return self.status == "loaded"
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether no run loads it by itself: it is loaded, or was given up."""
+        return self.status != "failed"
+
+    def is_as(self, earlier: Entry | None) -> bool:
+        """Whether no run has loaded, pruned or skipped the hour since it was seen as `earlier`."""
+        return earlier is not None and (self.status, self.load_id) == (earlier.status, earlier.load_id)
+
 
 @dataclass(frozen=True)
 class FileLoad:
@@ -57,10 +66,10 @@ class Attempt:
     seconds: dict[str, float]
 
 
-def check_source(transaction: Transaction, bucket: Bucket, *, new_source: bool) -> None:
-    """Raise Configuration when the ledger speaks of another bucket than `bucket`, unless that is meant (`new_source`)."""
+def check_source(transaction: Transaction, bucket: Bucket) -> None:
+    """Raise Configuration when the ledger speaks of another bucket than `bucket`."""
     known = transaction.row("source")
-    if known is None or new_source:
+    if known is None:
         return
     is_now = bucket.identity
     differing = [name for name in ("endpoint", "bucket", "prefix") if getattr(known, name) != is_now[name]]
@@ -73,8 +82,16 @@ def check_source(transaction: Transaction, bucket: Bucket, *, new_source: bool) 
 
 
 def take_source(transaction: Transaction, bucket: Bucket) -> None:
-    """Write that the ledger speaks of `bucket` from now on."""
+    """Write that the ledger speaks of `bucket` from now on, whatever it spoke of before."""
     transaction.run("record_source", **bucket.identity)
+
+
+def lock(transaction: Transaction, hour: Hour) -> None:
+    """Take the hour until the transaction ends, before its state is looked at and changed; raises Locked when a run has it."""
+    if not transaction.try_lock(hour.instant):
+        raise Locked(
+            f"{hour} is being loaded or pruned by another run", hint="see how that ends, then try again", hour=hour.instant
+        )
 
 
 def entry(transaction: Transaction, hour: Hour) -> Entry | None:
@@ -141,8 +158,7 @@ def failures(transaction: Transaction) -> list[Failure]:
 
 def skip(transaction: Transaction, hour: Hour, reason: str) -> None:
     """Give `hour` up; raises Locked when a run is loading it, Usage when there is nothing to give up."""
-    if not transaction.try_lock(hour.instant):
-        raise Locked(f"{hour} is being loaded by another run", hint="see how that ends, then try again", hour=hour.instant)
+    lock(transaction, hour)
     known = entry(transaction, hour)
     if known is not None and known.status in ("loaded", "pruned"):
         raise Usage(f"{hour} is {known.status}; only an hour that is failed or never came is skipped", hour=hour.instant)
@@ -158,7 +174,10 @@ def record_load(
     before: Sums | None,
     after: Sums,
 ) -> Entry:
-    """Write that the hour is loaded, in the transaction that loads it; `before` is None unless it was a reload."""
+    """Write that the hour is loaded, in the transaction that loads it; `before` is None unless it was a reload.
+
+    A ledger that speaks of no bucket yet speaks of `bucket` from then on. Raises Configuration when it speaks of another.
+    """
     hour = attempt.hour
     total_bytes = sum(load.file.size for load in files)
     rejected = sum(load.rows_rejected for load in files)
@@ -198,7 +217,9 @@ def record_load(
     ]
     if batch:
         transaction.run("insert_file", *batch)
-    take_source(transaction, bucket)
+    # Two first runs: the second waits here until the first has committed, and then sees whose the ledger is.
+    transaction.run("first_source", **bucket.identity)
+    check_source(transaction, bucket)
     return Entry(hour, **recorded._asdict())
 
 
@@ -207,23 +228,47 @@ def remove_files(transaction: Transaction, hour: Hour) -> None:
     transaction.run("delete_files", hour=hour.start)
 
 
-def record_failure(database: Database, attempt: Attempt, error: BookreportError) -> int:
+def record_failure(
+    database: Database, bucket: Bucket, attempt: Attempt, error: BookreportError, settled_as: Entry | None
+) -> int:
     """Write that an attempt failed, in a transaction of its own; return the number of attempts so far.
 
-    A loaded hour stays loaded, with the error beside it; of one that is not, the first rejects are kept.
+    The history always has it. The hour's entry has it, written under the hour's lock, where the hour is still what the
+    attempt began from: failed, never tried, or `settled_as`. What another run made of it since is later, and stays as it
+    is. A loaded hour stays loaded, with the error beside it; of one that is failed, the first rejects are kept. Raises
+    Configuration when the ledger speaks of another bucket.
     """
+    hour = attempt.hour
+    try:
+        with database.transaction() as transaction:
+            transaction.wait_for_locks(hour.instant)
+            now = entry(transaction, hour)
+            _add_failure(transaction, bucket, attempt, error)
+            if now is not None and now.is_settled and not now.is_as(settled_as):
+                return now.attempts
+            return _mark_failed(transaction, hour, error)
+    except Locked:
+        # Whoever has the hour says later what became of it.
+        with database.transaction() as transaction:
+            _add_failure(transaction, bucket, attempt, error)
+        return 0
+
+
+def _add_failure(transaction: Transaction, bucket: Bucket, attempt: Attempt, error: BookreportError) -> None:
+    check_source(transaction, bucket)
     nothing = dict.fromkeys(
         ("files", "bytes", "rows_loaded", "rows_rejected", "books_sold_before", "books_sold", "sale_value_before", "sale_value")
     )
-    with database.transaction() as transaction:
-        transaction.row("insert_load", **_attempt(attempt), **nothing, outcome="failed", error=error.message)
-        hour = attempt.hour.start
-        recorded = transaction.one("record_failed", hour=hour, error=error.message)
-        if recorded.status == "failed":
-            transaction.run("delete_rejects", hour=hour)
-            batch = [reject | {"hour": hour} for reject in error.rejects] if isinstance(error, TooManyRejects) else []
-            if batch:
-                transaction.run("insert_reject", *batch)
+    transaction.row("insert_load", **_attempt(attempt), **nothing, outcome="failed", error=error.message)
+
+
+def _mark_failed(transaction: Transaction, hour: Hour, error: BookreportError) -> int:
+    recorded = transaction.one("record_failed", hour=hour.start, error=error.message)
+    if recorded.status == "failed":
+        transaction.run("delete_rejects", hour=hour.start)
+        batch = [reject | {"hour": hour.start} for reject in error.rejects] if isinstance(error, TooManyRejects) else []
+        if batch:
+            transaction.run("insert_reject", *batch)
     return int(recorded.attempts)
 
 

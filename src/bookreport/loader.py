@@ -26,7 +26,6 @@ from bookreport.errors import (
     CopyRefused,
     Locked,
     NotReady,
-    Temporary,
     TooManyRejects,
 )
 from bookreport.files import File, compare
@@ -49,8 +48,9 @@ LAST_WORDS_SECONDS = 5.0
 class Outcome:
     """How the load of one hour ended.
 
-    `outcome`: loaded, reloaded, unchanged, failed, locked or not-ready; `attempt`: how many there were, this one
-    included; counts are of the hour as it is now in the ledger; `seconds` is this attempt's wall time.
+    `outcome`: loaded, reloaded, unchanged (loaded already), skipped or pruned (given up since it was chosen, and left
+    alone), failed, locked or not-ready; `attempt`: how many there were, this one included; counts are of the hour as it
+    is now in the ledger; `seconds` is this attempt's wall time.
     """
 
     hour: Hour
@@ -65,9 +65,14 @@ class Outcome:
     error: BookreportError | None = None
 
     @property
+    def is_loaded(self) -> bool:
+        """Whether the hour is loaded now, by this run or before."""
+        return self.outcome in ("loaded", "reloaded", "unchanged")
+
+    @property
     def stops_run(self) -> bool:
         """Whether no further hour is begun: out of reach, out of room, refused. All else stops the hour alone."""
-        return isinstance(self.error, Temporary | Configuration)
+        return self.error is not None and self.error.stops_run
 
     @classmethod
     def of(cls, outcome: str, entry: Entry, seconds: float) -> Outcome:
@@ -107,6 +112,10 @@ class Stopwatch:
         return round(time.monotonic() - self._start, 3)
 
 
+class _LeftBehind(BookreportError):
+    """The tables hold rows or sums of an hour that the ledger does not know: somebody's, or of a database restored in parts."""
+
+
 class Loader:
     """Loads hours of one bucket into one database; one run of the tool, known by its `run_id`.
 
@@ -131,8 +140,9 @@ class Loader:
         self._told: set[int] = set()
         self._months: set[Hour] = set()
         self._unsummarised: set[Hour] = set()
-        with database.transaction() as transaction:
-            ledger.check_source(transaction, bucket, new_source=new_source)
+        if not new_source:
+            with database.transaction() as transaction:
+                ledger.check_source(transaction, bucket)
 
     def take_source(self) -> None:
         """Write that the bucket has moved here; raises what listing it raises, and writes nothing then."""
@@ -182,17 +192,20 @@ class Loader:
             return False
         return True
 
-    def load_hours(self, hours: Iterable[Hour], *, again: Container[Hour] = (), jobs: int = 1) -> Iterator[Outcome]:
-        """Load `hours`, `jobs` at once, and give each one's outcome in their order; `again`: replace those that are loaded.
+    def load_hours(
+        self, hours: Iterable[Hour], *, again: Container[Hour] = (), named: Container[Hour] = (), jobs: int = 1
+    ) -> Iterator[Outcome]:
+        """Load `hours`, `jobs` at once, and give each one's outcome in their order.
 
-        After an outcome that stops the run no further hour is begun.
+        `again`: replace those that are loaded; `named`: load those also if they were skipped or pruned. After an outcome
+        that stops the run no further hour is begun.
         """
         stop = threading.Event()
 
         def load(hour: Hour) -> Outcome | None:
             if stop.is_set():
                 return None
-            outcome = self.load(hour, again=hour in again)
+            outcome = self.load(hour, again=hour in again, named=hour in named)
             if outcome.stops_run:
                 stop.set()
             return outcome
@@ -207,25 +220,34 @@ class Loader:
 
         Nothing is given for an hour that was settled before, unless `again`.
         """
-        with self._database.transaction() as transaction:
-            known = ledger.entry(transaction, hour)
-        if known is not None and known.status != "failed" and not again:
+        known = self._entry(hour)
+        if known is not None and known.is_settled and not again:
             return
         deadline = time.monotonic() + patience.total_seconds()
         while self._bucket.marker(hour) is None and time.monotonic() < deadline:
             time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
         # The books may have changed during the wait; what is sold without a price takes theirs.
         catalogue.refresh(self._database)
-        yield from self.load_hours([hour], again=[hour] if again else ())
+        asked_for = [hour] if again else []
+        yield from self.load_hours([hour], again=asked_for, named=asked_for)
 
-    def load(self, hour: Hour, *, again: bool = False) -> Outcome:
+    def load(self, hour: Hour, *, again: bool = False, named: bool = False) -> Outcome:
         """Load `hour` and return how it ended; a failure is in the outcome, and in the ledger.
 
-        `again`: replace the hour if it is loaded. Raises Interrupted, with nothing of the hour changed.
+        `again`: replace the hour if it is loaded. `named`: load it also if it was skipped or pruned; an hour that was chosen
+        for what is known of it is left alone then. Raises Interrupted, with nothing of the hour changed.
         """
         watch = Stopwatch()
+        # Every other hour was chosen since nothing of it is loaded.
+        settled_as: Entry | None = None
         try:
-            return self._load_hour(hour, watch, again=again)
+            if again or named:
+                settled_as = self._entry(hour)
+            try:
+                return self._load_hour(hour, watch, again=again, named=named)
+            except _LeftBehind as error:
+                log.warning("%s", error.message)
+                return self._load_hour(hour, watch, again=again, named=named, emptied=True)
         except BookreportError as error:
             failure = error
         except Exception as error:
@@ -236,22 +258,22 @@ class Loader:
         if isinstance(failure, NotReady | Locked):
             return Outcome(hour, failure.kind, seconds=watch.total, error=failure.alone())
         # What is set wrong is no matter of the hour, and leaves nothing behind.
-        attempt = 0 if isinstance(failure, Configuration) else self._record_failure(hour, watch, failure)
+        attempt = 0 if isinstance(failure, Configuration) else self._record_failure(hour, watch, failure, settled_as)
         return Outcome(hour, "failed", attempt, seconds=watch.total, error=failure.alone())
 
-    def _load_hour(self, hour: Hour, watch: Stopwatch, *, again: bool) -> Outcome:
+    def _load_hour(self, hour: Hour, watch: Stopwatch, *, again: bool, named: bool, emptied: bool = False) -> Outcome:
         with watch.phase("list"):
             marker_at, files = self._bucket.complete(hour)
         self._ensure_month(hour)
         try:
             with self._database.transaction() as transaction:
-                if not transaction.try_lock(hour.instant):
-                    raise Locked(f"{hour} is being loaded by another run", hint="leave it to that run, or try again later")
+                ledger.lock(transaction, hour)
+                ledger.check_source(transaction, self._bucket)
                 known = ledger.entry(transaction, hour)
-                if known is not None and known.is_loaded and not again:
-                    return Outcome.of("unchanged", known, watch.total)
-                before = self._clear(transaction, hour, known, files)
+                if known is not None and known.is_settled and not (again if known.is_loaded else named):
+                    return Outcome.of("unchanged" if known.is_loaded else known.status, known, watch.total)
                 purchases.begin_hour(transaction, hour)
+                before = self._clear(transaction, hour, known, files, emptied=emptied)
                 first_rejects = FirstRejects()
                 with watch.phase("copy"):
                     loads = [self._copy_file(transaction, hour, file, first_rejects) for file in files]
@@ -260,7 +282,7 @@ class Loader:
                     after = purchases.add_up(transaction, hour)
                 with watch.phase("list"):
                     self._see_no_change(hour, files)
-                self._account(hour, loads, after)
+                self._account(hour, loads, after, known)
                 attempt = Attempt(self.run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
                 entry = ledger.record_load(transaction, attempt, self._bucket, marker_at, loads, before, after)
                 twins = ledger.twins(transaction, hour)
@@ -275,18 +297,21 @@ class Loader:
         return Outcome.of("reloaded" if before else "loaded", entry, watch.total)
 
     def _clear(
-        self, transaction: Transaction, hour: Hour, known: Entry | None, files: tuple[File, ...]
+        self, transaction: Transaction, hour: Hour, known: Entry | None, files: tuple[File, ...], *, emptied: bool
     ) -> purchases.Sums | None:
-        """Take away what an earlier load left; return its sums, or None when the hour was not loaded."""
-        before = None
-        if known is not None and known.is_loaded:
-            if known.files and not files:
-                raise BadData(
-                    f"all {known.files} files of {hour} are gone from {self._bucket.url(hour)}; the hour stays as it was",
-                    hint="bring the files back, or look for who removed them",
-                )
-            before = purchases.sums(transaction, hour)
-        if known is not None:
+        """Take away what an earlier load left; return its sums, or None when the hour was not loaded.
+
+        To look for rows costs as much as to add them up, so an hour that the ledger does not know is `emptied` only when
+        they were found in the way.
+        """
+        if known is not None and known.files and not files:
+            raise BadData(
+                f"all {known.files} files of {hour} are gone from {self._bucket.url(hour)}; the hour stays as it was",
+                hint="bring the files back, or look for who removed them",
+            )
+        before = purchases.sums(transaction, hour) if known is not None and known.is_loaded else None
+        purchases.remove_rejects(transaction, hour)
+        if known is not None or emptied:
             purchases.remove(transaction, hour)
             ledger.remove_files(transaction, hour)
         return before
@@ -399,9 +424,11 @@ class Loader:
             )
 
     @staticmethod
-    def _account(hour: Hour, loads: list[FileLoad], after: purchases.Sums) -> None:
+    def _account(hour: Hour, loads: list[FileLoad], after: purchases.Sums, known: Entry | None) -> None:
         """Hold what COPY said against what the tables hold."""
         copied = sum(load.rows_loaded for load in loads)
+        if copied < after.rows and known is None:
+            raise _LeftBehind(f"{hour}: rows that no load made were in the tables; they are taken away")
         if copied != after.rows:
             raise BookreportError(f"{hour}: COPY made {copied:,} rows, but the table holds {after.rows:,}; nothing was kept")
 
@@ -409,16 +436,24 @@ class Loader:
         """Return the hour's entry if the commit whose answer was lost did happen; raise `error` if it did not."""
         with self._database.transaction() as transaction:
             # The old backend may still be committing: it holds the hour's lock until it is done.
-            transaction.wait_for_lock(hour.instant)
+            transaction.wait_for_locks(hour.instant)
             entry = ledger.entry(transaction, hour)
             if entry is None or not ledger.load_of_run(transaction, self.run_id, hour):
                 raise error
         log.info("%s: the connection was lost while committing; the ledger says it is loaded", hour)
         return entry
 
-    def _read_back(self, hour: Hour, recorded: Entry) -> None:
+    def _entry(self, hour: Hour) -> Entry | None:
         with self._database.transaction() as transaction:
-            entry = ledger.entry(transaction, hour)
+            return ledger.entry(transaction, hour)
+
+    def _read_back(self, hour: Hour, recorded: Entry) -> None:
+        """Raise when the ledger does not have what was committed; where it can't be asked, the server's word counts."""
+        try:
+            entry = self._entry(hour)
+        except BookreportError as error:
+            log.warning("%s is loaded, but could not be read back: %s", hour, error.message)
+            return
         # A newer load_id is another run's reload, that came after this commit.
         if entry is None or entry.load_id is None or recorded.load_id is None or entry.load_id < recorded.load_id:
             raise BookreportError(
@@ -427,12 +462,8 @@ class Loader:
 
     def _vacuum(self, hour: Hour) -> None:
         """Free the room of the rows that a reload took away; they would stay in the way until autovacuum comes."""
-        try:
-            for table in purchases.tables_of(hour):
-                self._database.vacuum(table)
-        except (Locked, Temporary) as error:
-            # The hour is loaded whatever happens now.
-            log.debug("%s: the tables are not vacuumed: %s", hour, error.message)
+        for table in purchases.tables_of(hour):
+            self._database.vacuum(table)
 
     def _summarise(self) -> None:
         """Bring the indexes of the months that were loaded up to date: once for a run, since that takes a lock."""
@@ -441,14 +472,14 @@ class Loader:
             try:
                 with self._database.transaction() as transaction:
                     purchases.summarise(transaction, month)
-            except (Locked, Temporary) as error:
-                # Autovacuum does it too, in its own time.
+            except BookreportError as error:
+                # The hours are loaded whatever happens now; and autovacuum does it too, in its own time.
                 log.debug("the index of %s's month is not summarised: %s", month, error.message)
 
-    def _record_failure(self, hour: Hour, watch: Stopwatch, error: BookreportError) -> int:
+    def _record_failure(self, hour: Hour, watch: Stopwatch, error: BookreportError, settled_as: Entry | None) -> int:
         attempt = Attempt(self.run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
         try:
-            return ledger.record_failure(self._database, attempt, error)
+            return ledger.record_failure(self._database, self._bucket, attempt, error, settled_as)
         except BookreportError as second:
             # A database out of reach keeps no record; the first failure is what the user must see.
             error.__context__ = second

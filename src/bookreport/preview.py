@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from bookreport import ledger, purchases
 from bookreport.columns import Columns, Reading
 from bookreport.database import Database
-from bookreport.errors import BadData, NotReady
+from bookreport.errors import BadData, NotReady, Unreadable
 from bookreport.files import File
 from bookreport.hours import Hour
 from bookreport.ledger import FileLoad
@@ -65,7 +65,7 @@ def preview(
             first_rejects = FirstRejects()
             loads = [looker.look_into(hour, file, first_rejects) for file in files]
             see_reject_limit(loads, reject_limit, first_rejects)
-        except (BadData, NotReady) as error:
+        except (BadData, NotReady, Unreadable) as error:
             error.hour = hour.instant
             outcome = "not-ready" if isinstance(error, NotReady) else "failed"
             result.outcomes.append(Outcome(hour, outcome, error=error.alone()))

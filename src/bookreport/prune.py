@@ -33,11 +33,13 @@ def prunable(database: Database, before: Hour, *, keep_sums: bool) -> list[Prune
 def prune(database: Database, month: PrunedMonth, *, keep_sums: bool) -> None:
     """Take a month's rows and rejects away, and its sums unless they are kept, and mark its loaded hours as pruned.
 
-    A whole month costs the drop of a table; readers wait for that moment. Raises Locked when it does not get its lock.
+    It takes the lock of each hour first, as a load does: neither sees half of what the other does. A whole month costs the
+    drop of a table; readers wait for that moment. Raises Locked when a lock does not come, with nothing of the month pruned.
     """
     bounds = {"since": month.span.since.start, "until": month.span.until.start}
     rows_table, sums_table = purchases.tables_of(month.span.since)
     with database.transaction() as transaction:
+        transaction.wait_for_locks(*(hour.instant for hour in month.span))
         if month.whole:
             transaction.script(f"drop table if exists {quoted(rows_table)}")
         else:
@@ -57,7 +59,11 @@ def rejects_with_text(database: Database, before: Hour) -> int:
 
 
 def remove_reject_text(database: Database, before: Hour) -> None:
-    """Take the raw text of the rejects before `before` away, which may name a person; the rest of them stays."""
+    """Take away what may name a person, of hours before `before`: the raw text of rejects, and what reasons and errors quote.
+
+    The rest of the rejects stays, and so do the errors in the ledger and in the history of loads.
+    """
     with database.transaction() as transaction:
-        transaction.run("remove_reject_text", before=before.start)
+        for statement in ("remove_reject_text", "redact_loads", "redact_ledger"):
+            transaction.run(statement, before=before.start)
     database.vacuum("rejects")

@@ -47,14 +47,19 @@ def tables_of(hour: Hour) -> tuple[str, str]:
 
 
 def begin_hour(transaction: Transaction, hour: Hour) -> None:
-    """Say which hour the rows of this transaction belong to."""
+    """Say which hour the rows of this transaction belong to; their table is there from then on, also if it was just pruned."""
     transaction.rows("set_hour", hour=hour.instant)
 
 
 def remove(transaction: Transaction, hour: Hour) -> None:
-    """Take the hour's rows, sums and rejects away, for the load that replaces them."""
-    for statement in ("delete_rows", "delete_sums", "delete_rejects"):
+    """Take the hour's rows and sums away, for the load that replaces them."""
+    for statement in ("delete_rows", "delete_sums"):
         transaction.run(statement, hour=hour.start)
+
+
+def remove_rejects(transaction: Transaction, hour: Hour) -> None:
+    """Take the hour's rejects away, for the load that sets others aside."""
+    transaction.run("delete_rejects", hour=hour.start)
 
 
 def make_room(transaction: Transaction, reading: Reading) -> None:

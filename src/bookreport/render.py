@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bookreport.prune import PrunedMonth
     from bookreport.reports import Buyers, Point, Report
 
-OUTCOMES = ("loaded", "reloaded", "unchanged", "failed", "locked", "not-ready")
+OUTCOMES = ("loaded", "reloaded", "unchanged", "skipped", "pruned", "failed", "locked", "not-ready")
 
 _NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
     f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
@@ -375,6 +375,8 @@ def outcome_line(outcome: Outcome) -> str:
     """Return the one line that tells an hour's outcome."""
     if outcome.error is not None:
         return f"{outcome.hour} {outcome.outcome}: {outcome.error.message}"
+    if not outcome.is_loaded:
+        return f"{outcome.hour} was {outcome.outcome} meanwhile, and is left alone"
     counts = f"{counted(outcome.rows_loaded, 'row')} from {counted(outcome.files, 'file')}"
     if outcome.rows_rejected:
         counts += f", {outcome.rows_rejected:,} rejected"

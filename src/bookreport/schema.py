@@ -64,11 +64,11 @@ def migrate(database: Database, books_table: str | None = None) -> str:
     Raises Configuration where there is no such table, or several, or it can't be read; all else is made then.
     """
     with database.transaction(search_path="") as transaction:
-        transaction.wait_for_lock(f"migrate {database.schema}")
+        transaction.wait_for_locks(f"migrate {database.schema}")
         if not transaction.rows("schema_exists", schema=database.schema):
             transaction.script(f"create schema {quoted(database.schema)}")
     with database.transaction() as transaction:
-        transaction.wait_for_lock("migrate")
+        transaction.wait_for_locks("migrate")
         _upgrade(transaction)
         installed = transaction.one("installed")
         if not installed.is_whole:
@@ -185,7 +185,7 @@ def _make_books(database: Database, books: Books) -> None:
     )
     with database.transaction() as transaction:
         # Two migrations at once would make the function at once, which Postgres does not take.
-        transaction.wait_for_lock("migrate")
+        transaction.wait_for_locks("migrate")
         # A string body records no dependency on the table: its owner may drop it and write it anew.
         transaction.script(
             "create or replace function books_rows() returns table (isbn10 text, format text, language text, price numeric)\n"

@@ -31,7 +31,7 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
-from bookreport.errors import BadData, BookreportError, ChangedWhileLoading, Configuration, NotReady, Temporary
+from bookreport.errors import BadData, BookreportError, ChangedWhileLoading, Configuration, NotReady, Temporary, Unreadable
 from bookreport.files import File
 from bookreport.hours import LAST, Hour
 
@@ -184,7 +184,7 @@ class Bucket:
 
         Each request asks for the ETag that was listed; a body that breaks is taken up where it broke (Range, RFC 9110
         section 14). Raises ChangedWhileLoading when the object is gone or another one, BadData when gzip's data is cut
-        short or broken.
+        short or broken, Unreadable when the object can't be had although the store answers.
         """
         chunks = self._download(hour, file)
         first = b""
@@ -199,6 +199,16 @@ class Bucket:
             yield from chunks
 
     def _download(self, hour: Hour, file: File) -> Iterator[bytes]:
+        try:
+            yield from self._pieces(hour, file)
+        except Temporary as error:
+            # Raises where the store does not answer at all.
+            self.clock()
+            raise Unreadable(
+                f"{file.key} can't be read, though the store answers: {error.message}", hint="the next run tries the hour again"
+            ) from error
+
+    def _pieces(self, hour: Hour, file: File) -> Iterator[bytes]:
         key = f"{self.prefix}{hour.partition}{file.key}"
         offset = 0
         tries = 0
@@ -226,7 +236,7 @@ class Bucket:
                 tries += 1
                 if tries >= FRUITLESS_TRIES:
                     raise Temporary(
-                        f"{file.key}: the connection to S3 broke {tries} times at byte {offset:,} of {file.size:,}",
+                        f"the connection to S3 broke {tries} times at byte {offset:,} of {file.size:,}",
                         hint="the next run tries the hour again",
                     ) from error
                 log.debug("%s: the connection broke at byte %d of %d; going on there", file.key, offset, file.size)
@@ -301,7 +311,7 @@ class Bucket:
             raise Configuration(
                 f"S3: {error}", hint="set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD, or what AWS's own tools read"
             ) from error
-        except (HTTPClientError, EndpointConnectionError, ConnectTimeoutError, PaginationError, HTTPError) as error:
+        except (HTTPClientError, EndpointConnectionError, ConnectTimeoutError, PaginationError, HTTPError, OSError) as error:
             where = self.endpoint_url or "AWS"
             raise Temporary(
                 f"S3 at {where} is out of reach: {error}", hint="is the store up? the next run goes on from here"

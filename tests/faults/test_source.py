@@ -132,6 +132,17 @@ def test_a_store_that_stays_busy_is_one_temporary_error(lab: Lab, database: str,
     assert not lab.finish(database, hours=hours, S3_BUCKET=bucket).told
 
 
+def test_one_object_that_the_store_never_gives_fails_its_hour_alone(lab: Lab, database: str, bucket: str) -> None:
+    hours = two_hours()
+    lab.new_bucket(bucket, hours)
+    lab.s3.fault = at_request(r"hour=00/purchases-0001", answer("500 Internal Server Error", "InternalError"), number=0)
+    ended = lab.run(database, "run-hour", "--json", S3_BUCKET=bucket)
+    assert (ended.code, ended.error["kind"], ended.error["hour"]) == (5, "temporary", "2022-12-08T00:00:00Z")
+    assert [hour["outcome"] for hour in ended.json["hours"]] == ["failed", "loaded"]
+    assert [report["window"]["since"] for report in ended.json["reports"]] == ["2022-12-08T01:00:00Z"]
+    assert not lab.finish(database, hours=hours, S3_BUCKET=bucket).told
+
+
 def test_a_clock_that_is_off_is_told_as_that(lab: Lab, database: str, bucket: str) -> None:
     lab.new_bucket(bucket, two_hours())
     lab.s3.fault = at_request("", answer("403 Forbidden", "RequestTimeTooSkewed"), number=0)

@@ -164,7 +164,7 @@ def test_a_refresh_waits_for_another_one_and_tells_when_it_takes_too_long(
     monkeypatch.setattr("bookreport.database.LOCK_SECONDS", 1)
     sql("delete from public.books")
     with database.transaction() as transaction:
-        transaction.wait_for_lock("catalogue")
+        transaction.wait_for_locks("catalogue")
         with pytest.raises(Locked):
             catalogue.refresh(database)
     assert catalogue.refresh(database).removed == len(BOOKS)

@@ -179,5 +179,5 @@ def test_what_is_done_after_the_commit_does_not_change_the_outcome(
     def busy(*_: object) -> None:
         raise Locked("somebody vacuums it")
 
-    monkeypatch.setattr(Database, "vacuum", busy)
+    monkeypatch.setattr(Database, "_vacuum", busy)
     assert [make_loader().load(HOUR, again=True).outcome for _ in range(2)] == ["loaded", "reloaded"]

@@ -127,6 +127,40 @@ def test_kept_sums_can_be_pruned_later(pruned: Callable[..., list[prune.PrunedMo
     assert sql("select count(*) from ledger where sums_kept") == [(0,)]
 
 
+ADDRESS = "eva@example.com"
+NAMING = f"ana,{ENGLISH},{ADDRESS},1.00\nbob,{ENGLISH},2,it's {ADDRESS}\n".encode()
+
+
+def test_nothing_of_a_person_stays_in_reasons_and_errors(
+    database: Database, bookstore: Bookstore, load: Load, sql: Sql, bucket: Bucket
+) -> None:
+    tables = ("rejects", "loads", "ledger")
+    naming = csv_file(SALES) + NAMING
+    for hour, limit in ((MAY, "2"), (MAY + 1, "0"), (MAY + 2, "0")):
+        bookstore.fill(hour, naming)
+        assert load(hour, reject_limit=limit).outcome == ("loaded" if limit == "2" else "failed")
+    # A reload that fails leaves its error beside the loaded hour.
+    assert load(MAY, again=True).outcome == "failed"
+
+    def naming_hours(table: str) -> list[Hour]:
+        found = sql(f"select distinct hour from {table} t where t::text like %s order by hour", f"%{ADDRESS}%")
+        return [Hour(hour) for (hour,) in found]
+
+    assert [naming_hours(table) for table in tables] == [[MAY, MAY + 1, MAY + 2]] * 3
+    prune.remove_reject_text(database, MAY + 2)
+    assert [naming_hours(table) for table in tables] == [[MAY + 2]] * 3
+    assert sql("select reason, count(*) from rejects where hour < %s group by reason order by reason", (MAY + 2).start) == [
+        ("quantity … is not a whole number", 2),
+        ("unit_price … is not a number", 2),
+    ]
+    [(error,)] = sql("select last_error from ledger where hour = %s", (MAY + 1).start)
+    assert error.startswith("2 of 4 records are no good, more than the limit of 0: purchases-1.csv line 4: quantity …")
+    before = [sql(f"select t::text from {table} t order by 1") for table in tables]
+    prune.remove_reject_text(database, MAY + 2)
+    assert [sql(f"select t::text from {table} t order by 1") for table in tables] == before
+    assert verify(database, bucket).differences == ()
+
+
 def test_the_text_of_old_rejects_goes_and_their_count_stays(
     database: Database, loaded: Bookstore, sql: Sql, bucket: Bucket
 ) -> None:

@@ -1,9 +1,13 @@
 """The bucket that the ledger belongs to, and what its store does meanwhile, on real servers."""
 
+import io
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from urllib3 import HTTPResponse
 
 from bookreport.errors import Configuration
 from bookreport.hours import Hour
@@ -40,7 +44,9 @@ def test_a_bucket_that_has_moved_is_taken_when_that_is_said(
     load(HOUR)
     bookstore.put(f"shop/{(HOUR + 1).partition}FULL")
     moved = open_bucket(prefix="shop/")
-    assert make_loader(moved, new_source=True).load(HOUR + 1).outcome == "loaded"
+    loader = make_loader(moved, new_source=True)
+    loader.take_source()
+    assert loader.load(HOUR + 1).outcome == "loaded"
     assert sql("select prefix from source") == [("shop/",)]
     assert make_loader(moved).pending() == []
     with pytest.raises(Configuration, match="another source"):
@@ -104,3 +110,32 @@ def test_a_bucket_that_is_not_there_is_never_taken_and_fails_no_hour(
     outcome = mistaken.load(HOUR, again=True)
     assert (outcome.outcome, outcome.error and outcome.error.exit_code) == ("failed", 6)
     assert [sql(f"select to_jsonb(t) from {table} t order by 1::text") for table in TABLES] == before
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_object_that_can_not_be_had_fails_its_hour_alone_while_the_store_answers(
+    bookstore: Bookstore,
+    make_loader: MakeLoader,
+    bucket: Bucket,
+    sql: Sql,
+    monkeypatch: pytest.MonkeyPatch,
+    jobs: int,
+) -> None:
+    for number in range(3):
+        bookstore.fill(HOUR + number, csv_file(SOLD))
+
+    def broken(request: Any, **_: Any) -> AWSResponse | None:
+        if (HOUR + 1).partition not in unquote(request.url) or "purchases-1.csv" not in request.url:
+            return None
+        raw = HTTPResponse(io.BytesIO(b"<Error><Code>InternalError</Code></Error>"), preload_content=False)
+        return AWSResponse(request.url, 500, {}, raw)
+
+    bucket._client.meta.events.register("before-send.s3", broken)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    outcomes = list(make_loader().load_hours([HOUR, HOUR + 1, HOUR + 2], jobs=jobs))
+    assert [outcome.outcome for outcome in outcomes] == ["loaded", "failed", "loaded"]
+    error = outcomes[1].error
+    assert error is not None
+    assert (error.exit_code, error.kind) == (5, "temporary")
+    assert error.message.startswith("purchases-1.csv can't be read, though the store answers: S3 answers")
+    assert sql("select status from ledger order by hour") == [("loaded",), ("failed",), ("loaded",)]

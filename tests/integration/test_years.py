@@ -21,7 +21,7 @@ KEPT = {"none missing": lambda _: True, "half of each day missing": lambda numbe
 
 def remember(sql: Sql, hours: list[Hour]) -> None:
     """Put hours into the ledger, as if each had been loaded in its time."""
-    sql("truncate ledger, ledger_files, purchase_rows, hour_sums")
+    sql("truncate source, ledger, ledger_files, purchase_rows, hour_sums")
     sql(
         "insert into ledger (hour, status, attempts, files, loaded_at)"
         " select hour, 'loaded', 1, 1, hour + interval '70 min' from unnest(%s::timestamptz[]) as hours (hour)",

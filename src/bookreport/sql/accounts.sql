@@ -1,8 +1,10 @@
--- The loaded hours of a span whose tables don't hold what the ledger says, and what it is.
+-- The hours of a span whose tables don't hold what the ledger says, and what it is; of an hour that is not loaded that is nothing.
 -- Each table is read once within the span, grouped and joined by hour, all of it by hashing.
-with hours as (
-    select hour, rows_loaded, rows_rejected, files from ledger
-    where status = 'loaded' and hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)
+with known as (
+    select hour, status, rows_loaded, rows_rejected, files, status = 'loaded' as is_loaded,
+        status = 'loaded' or sums_kept as has_sums
+    from ledger
+    where hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)
 ), counted as (
     select hour, count(*) as rows, sum(quantity) as books_sold, sum(sale_value) as sale_value from purchases
     where hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)
@@ -19,22 +21,29 @@ with hours as (
     select hour, count(*) as rows from rejects
     where hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)
     group by hour
+), hours as (
+    select hour from known union select hour from counted union select hour from summed union select hour from set_aside
 )
 select h.hour, a.kind, a.what, a.expected, a.found
 from hours h
+left join known k on k.hour = h.hour
 left join counted c on c.hour = h.hour
 left join summed s on s.hour = h.hour
 left join by_file f on f.hour = h.hour
 left join set_aside r on r.hour = h.hour
 cross join lateral (values
-    ('rows', 'rows', h.rows_loaded::numeric, coalesce(c.rows, 0)::numeric),
-    ('rows', 'rows by file', h.rows_loaded, coalesce(f.rows_loaded, 0)),
-    ('rows', 'rejects', h.rows_rejected, coalesce(r.rows, 0)),
-    ('rows', 'rejects by file', h.rows_rejected, coalesce(f.rows_rejected, 0)),
-    ('rows', 'files', h.files, coalesce(f.files, 0)),
-    ('sums', 'summed rows', h.rows_loaded, coalesce(s.rows, 0)),
+    ('rows', 'rows', case when k.is_loaded then k.rows_loaded else 0 end::numeric, coalesce(c.rows, 0)::numeric),
+    ('rows', 'rows by file', coalesce(k.rows_loaded, 0), coalesce(f.rows_loaded, 0)),
+    ('rows', 'rejects', case when k.is_loaded then k.rows_rejected else 0 end, coalesce(r.rows, 0)),
+    ('rows', 'rejects by file', coalesce(k.rows_rejected, 0), coalesce(f.rows_rejected, 0)),
+    ('rows', 'files', coalesce(k.files, 0), coalesce(f.files, 0)),
+    ('sums', 'summed rows', case when k.has_sums then k.rows_loaded else 0 end, coalesce(s.rows, 0)),
     ('sums', 'books sold', coalesce(s.books_sold, 0), coalesce(c.books_sold, 0)),
     ('sums', 'sale value', coalesce(s.sale_value, 0), coalesce(c.sale_value, 0))
 ) as a (kind, what, expected, found)
 where a.expected is distinct from a.found
+    -- Only a loaded hour has both its sums and the rows that they are of.
+    and (k.is_loaded or a.what not in ('books sold', 'sale value'))
+    -- The first rejects of a failed attempt are kept for those who mend its files, or give the hour up.
+    and (a.what <> 'rejects' or k.status is null or k.status not in ('failed', 'skipped'))
 order by h.hour, a.kind, a.what

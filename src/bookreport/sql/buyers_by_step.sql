@@ -1,7 +1,14 @@
 -- Distinct users of each hour or day (:step) of a span, and how many of them bought a book in a language (any spelling of it).
 -- Each ISBN of the span is one look into the catalogue's index, in its order (`limit` leaves no other plan); then the
 -- span's rows are read once and hashed, against the ISBNs and to make the users of each step distinct.
-with spelled as materialized (
+-- Rows of hours that the ledger does not hold as loaded don't count; where all hours of the span are loaded, none is looked at
+-- for that.
+with loaded as (
+    select hour from ledger
+    where status = 'loaded' and hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)
+), whole as (
+    select count(*) * interval '1 hour' = cast(:until as timestamptz) - cast(:since as timestamptz) as is_whole from loaded
+), spelled as materialized (
     select s.isbn10
     from (
         select distinct isbn10, canonical from hour_sums
@@ -16,6 +23,7 @@ from (
         bool_or(s.isbn10 is not null) as bought
     from purchase_rows p left join spelled s on s.isbn10 = p.isbn10
     where p.hour >= cast(:since as timestamptz) and p.hour < cast(:until as timestamptz)
+        and ((select is_whole from whole) or p.hour in (select hour from loaded))
     group by starts, p.user_id
 ) as users
 group by starts

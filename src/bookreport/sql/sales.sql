@@ -1,10 +1,18 @@
 -- Books sold and sale value of a span by format and language; what no book matches is one row of its own.
 -- The span's sums are read once and grouped by hashing. Each ISBN is then one look into the catalogue's index, in its order,
 -- which costs the same for any number of books; `limit` leaves no other plan.
-with sold as materialized (
+-- Sums of hours that are neither loaded nor pruned with their sums kept don't count; where all hours of the span are there, none
+-- is looked at for that.
+with loaded as (
+    select hour from ledger
+    where (status = 'loaded' or sums_kept) and hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)
+), whole as (
+    select count(*) * interval '1 hour' = cast(:until as timestamptz) - cast(:since as timestamptz) as is_whole from loaded
+), sold as materialized (
     select canonical, sum(books_sold) as books_sold, sum(sale_value) as sale_value
     from hour_sums
     where hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)
+        and ((select is_whole from whole) or hour in (select hour from loaded))
     group by canonical
     order by canonical
 )
