@@ -15,7 +15,7 @@ import pytest
 from bookreport import catalogue, demo, schema
 from bookreport.columns import Columns
 from bookreport.database import Database
-from bookreport.hours import Hour
+from bookreport.hours import EARLIEST, Hour
 from bookreport.loader import Loader, Outcome
 from bookreport.rejects import RejectLimit
 from bookreport.source import Bucket
@@ -180,9 +180,10 @@ def make_loader(database: Database, bucket: Bucket) -> Callable[..., Loader]:
         header: str | None = None,
         reject_limit: str = "0",
         new_source: bool = False,
+        earliest: Hour = EARLIEST,
     ) -> Loader:
         limit = RejectLimit.parse(reject_limit)
-        return Loader(database, of, Columns(columns, header), reject_limit=limit, new_source=new_source)
+        return Loader(database, of, Columns(columns, header), reject_limit=limit, new_source=new_source, earliest=earliest)
 
     return make
 

@@ -57,3 +57,11 @@ comment on table reports_written is 'Of which load and which catalogue the file 
 comment on column reports_written.file_time is 'When the file was last written by its disk''s clock, in nanoseconds: so another file is told from it.';
 comment on column reports_written.languages is 'The languages of the catalogue where none of them was the one asked for; the file tells so.';
 comment on column catalogue_state.changes_since is 'Since when catalogue_changes has every change.';
+
+-- Whether the whole bucket was looked through, and from which hour on the shop has a gap where an hour is missing.
+-- After an upgrade nobody has: the first run looks at the whole bucket once.
+alter table source
+    add column if not exists looked_through_at timestamptz,
+    add column if not exists oldest_open timestamptz;
+comment on column source.looked_through_at is 'When a run had looked through the whole bucket; null: the next run does.';
+comment on column source.oldest_open is 'The oldest hour that was without its marker then; null where each had one.';

@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from bookreport import catalogue, ledger, schema
 from bookreport.database import Database
+from bookreport.discovery import MOST_SKIPPED, come_after_all, time_of
 from bookreport.errors import BookreportError, Configuration, NotReady
+from bookreport.hours import EARLIEST, LAST, Hour
 from bookreport.source import Bucket
 
 OLDEST_POSTGRES = 150_000
@@ -40,14 +42,18 @@ def look(name: str, find: Callable[[], tuple[str, str | None]]) -> Check:
         return Check(name, error.message, error.hint, error)
 
 
-def check(database: Database, bucket: Bucket, language: str, max_age: timedelta | None = None) -> Iterator[Check]:
+def check(
+    database: Database, bucket: Bucket, language: str, max_age: timedelta | None = None, *, earliest: Hour = EARLIEST
+) -> Iterator[Check]:
     """Look at each prerequisite in turn; what can't be looked at since an earlier one failed is left out.
 
     `language`: the one whose buyers reports count; Configuration is the error when no book is in it.
-    `max_age`: how long ago the newest loaded hour may have ended; NotReady is the error when it is longer.
+    `max_age`: how long ago the newest loaded hour may have ended; NotReady is the error when it is longer. `earliest` is the
+    first hour that may be.
     """
     clocks: dict[str, timedelta] = {}
-    yield look("bucket", lambda: _bucket(bucket, clocks))
+    listed = look("bucket", lambda: _bucket(bucket, clocks))
+    yield listed
     postgres = look("postgres", lambda: _postgres(database, clocks))
     yield postgres
     yield look("clock", lambda: _clock(clocks))
@@ -61,7 +67,10 @@ def check(database: Database, bucket: Bucket, language: str, max_age: timedelta 
     yield look("rights", lambda: _rights(database))
     yield look("replication", lambda: _replication(database))
     yield look("books", lambda: _books(database, language))
-    yield look("freshness", lambda: _freshness(database, max_age))
+    if listed.ok:
+        yield look("time", lambda: _time(database, bucket, earliest))
+        yield look("skipped", lambda: _skipped(database, bucket, earliest))
+    yield look("freshness", lambda: _freshness(database, max_age, earliest))
 
 
 def _bucket(bucket: Bucket, clocks: dict[str, timedelta]) -> tuple[str, str | None]:
@@ -141,9 +150,50 @@ def _books(database: Database, language: str) -> tuple[str, str | None]:
     return message, None
 
 
-def _freshness(database: Database, max_age: timedelta | None) -> tuple[str, str | None]:
+def _time(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str | None]:
+    within = time_of(database, bucket, earliest)
+    # From where no hour can be any more: what lies before is listed by years alone.
+    far_off = bucket.hours(within.until, within=within).far_off
     with database.transaction() as transaction:
-        newest = ledger.newest_loaded(transaction)
+        loaded = ledger.far_off(transaction, within)
+    if far_off:
+        first = far_off[0]
+        more = f" and {len(far_off) - 1:,} more (see: bookreport status)" if len(far_off) > 1 else ""
+        why = "lies after now" if first.since >= within.until else f"lies before {within.since.start.year}"
+        raise Configuration(
+            f"s3://{bucket.name}/{bucket.prefix}{first.prefix} {why}, and is left alone{more}",
+            hint="rename or remove it in the bucket; if the shop is that old, set BOOKREPORT_FIRST_YEAR",
+        )
+    if loaded:
+        late = loaded[-1].since >= within.until
+        out = (
+            f"--from {next(span.since for span in loaded if span.since >= within.until)}"
+            if late
+            else f"--before {within.since}"
+        )
+        raise Configuration(
+            f"{sum(map(len, loaded)):,} loaded hours lie out of time, the first is {loaded[0].since}; they count nowhere",
+            hint=f"take them out: bookreport prune {out}",
+        )
+    return "no hour lies after now, or before the shop's time", None
+
+
+def _skipped(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str | None]:
+    with database.transaction() as transaction:
+        found = transaction.rows("skipped_hours", since=earliest.start, until=LAST.start)
+    skipped = [Hour(row.hour) for row in found]
+    if come := come_after_all(bucket, skipped):
+        more = f" and {len(come) - 1:,} more" if len(come) > 1 else ""
+        raise Configuration(
+            f"{come[-1]} was skipped, and is complete now{more}", hint=f"load it: bookreport run-hour --hour {come[-1]}"
+        )
+    told = f"{len(skipped):,} hours are skipped" if skipped else "no hour is skipped"
+    return f"{told}; none of the newest {MOST_SKIPPED} is complete" if len(skipped) > MOST_SKIPPED else told, None
+
+
+def _freshness(database: Database, max_age: timedelta | None, earliest: Hour) -> tuple[str, str | None]:
+    with database.transaction() as transaction:
+        newest = ledger.newest_loaded(transaction, earliest)
     if newest is None:
         if max_age is not None:
             raise NotReady("no hour is loaded yet", hint="load some: bookreport run-hour")

@@ -21,7 +21,7 @@ import click
 
 from bookreport import __version__, logs
 from bookreport.errors import BadData, BookreportError, Configuration, Interrupted, NotReady, Usage, gravest
-from bookreport.hours import EXAMPLE, FIRST, LAST, Hour, Span, parse_duration
+from bookreport.hours import EXAMPLE, FIRST, LAST, Hour, Span, parse_duration, parse_hours
 from bookreport.output import Output
 from bookreport.settings import MOST_JOBS, Settings
 from bookreport.signals import interruptible
@@ -81,13 +81,9 @@ class HoursType(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         try:
-            duration = parse_duration(value)
+            return parse_hours(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-        hours, rest = divmod(int(duration.total_seconds()), 3600)
-        if rest:
-            self.fail(f"{value!r} is not a number of whole hours; write it like 24h or 7d", param, ctx)
-        return hours
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -278,8 +274,9 @@ def ingest(
 ) -> int:
     """Load every pending hour, oldest first.
 
-    Pending is what is complete and not loaded. Looked for from the newest loaded hour less BOOKREPORT_LOOKBACK (7d) on,
-    in the whole bucket when nothing is loaded yet; failed hours are tried again, however old.
+    Pending is what is complete and not loaded. Looked for from the newest loaded hour less BOOKREPORT_LOOKBACK (7d) on, in
+    the whole bucket until a run has gone through it once; failed hours are tried again, however old. What begins more than
+    an hour after now, or before BOOKREPORT_FIRST_YEAR, is left alone.
     """
     if hours and (since or until or everything):
         raise Usage("--hour names hours, --since, --until and --all spans: give one of them")
@@ -297,6 +294,8 @@ def ingest(
         _measured(None if dry_run else metrics_file) as figures,
         _loader(settings, reject_limit, new_source=new_source, jobs=jobs) as (database, bucket, loader),
     ):
+        if hours:
+            loader.require_believable(hours)
         chosen = set(hours) or set(loader.pending(since=since, until=until, everything=everything, lookback=settings.lookback))
         again: set[Hour] = set()
         if changed and hours:
@@ -307,7 +306,7 @@ def ingest(
         to_load = sorted(chosen | again)
         if dry_run:
             limit = reject_limit or settings.reject_limit
-            return _preview(database, bucket, settings, to_load, again, limit, as_json=as_json, output=output)
+            return _preview(loader, database, bucket, settings, to_load, again, limit, as_json=as_json, output=output)
         if new_source:
             loader.take_source()
         catalogue.refresh(database)
@@ -316,11 +315,13 @@ def ingest(
         if outcomes or (as_json and failure is None):
             from bookreport import render
 
-            output.write(render.as_json(render.run_json(outcomes)) if as_json else render.run_table(outcomes))
+            document = partial(render.run_json, outcomes, looked=loader.looked)
+            output.write(render.as_json(document()) if as_json else render.run_table(outcomes))
         elif failure is None:
             _say("nothing to load", output)
         if failure is not None:
             raise failure
+        loader.end_look(outcomes)
         if metrics_file is not None:
             _see_status(figures, database, bucket, settings)
         figures["bookreport_last_exit_code"] = code = _end(outcomes, as_json=as_json, told=True)
@@ -361,6 +362,8 @@ def run_hour(
         _measured(metrics_file) as figures,
         _loader(settings, reject_limit, new_source=new_source, jobs=jobs) as (database, bucket, loader),
     ):
+        if hour:
+            loader.require_believable([hour])
         hours = loader.pending(lookback=settings.lookback) if hour is None else [] if patience else [hour]
         if new_source:
             loader.take_source()
@@ -377,11 +380,12 @@ def run_hour(
             _write_files(database, output, loaded if hour else None, language, as_json=as_json)
         elif outcomes or (as_json and failure is None):
             reported = loaded if failure is None else []
-            _write_run(database, outcomes, reported, language, as_json=as_json, output=output)
+            _write_run(loader, database, outcomes, reported, language, as_json=as_json, output=output)
         elif failure is None:
             _say("nothing to load", output)
         if failure is not None:
             raise failure
+        loader.end_look(outcomes)
         if metrics_file is not None:
             _see_status(figures, database, bucket, settings)
         figures["bookreport_last_exit_code"] = code = _end(outcomes, as_json=as_json, told=True)
@@ -442,11 +446,12 @@ def report(
         _require_schema(database)
         made = reports.make_report(
             database,
-            span or reports.newest_span(database, last or 1),
+            span or reports.newest_span(database, last or 1, settings.earliest),
             languages or (settings.language or reports.SPANISH,),
             require_complete=require_complete,
             compare=compare is not None or format_ == "html",
             series=format_ in {"json", "html"},
+            earliest=settings.earliest,
         )
     _tell_doubts([made])
     printers: dict[str, Callable[[Report], str]] = {
@@ -523,7 +528,9 @@ def verify(*, since: Hour | None, until: Hour | None, format_: str, as_json: boo
 def status(*, since: Hour | None, until: Hour | None, format_: str, as_json: bool, output: Output) -> int:
     """Print which hours are loaded, failed, skipped, pending, overdue (files but no marker) and missing.
 
-    Without a span, hours that are not loaded yet are looked for as ingest does. Failed ones are told however old.
+    Without a span, hours that are not loaded yet are looked for as ingest does; what the bucket holds before that is
+    counted. Failed ones are told however old. Unmatched rows are by the catalogue as it is now, of the span, or of the
+    hours looked at.
     """
     from bookreport import health, render
 
@@ -532,7 +539,7 @@ def status(*, since: Hour | None, until: Hour | None, format_: str, as_json: boo
     if since and until:
         _span(since, until)
     with _known_source(settings) as (database, bucket):
-        found = health.status(database, bucket, since, until, lookback=settings.lookback)
+        found = health.status(database, bucket, since, until, lookback=settings.lookback, earliest=settings.earliest)
     output.write(render.as_json(render.status_json(found)) if as_json or format_ == "json" else render.status_text(found))
     return 0
 
@@ -572,11 +579,15 @@ def skip(*, hour: Hour, reason: str, format_: str, as_json: bool, output: Output
     help="Take the raw text of the rejects before this hour, and what reasons and errors quote of it.",
 )
 @click.option("--keep-sums", is_flag=True, help="Keep the sums by ISBN, so that reports still have books sold and sale value.")
+@click.option(
+    "--from", "future", type=HourType(), metavar="HOUR", help="Take out all hours from this one on, which lies after now."
+)
 @click.option("--before", type=HourType(), metavar="HOUR", help="Take the rows and rejects of the loaded hours before this.")
 @output_options("table", "json")
 def prune(
     *,
     before: Hour | None,
+    future: Hour | None,
     keep_sums: bool,
     rejects_before: Hour | None,
     dry_run: bool,
@@ -587,25 +598,31 @@ def prune(
     """Take old rows away, or the raw text of old rejects and what their reasons and errors quote, which may name a person.
 
     What is known of the hours stays: they are never loaded again by themselves, and each report that covers them tells.
+    But hours after now, that were loaded by mistake (--from), go wholly, and are loaded when they have come.
     """
     from bookreport import prune as pruning
     from bookreport import render
 
-    if before is None and rejects_before is None:
-        raise Usage("give --before, or --rejects-before, or both")
+    if before is None and rejects_before is None and future is None:
+        raise Usage("give --before, --from or --rejects-before, or several")
     if keep_sums and before is None:
         raise Usage("--keep-sums goes with --before")
     output.require_writable()
     with _database() as database:
         _require_schema(database, books=False)
         months = pruning.prunable(database, before, keep_sums=keep_sums) if before else []
+        mistaken = pruning.future(database, future) if future else []
         texts = pruning.rejects_with_text(database, rejects_before) if rejects_before else 0
         if not dry_run:
             for month in months:
                 pruning.prune(database, month, keep_sums=keep_sums)
                 log.info("%s pruned: %s hours, %s rows", month.span, f"{month.hours:,}", f"{month.rows:,}")
+            for month in mistaken:
+                pruning.forget(database, month)
+                log.info("%s taken out: %s hours, %s rows", month.span, f"{month.hours:,}", f"{month.rows:,}")
             if rejects_before:
                 pruning.remove_reject_text(database, rejects_before)
+    months += mistaken
     written = as_json or format_ == "json" or bool(months)
     if as_json or format_ == "json":
         output.write(render.as_json(render.pruned_json(months, texts, dry_run=dry_run)))
@@ -640,7 +657,9 @@ def check(*, max_age: timedelta | None, format_: str, as_json: bool, output: Out
 
         with _database() as database:
             settings = _settings()
-            found += look_at_all(database, _bucket(settings, Bucket), settings.language or SPANISH, max_age)
+            found += look_at_all(
+                database, _bucket(settings, Bucket), settings.language or SPANISH, max_age, earliest=settings.earliest
+            )
     failed = [check for check in found if not check.ok]
     as_json = as_json or format_ == "json"
     shown: list[Check] = failed if "bookreport.quiet" in click.get_current_context().meta and not as_json else found
@@ -666,7 +685,8 @@ def _check_settings() -> tuple[str, str | None]:
     Columns(settings.columns, settings.header)
     days, seconds = divmod(settings.lookback.total_seconds(), 86_400)
     lookback = f"{days:.0f}d" if not seconds else f"{settings.lookback.total_seconds() / 3600:g}h"
-    return f"none is missing; look-back {lookback}, reject limit {settings.reject_limit}, jobs {settings.jobs}", None
+    limits = f"reject limit {settings.reject_limit}, jobs {settings.jobs}, first year {settings.earliest.start.year}"
+    return f"none is missing; look-back {lookback}, {limits}", None
 
 
 @commands.command()
@@ -814,7 +834,7 @@ def _loader(
         _require_schema(database)
         bucket = _bucket(settings, Bucket, connections=jobs)
         limit = reject_limit or settings.reject_limit
-        loader = Loader(database, bucket, columns, reject_limit=limit, new_source=new_source)
+        loader = Loader(database, bucket, columns, reject_limit=limit, new_source=new_source, earliest=settings.earliest)
         click.get_current_context().meta["bookreport.handler"].run_id = str(loader.run_id)
         yield database, bucket, loader
         log.debug("%d S3 requests", bucket.requests)
@@ -853,6 +873,7 @@ def _span(since: Hour, until: Hour) -> Span:
 
 
 def _preview(
+    loader: Loader,
     database: Database,
     bucket: Bucket,
     settings: Settings,
@@ -874,7 +895,7 @@ def _preview(
     columns = Columns(settings.columns, settings.header)
     made = preview(database, bucket, columns, hours, reject_limit=reject_limit, again=again)
     if as_json:
-        output.write(render.as_json(render.run_json(made.outcomes, preview=made)))
+        output.write(render.as_json(render.run_json(made.outcomes, preview=made, looked=loader.looked)))
     elif made.outcomes:
         output.write(render.run_table(made.outcomes, made))
     looked_at = f"{render.counted(len(made.outcomes), 'hour')} looked at; nothing was written"
@@ -904,6 +925,7 @@ def _then(first: Iterable[Outcome], second: Iterable[Outcome]) -> Iterator[Outco
 
 
 def _write_run(
+    loader: Loader,
     database: Database,
     outcomes: Sequence[Outcome],
     loaded: Iterable[Hour],
@@ -924,7 +946,7 @@ def _write_run(
     except (BookreportError, Interrupted) as error:
         failure = error
     if as_json:
-        output.write(render.as_json(render.run_json(outcomes, made)))
+        output.write(render.as_json(render.run_json(outcomes, made, looked=loader.looked)))
     else:
         # One hour's report says enough; of several, or of a failed one, the outcomes are part of the answer.
         shown = [] if len(outcomes) == len(made) == 1 else [render.run_table(outcomes)]
@@ -988,11 +1010,11 @@ def _count(figures: dict[str, float], outcomes: Sequence[Outcome]) -> None:
 def _see_status(figures: dict[str, float], database: Database, bucket: Bucket, settings: Settings) -> None:
     from bookreport import health
 
-    found = health.status(database, bucket, lookback=settings.lookback)
+    found = health.status(database, bucket, lookback=settings.lookback, earliest=settings.earliest, at_length=False)
     if found.newest_loaded is not None:
         figures["bookreport_newest_loaded_hour_timestamp_seconds"] = found.newest_loaded.start.timestamp()
-    for name, hours in (("failed", found.failed), ("missing", found.missing), ("overdue", found.overdue)):
-        figures[f"bookreport_{name}_hours"] = len(hours)
+    counts = {"failed": len(found.failed), "missing": found.missing_hours, "overdue": len(found.overdue)}
+    figures.update({f"bookreport_{name}_hours": count for name, count in counts.items()})
 
 
 def _tell(outcome: Outcome) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import islice
 
 from bookreport import ledger
 from bookreport.database import Database
-from bookreport.discovery import discover
+from bookreport.discovery import come_after_all, discover
 from bookreport.drift import recorded_files
 from bookreport.errors import BadData
 from bookreport.files import Difference, compare
-from bookreport.hours import FIRST, LAST, Hour
-from bookreport.source import Bucket
+from bookreport.hours import EARLIEST, FIRST, LAST, Hour, Span
+from bookreport.source import Bucket, FarOff
+
+MOST_MISSING = 10_000
+"""Missing hours that are named one by one; all of them are in the gaps."""
 
 
 @dataclass(frozen=True)
@@ -48,48 +52,88 @@ def verify(database: Database, bucket: Bucket, since: Hour | None = None, until:
 
 @dataclass(frozen=True)
 class Status:
-    """The hours of a span by their state; `failed` are all there are, `missing` are neither in the ledger nor in the bucket.
+    """The hours of a span by their state; `failed` are all there are, `gaps` are neither in the ledger nor in the bucket.
 
-    The bucket is looked at as a run does. Drift is not looked for.
+    The bucket is looked at as a run does, from `looked_from` on (None: all of it); `unlooked` hours have a partition before
+    that, and the ledger does not know them. Of the skipped ones, `come` are complete after all. `far_off` lies out of time in
+    the bucket, `far_off_loaded` are hours of the ledger that do, and they count nowhere else. `rows_unmatched` is by the
+    catalogue as it is now, of the span, or else of the hours looked at. Drift is not looked for.
     """
 
-    newest_loaded: Hour | None
-    loaded: int
-    pruned: int
-    failed: tuple[ledger.Failure, ...]
-    skipped: tuple[tuple[Hour, str], ...]
-    pending: tuple[Hour, ...]
-    overdue: tuple[Hour, ...]
-    missing: tuple[Hour, ...]
-    rejected_rows: int
-    rows_unmatched: int
+    newest_loaded: Hour | None = None
+    loaded: int = 0
+    pruned: int = 0
+    failed: tuple[ledger.Failure, ...] = ()
+    skipped: tuple[tuple[Hour, str], ...] = ()
+    come: tuple[Hour, ...] = ()
+    pending: tuple[Hour, ...] = ()
+    overdue: tuple[Hour, ...] = ()
+    gaps: tuple[Span, ...] = ()
+    looked_from: Hour | None = None
+    unlooked: int = 0
+    far_off: tuple[FarOff, ...] = ()
+    far_off_loaded: tuple[Span, ...] = ()
+    rejected_rows: int = 0
+    rows_unmatched: int = 0
+
+    @property
+    def missing_hours(self) -> int:
+        """How many hours the gaps have."""
+        return sum(map(len, self.gaps))
+
+    @property
+    def missing(self) -> tuple[Hour, ...]:
+        """The hours of the gaps, oldest first; of more than MOST_MISSING the newest."""
+        newest_first = (hour for gap in reversed(self.gaps) for hour in reversed(gap))
+        return tuple(reversed(list(islice(newest_first, MOST_MISSING))))
 
 
 def status(
-    database: Database, bucket: Bucket, since: Hour | None = None, until: Hour | None = None, *, lookback: timedelta
+    database: Database,
+    bucket: Bucket,
+    since: Hour | None = None,
+    until: Hour | None = None,
+    *,
+    lookback: timedelta,
+    earliest: Hour = EARLIEST,
+    at_length: bool = True,
 ) -> Status:
-    """Return how the hours from `since` to `until` (not included) stand."""
-    looked = discover(database, bucket, since=since, until=until, lookback=lookback)
+    """Return how the hours from `since` to `until` (not included) stand.
+
+    `at_length`: with what takes longer the more there is: hours before the look-back, skipped ones that came, unmatched rows.
+    """
+    looked = discover(
+        database, bucket, since=since, until=until, lookback=lookback, earliest=earliest, count_unlooked=at_length
+    )
     overdue = tuple(hour for hour in looked.open if hour <= Hour.last() and _has_files(bucket, hour))
-    seen = {*looked.pending, *overdue}
-    bounds = {"since": (since or FIRST).start, "until": (until or LAST).start}
+    within = looked.within
+    bounds = {"since": max(since or FIRST, within.since).start, "until": min(until or LAST, within.until).start}
+    seen, unlooked = ([hour.start for hour in hours] for hours in ({*looked.pending, *overdue}, looked.unlooked))
     with database.transaction(snapshot=True) as transaction:
         counts = transaction.one("ledger_counts", **bounds)
-        oldest_seen, newest_seen = (min(seen).start, max(seen).start) if seen else (None, None)
-        gaps = transaction.rows("gaps", **bounds, oldest_seen=oldest_seen, newest_seen=newest_seen)
+        gaps = transaction.rows("gaps", **bounds, seen=seen, unlooked=unlooked)
         failed = ledger.failures(transaction)
-        return Status(
-            newest_loaded=ledger.newest_loaded(transaction),
+        skipped = tuple((Hour(row.hour), row.reason) for row in transaction.rows("skipped_hours", **bounds))
+        looked_at = bounds | {"since": max(looked.looked_from or FIRST, within.since).start}
+        found = Status(
+            newest_loaded=ledger.newest_loaded(transaction, earliest),
             loaded=counts.loaded,
             pruned=counts.pruned,
             failed=tuple(failed),
-            skipped=tuple((Hour(row.hour), row.reason) for row in transaction.rows("skipped_hours", **bounds)),
+            skipped=skipped,
             pending=tuple(hour for hour in looked.pending if hour not in {failure.hour for failure in failed}),
             overdue=overdue,
-            missing=tuple(hour for row in gaps if (hour := Hour(row.hour)) not in seen),
+            gaps=tuple(Span(Hour(row.since), Hour(row.until)) for row in gaps),
+            looked_from=looked.looked_from,
+            unlooked=len(unlooked),
+            far_off=looked.far_off,
+            far_off_loaded=ledger.far_off(transaction, within),
             rejected_rows=counts.rejected_rows,
-            rows_unmatched=counts.rows_unmatched,
+            rows_unmatched=transaction.one("unmatched", **looked_at).rows_unmatched if at_length else 0,
         )
+    # The bucket is asked when the snapshot is over, which keeps what others delete.
+    come = come_after_all(bucket, [hour for hour, _ in skipped]) if at_length else ()
+    return replace(found, come=come)
 
 
 def _has_files(bucket: Bucket, hour: Hour) -> bool:

@@ -80,8 +80,10 @@ class Hour:
 
     @property
     def next_month(self) -> Hour:
-        """The first hour of the next month."""
+        """The first hour of the next month; LAST where the calendar ends with this one."""
         start = self.start
+        if (start.year, start.month) == (9999, 12):
+            return LAST
         return Hour.of(start.year + start.month // 12, start.month % 12 + 1, 1, 0)
 
     def __add__(self, hours: int) -> Hour:
@@ -119,9 +121,9 @@ class Span:
         return spans
 
     @property
-    def before(self) -> Span:
-        """The span of the same length that ends where this one starts."""
-        return Span(self.since + -len(self), self.since)
+    def before(self) -> Span | None:
+        """The span of the same length that ends where this one starts; None where the calendar has none."""
+        return None if self.since.start - FIRST.start < len(self) * ONE_HOUR else Span(self.since + -len(self), self.since)
 
     def days(self) -> Iterator[Span]:
         """Give the span's UTC days; the first and the last may be parts of one."""
@@ -137,6 +139,9 @@ class Span:
     def __iter__(self) -> Iterator[Hour]:
         return (self.since + number for number in range(len(self)))
 
+    def __reversed__(self) -> Iterator[Hour]:
+        return (self.since + number for number in reversed(range(len(self))))
+
     def __contains__(self, hour: Hour) -> bool:
         return self.since <= hour < self.until
 
@@ -147,6 +152,18 @@ class Span:
 FIRST, LAST = Hour.of(1, 1, 1, 0), Hour.of(9999, 12, 31, 23)
 """The bounds of a span that has none."""
 
+EARLIEST = Hour.of(1995, 1, 1, 0)
+"""Where hours begin unless it is set otherwise: no online bookstore is older."""
+
+
+def believable(earliest: Hour, clocks: Iterable[datetime | None]) -> Span:
+    """Return the hours that may be: from `earliest` on, until an hour after now, by the slowest of `clocks`.
+
+    A clock that is None, or shows a time before `earliest`, was never set and says nothing; without any, no hour is too late.
+    """
+    now = min((clock for clock in clocks if clock is not None and clock >= earliest.start), default=None)
+    return Span(earliest, LAST if now is None else Hour.last(now) + 3)
+
 
 def parse_duration(text: str) -> timedelta:
     """Return the duration that `text` names: minutes, hours or days, as `40m`, `24h`, `7d`. Raises ValueError otherwise."""
@@ -154,3 +171,11 @@ def parse_duration(text: str) -> timedelta:
     if not match or not int(match[1]):
         raise ValueError(f"{text!r} is not a duration; write it like 40m, 24h or 7d")
     return int(match[1]) * {"m": timedelta(minutes=1), "h": ONE_HOUR, "d": timedelta(days=1)}[match[2]]
+
+
+def parse_hours(text: str) -> int:
+    """Return the number of hours that `text` names, as `24h` or `7d`. Raises ValueError where they are not whole."""
+    hours, rest = divmod(parse_duration(text), ONE_HOUR)
+    if rest:
+        raise ValueError(f"{text!r} is not a number of whole hours; write it like 24h or 7d")
+    return hours

@@ -13,7 +13,7 @@ from bookreport.columns import Reading
 from bookreport.database import Database, Transaction
 from bookreport.errors import BookreportError, Configuration, Locked, TooManyRejects, Usage
 from bookreport.files import File, fingerprint
-from bookreport.hours import Hour
+from bookreport.hours import EARLIEST, FIRST, Hour, Span
 from bookreport.purchases import Sums
 from bookreport.source import Bucket
 
@@ -100,16 +100,34 @@ def entry(transaction: Transaction, hour: Hour) -> Entry | None:
     return Entry(hour, **row._asdict()) if row else None
 
 
-def newest_loaded(transaction: Transaction) -> Hour | None:
-    """Return the newest loaded hour; None with none."""
-    row = transaction.row("newest_loaded")
+def newest_loaded(transaction: Transaction, earliest: Hour = EARLIEST) -> Hour | None:
+    """Return the newest loaded hour that may be (`hours.believable`, by Postgres's clock); None with none."""
+    row = transaction.row("newest_loaded", earliest=earliest.start)
     return _hour(row.hour) if row and row.hour else None
 
 
-def lookback_start(transaction: Transaction, lookback: timedelta) -> Hour | None:
+def lookback_start(transaction: Transaction, lookback: timedelta, earliest: Hour = EARLIEST) -> Hour | None:
     """Return the newest loaded hour less `lookback`; None when no hour is loaded."""
-    newest = newest_loaded(transaction)
-    return Hour(newest.start - lookback) if newest else None
+    newest = newest_loaded(transaction, earliest)
+    if newest is None:
+        return None
+    return Hour(newest.start - min(lookback, newest.start - FIRST.start))
+
+
+def is_looked_through(transaction: Transaction, bucket: Bucket) -> bool:
+    """Return whether a run has looked through the whole of this bucket, so that the next need look at its end alone."""
+    known = transaction.row("source")
+    if known is None or known.looked_through_at is None:
+        return False
+    return all(getattr(known, name) == value for name, value in bucket.identity.items())
+
+
+def record_looked_through(transaction: Transaction, bucket: Bucket, oldest_open: Hour | None) -> None:
+    """Write that a run has looked through the whole bucket; `oldest_open` is the oldest hour there without a marker.
+
+    Nothing is written where the ledger speaks of another bucket by now.
+    """
+    transaction.run("record_looked_through", **bucket.identity, oldest_open=oldest_open.start if oldest_open else None)
 
 
 @dataclass(frozen=True)
@@ -135,6 +153,12 @@ def twins(transaction: Transaction, hour: Hour) -> list[str]:
         f"{hour} {row.key} is the same as {_hour(row.other_hour)} {row.other_key}: probably one file under two names"
         for row in transaction.rows("twins", hour=hour.start)
     ]
+
+
+def far_off(transaction: Transaction, within: Span) -> tuple[Span, ...]:
+    """Return the loaded hours that can't be (not `within`), as runs of them, oldest first."""
+    found = transaction.rows("far_off_hours", since=within.since.start, until=within.until.start)
+    return tuple(Span(_hour(row.since), _hour(row.until)) for row in found)
 
 
 def settled_hours(transaction: Transaction, since: Hour | None = None) -> set[Hour]:

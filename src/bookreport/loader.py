@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from bookreport import catalogue, ledger, purchases
 from bookreport.columns import Columns
 from bookreport.database import Database, Transaction
-from bookreport.discovery import discover
+from bookreport.discovery import Discovery, discover, require_believable, require_span_believable, time_of
 from bookreport.drift import recorded_files
 from bookreport.errors import (
     BadData,
@@ -29,7 +29,7 @@ from bookreport.errors import (
     TooManyRejects,
 )
 from bookreport.files import File, compare
-from bookreport.hours import FIRST, LAST, Hour
+from bookreport.hours import EARLIEST, Hour
 from bookreport.ledger import Attempt, Entry, FileLoad
 from bookreport.rejects import FirstRejects, RejectLimit
 from bookreport.rows import Body, RowStream, only_plain, read_header
@@ -119,8 +119,8 @@ class _LeftBehind(BookreportError):
 class Loader:
     """Loads hours of one bucket into one database; one run of the tool, known by its `run_id`.
 
-    `reject_limit`: how many records of an hour may be set aside. `new_source` says that the bucket has moved. Making one
-    raises Configuration when the ledger speaks of another bucket.
+    `reject_limit`: how many records of an hour may be set aside. `new_source` says that the bucket has moved. `earliest` is
+    the first hour that may be. Making one raises Configuration when the ledger speaks of another bucket.
     """
 
     def __init__(
@@ -131,12 +131,15 @@ class Loader:
         *,
         reject_limit: RejectLimit,
         new_source: bool = False,
+        earliest: Hour = EARLIEST,
     ) -> None:
+        self.looked: Discovery | None = None
         self.run_id: UUID = uuid4()
         self._database = database
         self._bucket = bucket
         self._columns = columns
         self._reject_limit = reject_limit
+        self._earliest = earliest
         self._told: set[int] = set()
         self._months: set[Hour] = set()
         self._unsummarised: set[Hour] = set()
@@ -158,19 +161,55 @@ class Loader:
         everything: bool = False,
         lookback: timedelta = timedelta(days=7),
     ) -> list[Hour]:
-        """Return the hours that are complete and not loaded, oldest first, as `discover` finds them."""
-        looked = discover(self._database, self._bucket, since=since, until=until, everything=everything, lookback=lookback)
+        """Return the hours that are complete and not loaded, oldest first, as `discover` finds them; `looked` has the rest.
+
+        Raises NotReady for a span that lies out of time.
+        """
+        looked = self.looked = discover(
+            self._database,
+            self._bucket,
+            since=since,
+            until=until,
+            everything=everything,
+            lookback=lookback,
+            earliest=self._earliest,
+        )
+        require_span_believable(since, until, looked.within)
+        if looked.far_off:
+            names = ", ".join(each.prefix for each in looked.far_off[:5]) + (" …" if len(looked.far_off) > 5 else "")
+            log.warning("far off in time, and left alone: %s; what to do: bookreport check", names)
+        if looked.looked_from is not None and since is None:
+            log.info("looking from %s on; the whole bucket: bookreport ingest --all", looked.looked_from)
         return list(looked.pending)
+
+    def end_look(self, outcomes: Iterable[Outcome]) -> None:
+        """Remember that the whole bucket was looked through: where it was, and all that `pending` found has an outcome."""
+        looked = self.looked
+        settled = {each.hour for each in outcomes if each.outcome not in ("locked", "not-ready") and not each.stops_run}
+        if looked is not None and looked.whole and settled.issuperset(looked.pending):
+            try:
+                with self._database.transaction() as transaction:
+                    ledger.record_looked_through(transaction, self._bucket, min(looked.open, default=None))
+            except BookreportError as error:
+                # The hours are loaded whatever happens now; the next run looks through the whole bucket again.
+                log.debug("it is not remembered that the whole bucket was looked through: %s", error.message)
+
+    def require_believable(self, hours: Iterable[Hour]) -> None:
+        """Raise NotReady for the first of `hours`, named by the user, that lies out of time."""
+        require_believable(hours, time_of(self._database, self._bucket, self._earliest))
 
     def drifted(self, since: Hour | None, until: Hour | None, *, lookback: timedelta, most: int) -> list[Hour]:
         """Return the loaded hours of the span (`discover` tells where it begins) whose files are others now, `most` of them.
 
         Warned of, and left alone: the same size under another ETag (a bucket was copied), a marker or all files gone.
         """
+        within = self.looked.within if self.looked else time_of(self._database, self._bucket, self._earliest)
         with self._database.transaction() as transaction:
             if since is None and until is None:
-                since = ledger.lookback_start(transaction, lookback)
-            recorded = recorded_files(transaction, since or FIRST, until or LAST)
+                since = ledger.lookback_start(transaction, lookback, self._earliest)
+            recorded = recorded_files(
+                transaction, max(since or within.since, within.since), min(until or within.until, within.until)
+            )
         found = [hour for hour, files in recorded.items() if self._has_drifted(hour, files)]
         if len(found) > most:
             log.warning("%d loaded hours have drifted; the oldest %d are reloaded (see --max-reload)", len(found), most)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from bookreport import purchases
 from bookreport.database import Database, quoted
-from bookreport.hours import Hour, Span
+from bookreport.errors import Usage
+from bookreport.hours import EARLIEST, Hour, Span, believable
 
 
 @dataclass(frozen=True)
@@ -67,3 +68,36 @@ def remove_reject_text(database: Database, before: Hour) -> None:
         for statement in ("remove_reject_text", "redact_loads", "redact_ledger"):
             transaction.run(statement, before=before.start)
     database.vacuum("rejects")
+
+
+def future(database: Database, since: Hour) -> list[PrunedMonth]:
+    """Return the months with hours of the ledger from `since` on, oldest first, which can't be: they lie after now.
+
+    Raises Usage when `since` is no more than an hour after now, by Postgres's clock.
+    """
+    with database.transaction(snapshot=True) as transaction:
+        within = believable(EARLIEST, [transaction.one("now").now])
+        if since < within.until:
+            raise Usage(
+                f"hours from {since} on may be: not all of them lie after now",
+                hint="--from takes out hours that can't have been yet; for old ones: --before",
+            )
+        found = transaction.rows("future_months", since=since.start)
+    return [
+        PrunedMonth(Span(max(Hour(row.month), since), Hour(row.month).next_month), whole=False, hours=row.hours, rows=row.rows)
+        for row in found
+    ]
+
+
+def forget(database: Database, month: PrunedMonth) -> None:
+    """Take the hours of a month out of the ledger and of all tables, so that each is loaded once its time has come.
+
+    The history of loads keeps them. Raises Locked when a lock does not come, with nothing taken out.
+    """
+    bounds = {"since": month.span.since.start, "until": month.span.until.start}
+    with database.transaction() as transaction:
+        transaction.wait_for_locks(*(Hour(row.hour).instant for row in transaction.rows("known_hours", **bounds)))
+        for what in ("rows", "sums", "rejects", "files", "hours"):
+            transaction.run(f"delete_{what}_of_span", **bounds)
+    for table in ("rejects", *(purchases.tables_of(month.span.since) if month.rows else ())):
+        database.vacuum(table)

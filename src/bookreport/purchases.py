@@ -43,7 +43,8 @@ def ensure_month(transaction: Transaction, hour: Hour) -> None:
 
 def tables_of(hour: Hour) -> tuple[str, str]:
     """Return the names of the tables that hold the hour's rows and its sums."""
-    return f"purchase_rows_{hour.start:%Y_%m}", "hour_sums"
+    # Python's own %Y has no zeros before a year of fewer than four digits; Postgres, which names the tables, writes them.
+    return f"purchase_rows_{hour.start.year:04}_{hour.start.month:02}", "hour_sums"
 
 
 def begin_hour(transaction: Transaction, hour: Hour) -> None:

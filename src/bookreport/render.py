@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     # What is printed is known by its type alone: a report must not wait for boto3.
     from bookreport.catalogue import Refresh
     from bookreport.check import Check
+    from bookreport.discovery import Discovery
     from bookreport.errors import BookreportError, Interrupted
     from bookreport.health import Status, Verification
     from bookreport.ledger import SetAside
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bookreport.preview import Preview
     from bookreport.prune import PrunedMonth
     from bookreport.reports import Buyers, Point, Report
+    from bookreport.source import FarOff
 
 OUTCOMES = ("loaded", "reloaded", "unchanged", "skipped", "pruned", "failed", "locked", "not-ready")
 
@@ -109,15 +111,25 @@ def report_json(report: Report) -> dict[str, object]:
 
 
 def run_json(
-    outcomes: Sequence[Outcome], reports: Sequence[Report] | None = None, preview: Preview | None = None
+    outcomes: Sequence[Outcome],
+    reports: Sequence[Report] | None = None,
+    preview: Preview | None = None,
+    *,
+    looked: Discovery | None = None,
 ) -> dict[str, object]:
-    """Return the outcomes of a run as `bookreport.run/1`, with its reports, or the readings of a dry run."""
+    """Return the outcomes of a run as `bookreport.run/1`, with its reports, or the readings of a dry run.
+
+    `looked`: what was found in the bucket, None where hours were named.
+    """
     document: dict[str, object] = {
         "schema": "bookreport.run/1",
         "hours": [_outcome_json(outcome) for outcome in outcomes],
     }
     for name in OUTCOMES:
         document[name.replace("-", "_")] = sum(outcome.outcome == name for outcome in outcomes)
+    if looked is not None:
+        document["looked_from"] = looked.looked_from and looked.looked_from.instant
+        document["far_off"] = _far_off_json(looked.far_off)
     if preview is not None:
         document["readings"] = [
             {
@@ -291,6 +303,14 @@ def status_json(found: Status) -> dict[str, object]:
         "pending": [hour.instant for hour in found.pending],
         "overdue": [hour.instant for hour in found.overdue],
         "missing": [hour.instant for hour in found.missing],
+        "missing_hours": found.missing_hours,
+        "missing_is_cut": len(found.missing) < found.missing_hours,
+        "missing_spans": [_hours_json(span) for span in found.gaps],
+        "skipped_complete": [hour.instant for hour in found.come],
+        "looked_from": found.looked_from.instant if found.looked_from else None,
+        "before_look_back": found.unlooked,
+        "far_off": _far_off_json(found.far_off),
+        "far_off_loaded": [_hours_json(span) for span in found.far_off_loaded],
         "rejected_rows": found.rejected_rows,
         "rows_unmatched": found.rows_unmatched,
     }
@@ -304,21 +324,47 @@ def status_text(found: Status) -> str:
         f"{'Failed':<10}{failure.hour} ({counted(failure.attempts, 'attempt')}): {plain(failure.error)}"
         for failure in found.failed
     ]
-    lines += [f"{'Skipped':<10}{hour}: {plain(reason)}" for hour, reason in found.skipped]
+    come = {hour: f"; complete now, so load it: bookreport run-hour --hour {hour}" for hour in found.come}
+    lines += [f"{'Skipped':<10}{hour}: {plain(reason)}{come.get(hour, '')}" for hour, reason in found.skipped]
     lines += [f"{'Pruned':<10}{counted(found.pruned, 'hour')}"] if found.pruned else []
     told = {
         "Pending": (found.pending, "complete, and not loaded yet"),
         "Overdue": (found.overdue, "files, but no marker"),
-        "Missing": (found.missing, "neither loaded nor in the bucket"),
     }
     lines += [
         f"{name:<10}{counted(len(hours), 'hour')} ({meaning}): {_hours(hours)}"
         for name, (hours, meaning) in told.items()
         if hours
     ]
+    if found.gaps:
+        lines.append(
+            f"{'Missing':<10}{counted(found.missing_hours, 'hour')} (neither loaded nor in the bucket): {_spans(found.gaps)}"
+        )
+    if found.unlooked:
+        lines.append(
+            f"{'Older':<10}{counted(found.unlooked, 'hour')} (in the bucket before {found.looked_from}, and not loaded):"
+            " see bookreport ingest --all"
+        )
+    if found.far_off:
+        names = ", ".join(plain(each.prefix) for each in found.far_off[:6])
+        more = f" and {len(found.far_off) - 6:,} more" if len(found.far_off) > 6 else ""
+        lines.append(f"{'Far off':<10}{names}{more} (out of time, and left alone): see bookreport check")
+    if found.far_off_loaded:
+        hours = counted(sum(map(len, found.far_off_loaded)), "loaded hour")
+        lines.append(
+            f"{'Far off':<10}{hours} (out of time, and in no count): {_spans(found.far_off_loaded)}; see bookreport check"
+        )
     lines += [f"{'Rejected':<10}{counted(found.rejected_rows, 'row')}"] if found.rejected_rows else []
     lines += [f"{'Unmatched':<10}{counted(found.rows_unmatched, 'row')}"] if found.rows_unmatched else []
     return "\n".join([*lines, "Drift was not looked for; see: bookreport verify"])
+
+
+def _far_off_json(far_off: Sequence[FarOff]) -> list[dict[str, object]]:
+    return [{"prefix": each.prefix, "since": each.since.instant, "until": each.until.instant} for each in far_off]
+
+
+def _hours_json(span: Span) -> dict[str, object]:
+    return {"since": span.since.instant, "until": span.until.instant, "hours": len(span)}
 
 
 def refresh_json(done: Refresh) -> dict[str, object]:
@@ -408,6 +454,7 @@ def _span_json(report: Report) -> dict[str, object]:
             "hours_expected": report.hours_expected,
             "hours_loaded": report.hours_loaded,
             "hours_with_sales": report.hours_with_sales,
+            "hours_before_first": report.before_first,
             "missing": [hour.instant for hour in report.missing],
             "complete": not report.missing,
             "skipped": [hour.instant for hour in report.skipped],
@@ -526,7 +573,7 @@ def signed(amount: Decimal | int | None, unit: str = "") -> str:
 def not_comparable(report: Report) -> str:
     """Return what is not compared with the span before, and why; empty where all is."""
     before = report.previous
-    if before is None or not (before.missing or report.missing):
+    if before is None or not (before.missing or report.missing or before.before_first):
         return ""
     spans = (("this span", report), ("the span before", before))
     if report.change is None:
@@ -541,7 +588,14 @@ def not_comparable(report: Report) -> str:
         for which, hours, state in lacking
         if hours
     ]
+    if before.before_first:
+        told.append(_before_first(before, "the span before"))
     return f"{what}: {' and '.join(told)}"
+
+
+def _before_first(report: Report, span: str) -> str:
+    lies = "lies" if report.before_first == 1 else "lie"
+    return f"{counted(report.before_first, 'hour')} of {span} {lies} before the shop's first"
 
 
 def _change_lines(report: Report) -> list[str]:
@@ -584,6 +638,8 @@ def given_up_lines(report: Report) -> list[str]:
 
 def _coverage_lines(report: Report) -> list[str]:
     lines = [coverage_line(report)]
+    if report.before_first:
+        lines[0] += f"; {_before_first(report, 'the span')}"
     if report.without_sales:
         lines[0] += f"; totals are lower than the truth. Missing: {_hours(report.without_sales)}"
     lines += given_up_lines(report)
@@ -602,7 +658,10 @@ def catalogue_line(report: Report) -> str:
 
 def _hours(hours: Sequence[Hour], most: int = 6) -> str:
     """Return hours in words, runs of them as spans."""
-    spans = Span.runs(hours)
+    return _spans(Span.runs(hours), most)
+
+
+def _spans(spans: Sequence[Span], most: int = 6) -> str:
     told = [str(span.since) if len(span) == 1 else f"{span.since} to {span.until}" for span in spans[:most]]
     return ", ".join(told) + (f" and {len(spans) - most} more" if len(spans) > most else "")
 

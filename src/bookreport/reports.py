@@ -12,7 +12,7 @@ from bookreport import catalogue
 from bookreport.catalogue import State
 from bookreport.database import Database, Transaction
 from bookreport.errors import NotReady
-from bookreport.hours import Hour, Span
+from bookreport.hours import EARLIEST, FIRST, ONE_HOUR, Hour, Span
 
 SPANISH = "Spanish"
 """The language whose buyers are counted unless another one is asked for."""
@@ -93,11 +93,14 @@ class Change:
 class Report:
     """The report of one span. `missing`: its hours that are not loaded; `sales` by sale value, largest first.
 
+    Hours before the shop's first are no gap: `before_first` says how many the span has, and they are in no other count.
+
     Of the missing hours, `skipped` were given up; `pruned` were loaded once, those in `sums_kept` still have their sums.
     One rule holds for every figure: sales are of the loaded hours and of `sums_kept`, users and buyers of the loaded alone.
     `load_ids` are the loads that put the loaded hours there, the oldest hour's first; `catalogue` tells as of when the
     formats and languages are.
-    `previous` is the report of the span before, `series` the figures by hour or day; both only where they were asked for.
+    `previous` is the report of the span before, `series` the figures by hour or day from the first hour on; both only where
+    they were asked for.
     """
 
     span: Span
@@ -111,6 +114,7 @@ class Report:
     catalogue: State
     previous: Report | None = None
     series: tuple[Point, ...] = ()
+    before_first: int = 0
     skipped: tuple[Hour, ...] = ()
     pruned: tuple[Hour, ...] = ()
     sums_kept: tuple[Hour, ...] = ()
@@ -118,7 +122,7 @@ class Report:
 
     @property
     def hours_expected(self) -> int:
-        return len(self.span)
+        return len(self.span) - self.before_first
 
     @property
     def hours_loaded(self) -> int:
@@ -153,7 +157,7 @@ class Report:
     def change(self) -> Change | None:
         """The change since the span before; None unless the sales of every hour of both are known: all else misleads."""
         before = self.previous
-        if before is None or before.without_sales or self.without_sales:
+        if before is None or before.without_sales or self.without_sales or before.before_first:
             return None
         percents = (self.buyers[0].percent, before.buyers[0].percent)
         if before.missing or self.missing:
@@ -168,14 +172,15 @@ class Report:
             )
 
 
-def newest_span(database: Database, hours: int = 1) -> Span:
+def newest_span(database: Database, hours: int = 1, earliest: Hour = EARLIEST) -> Span:
     """Return the span of that many hours that ends with the newest loaded one; raises NotReady when none is loaded."""
     with database.transaction(snapshot=True) as transaction:
-        row = transaction.row("newest_loaded")
+        row = transaction.row("newest_loaded", earliest=earliest.start)
     if row is None or row.hour is None:
         raise NotReady("no hour is loaded yet", hint="load some: bookreport ingest")
     newest = Hour(row.hour)
-    return Span(newest + (1 - hours), newest + 1)
+    # The calendar may begin later than the span would.
+    return Span(newest + -min(hours - 1, (newest.start - FIRST.start) // ONE_HOUR), newest + 1)
 
 
 def make_report(
@@ -186,14 +191,16 @@ def make_report(
     require_complete: bool = False,
     compare: bool = False,
     series: bool = False,
+    earliest: Hour = EARLIEST,
 ) -> Report:
     """Return the report of `span`, all of it from one snapshot of the database.
 
     `compare`: with the report of the span before; `series`: with the figures by hour or day, for the first language.
+    `earliest` is the first hour that may be.
     Raises NotReady when no hour of the span is loaded, or, under `require_complete`, when one is missing.
     """
     options = {"require_complete": require_complete, "compare": compare, "series": series}
-    [made] = make_reports(database, [span], languages, **options)
+    [made] = make_reports(database, [span], languages, earliest=earliest, **options)
     return made
 
 
@@ -206,6 +213,7 @@ def make_reports(
     compare: bool = False,
     series: bool = False,
     loaded_only: bool = False,
+    earliest: Hour = EARLIEST,
 ) -> Iterator[Report]:
     """Give the report of each span, as `make_report` does, all of them from one snapshot: the books are looked at once.
 
@@ -216,10 +224,11 @@ def make_reports(
         return
     with catalogue.current(database) as (transaction, books):
         spellings = _spellings(books, languages)
+        first = _first_hour(transaction, earliest)
         for span in spans:
             coverage = transaction.rows("coverage", **_bounds(span))
             given_up = transaction.rows("given_up", **_bounds(span))
-            missing = _missing(span, coverage)
+            missing = _missing(span, coverage, first)
             if loaded_only and not coverage:
                 continue
             if not coverage and not any(row.sums_kept for row in given_up):
@@ -230,25 +239,31 @@ def make_reports(
                     hint="load them: bookreport ingest; or report without --require-complete",
                     hour=missing[0].instant,
                 )
-            made = _report(transaction, books, span, coverage, spellings)
-            if compare:
-                before = span.before
+            made = _report(transaction, books, span, coverage, spellings, first)
+            before = span.before if compare else None
+            if before is not None:
                 coverage = transaction.rows("coverage", **_bounds(before))
-                made = replace(made, previous=_report(transaction, books, before, coverage, spellings))
+                made = replace(made, previous=_report(transaction, books, before, coverage, spellings, first))
             if series:
                 made = replace(made, series=_series(transaction, made, spellings))
             yield made
 
 
 def _report(
-    transaction: Transaction, books: State, span: Span, coverage: Sequence[Any], spellings: Mapping[str, list[str]]
+    transaction: Transaction,
+    books: State,
+    span: Span,
+    coverage: Sequence[Any],
+    spellings: Mapping[str, list[str]],
+    first: Hour | None,
 ) -> Report:
     sold = transaction.rows("sales", **_bounds(span))
     given_up = transaction.rows("given_up", **_bounds(span))
     return Report(
         span=span,
         generated_at=datetime.now(UTC).replace(microsecond=0),
-        missing=_missing(span, coverage),
+        missing=_missing(span, coverage, first),
+        before_first=_before_first(span, coverage, first),
         sales=tuple(Sale(row.format, row.language, row.books_sold, row.sale_value) for row in sold if row.matched),
         unmatched=next(
             (Unmatched(row.books_sold, row.sale_value, row.isbns) for row in sold if not row.matched),
@@ -266,7 +281,7 @@ def _report(
 
 
 def _series(transaction: Transaction, report: Report, spellings: Mapping[str, list[str]]) -> tuple[Point, ...]:
-    span = report.span
+    span = Span(report.span.since + report.before_first, report.span.until)
     if len(span) == 1:
         figures = (report.hours_loaded, report.hours_with_sales, report.books_sold, report.sale_value, report.buyers[0])
         return (Point(span, *figures),)
@@ -297,9 +312,24 @@ def _bounds(span: Span) -> dict[str, Any]:
     return {"since": span.since.start, "until": span.until.start}
 
 
-def _missing(span: Span, coverage: Sequence[Any]) -> tuple[Hour, ...]:
+def _first_hour(transaction: Transaction, earliest: Hour) -> Hour | None:
+    """Return the shop's first hour, from which on one that is missing is a gap; None until it is known."""
+    row = transaction.row("first_hour", earliest=earliest.start)
+    return Hour(row.hour) if row and row.hour else None
+
+
+def _before_first(span: Span, coverage: Sequence[Any], first: Hour | None) -> int:
+    """Return how many hours of the span lie before the shop's first one; what is loaded is never before it."""
+    if first is None:
+        return 0
+    begins = min([first, span.until, *(Hour(row.hour) for row in coverage)])
+    return len(Span(span.since, begins)) if begins > span.since else 0
+
+
+def _missing(span: Span, coverage: Sequence[Any], first: Hour | None) -> tuple[Hour, ...]:
     loaded = {Hour(row.hour) for row in coverage}
-    return tuple(hour for hour in span if hour not in loaded)
+    begins = span.since + _before_first(span, coverage, first)
+    return tuple(hour for hour in span if hour not in loaded and hour >= begins)
 
 
 def _percent_change(before: Decimal | int, now: Decimal | int) -> Decimal | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bookreport.errors import Configuration
-from bookreport.hours import parse_duration
+from bookreport.hours import EARLIEST, LAST, Hour, parse_hours
 from bookreport.rejects import RejectLimit
 
 POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD")
@@ -134,10 +134,18 @@ class Settings:
         return int(text)
 
     @property
+    def earliest(self) -> Hour:
+        """The first hour of BOOKREPORT_FIRST_YEAR: what lies before it is no hour of this shop."""
+        text = self._get("BOOKREPORT_FIRST_YEAR") or str(EARLIEST.start.year)
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) < LAST.start.year):
+            raise Configuration(f"BOOKREPORT_FIRST_YEAR is {text!r}, not a year", hint="write it like 1995")
+        return Hour.of(int(text), 1, 1, 0)
+
+    @property
     def lookback(self) -> timedelta:
         text = self._get("BOOKREPORT_LOOKBACK") or "7d"
         try:
-            return parse_duration(text)
+            return timedelta(hours=parse_hours(text))
         except ValueError as error:
             raise Configuration(f"BOOKREPORT_LOOKBACK: {error}", hint="write it like 7d") from error
 

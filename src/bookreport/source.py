@@ -10,9 +10,10 @@ import re
 import threading
 import time
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ from urllib3.exceptions import HTTPError
 
 from bookreport.errors import BadData, BookreportError, ChangedWhileLoading, Configuration, NotReady, Temporary, Unreadable
 from bookreport.files import File
-from bookreport.hours import LAST, Hour
+from bookreport.hours import FIRST, LAST, ONE_HOUR, Hour, Span
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -50,6 +51,33 @@ FRUITLESS_TRIES = 5
 _LEVELS = (("year", 4), ("month", 2), ("day", 2), ("hour", 2))
 _PART = re.compile(r"(year|month|day|hour)=(.*)/")
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "403", "401"}
+
+
+@dataclass(frozen=True)
+class FarOff:
+    """A year, month, day or hour of the bucket that lies out of time as a whole; `prefix` is below the bucket's."""
+
+    prefix: str
+    since: Hour
+    until: Hour
+
+
+@dataclass(frozen=True)
+class Partitions:
+    """The hours of a bucket that have a partition, oldest first, and what of it is far off in time."""
+
+    hours: list[Hour]
+    far_off: list[FarOff]
+
+
+@dataclass(frozen=True)
+class _Sought:
+    """What is looked for in the bucket: hours of a span that are not known, and `within` which they are to be believed."""
+
+    since: Hour
+    until: Hour
+    known: Set[Hour]
+    within: Span
 
 
 class Bucket:
@@ -113,23 +141,31 @@ class Bucket:
         return f"s3://{self.name}/{self.prefix}{hour.partition}{key}"
 
     def clock(self) -> datetime | None:
-        """List below the prefix, and return what time it is by the store's answer."""
+        """List below the prefix, and return what time it is by the store's answer; None where it does not say."""
         with self._translated():
-            answer = self._client.list_objects_v2(Bucket=self.name, Prefix=self.prefix, MaxKeys=1)
-        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-        return parsedate_to_datetime(date) if date else None
+            answer = self._client.list_objects_v2(Bucket=self.name, Prefix=self.prefix, Delimiter="/", MaxKeys=1)
+        try:
+            return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
+        except (KeyError, ValueError):
+            return None
 
-    def hours(self, since: Hour | None = None, until: Hour | None = None, known: Collection[Hour] = ()) -> list[Hour]:
-        """Return the hours that have a partition, oldest first: `since` included, `until` not, without those `known`.
+    def hours(
+        self,
+        since: Hour | None = None,
+        until: Hour | None = None,
+        known: Collection[Hour] = (),
+        within: Span | None = None,
+    ) -> Partitions:
+        """Return the hours that have a partition: `since` included, `until` not, without those `known`.
 
         Partitions are listed level by level with a delimiter, so the files in them cost nothing; a year, month or day
-        that lies outside, or whose hours are all known, is not entered. A prefix that looks like a partition but is no
-        real hour is told in a warning.
+        that lies outside, or whose hours are all known, is not entered. Nor is one that lies out of time (not `within`),
+        which is told as far off whatever the span. A prefix that looks like a partition but is no real hour is told in a
+        warning.
         """
-        found: list[Hour] = []
-        seen = set(known)
-        self._walk((), since, until, seen, found)
-        return sorted(hour for hour in found if hour not in seen)
+        found = Partitions([], [])
+        self._walk((), _Sought(since or FIRST, until or LAST, set(known), within or Span(FIRST, LAST)), found)
+        return Partitions(sorted(set(found.hours).difference(known)), found.far_off)
 
     def marker(self, hour: Hour) -> datetime | None:
         """Return when the hour was closed, by its marker's time; None when it is still open."""
@@ -246,9 +282,7 @@ class Bucket:
                 f"{file.key} has {offset:,} bytes, not the {file.size:,} that were listed", hint="the next run tries again"
             )
 
-    def _walk(
-        self, above: tuple[int, ...], since: Hour | None, until: Hour | None, known: set[Hour], found: list[Hour]
-    ) -> None:
+    def _walk(self, above: tuple[int, ...], sought: _Sought, found: Partitions) -> None:
         level, digits = _LEVELS[len(above)]
         path = "".join(f"{name}={number:0{width}}/" for (name, width), number in zip(_LEVELS, above, strict=False))
         for prefix in self._prefixes(f"{self.prefix}{path}"):
@@ -261,19 +295,20 @@ class Bucket:
                 continue
             numbers = (*above, int(match[2]))
             end = _end(numbers)
-            if (since is not None and end <= since) or (until is not None and below >= until):
+            if end <= sought.within.since or below >= sought.within.until:
+                found.far_off.append(FarOff(f"{path}{prefix}", below, end))
+            elif end <= sought.since or below >= sought.until:
                 continue
-            if len(numbers) == len(_LEVELS):
-                found.append(below)
-            elif not self._all_known(below, end, since, until, known):
-                self._walk(numbers, since, until, known, found)
+            elif len(numbers) == len(_LEVELS):
+                found.hours.append(below)
+            elif not self._all_known(below, end, sought):
+                self._walk(numbers, sought, found)
 
     @staticmethod
-    def _all_known(start: Hour, end: Hour, since: Hour | None, until: Hour | None, known: set[Hour]) -> bool:
-        hour = max(start, since) if since else start
-        end = min(end, until) if until else end
+    def _all_known(start: Hour, end: Hour, sought: _Sought) -> bool:
+        hour, end = max(start, sought.since), min(end, sought.until)
         while hour < end:
-            if hour not in known:
+            if hour not in sought.known:
                 return False
             hour += 1
         return True
@@ -402,7 +437,8 @@ def _end(numbers: tuple[int, ...]) -> Hour:
     if len(numbers) == 2:
         return _end(numbers[:1]) if numbers[1] == 12 else Hour.of(numbers[0], numbers[1] + 1, 1, 0)
     year, month, day, hour = (*numbers, 0)[:4]
-    return Hour.of(year, month, day, hour) + (24 if len(numbers) == 3 else 1)
+    start, hours = Hour.of(year, month, day, hour), 24 if len(numbers) == 3 else 1
+    return start + hours if LAST.start - start.start >= hours * ONE_HOUR else LAST
 
 
 def _gunzip(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:

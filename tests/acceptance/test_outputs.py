@@ -35,7 +35,8 @@ def test_the_result_is_on_stdout_and_all_else_on_stderr(bookreport: Run, booksto
     assert "2024-05-01T13 loaded" in ended.err
     assert "loaded:" not in ended.out
     nothing = bookreport("run-hour")
-    assert (nothing.code, nothing.out, nothing.err) == (0, "", "nothing to load\n")
+    looked = f"looking from {HOUR + -24 * 7} on; the whole bucket: bookreport ingest --all\n"
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", f"{looked}nothing to load\n")
 
 
 def test_quiet_says_nothing_on_success_and_errors_all_the_same(bookreport: Run, bookstore: Bookstore) -> None:

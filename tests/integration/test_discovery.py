@@ -8,12 +8,14 @@ from datetime import timedelta
 import pytest
 from moto.server import ThreadedMotoServer
 
+from bookreport.database import Database
 from bookreport.demo import Store
 from bookreport.errors import BadData, Configuration, Temporary
 from bookreport.hours import Hour
 from bookreport.loader import Loader, Outcome
 from bookreport.source import Bucket
 from bookstore import HOUR, Bookstore, csv_file
+from conftest import Sql
 from truth import Purchase
 
 FILE = csv_file([Purchase("ana", "0306406152")])
@@ -103,12 +105,13 @@ def test_an_hour_that_is_loaded_is_not_pending(bookstore: Bookstore, make_loader
 
 
 def test_it_is_looked_back_from_the_newest_loaded_hour_and_not_from_the_clock(
-    bookstore: Bookstore, make_loader: MakeLoader, load: Load
+    bookstore: Bookstore, make_loader: MakeLoader, load: Load, sql: Sql
 ) -> None:
     newest, within, before = HOUR + 24 * 10, HOUR + 24 * 3, HOUR + (24 * 3 - 1)
     for hour in (newest, within, before, newest + 1000):
         bookstore.fill(hour, FILE)
     load(newest)
+    sql("update source set looked_through_at = now()")
     assert make_loader().pending(lookback=timedelta(days=7)) == [within, newest + 1000]
     assert make_loader().pending(lookback=timedelta(hours=1)) == [newest + 1000]
     assert make_loader().pending(everything=True) == [before, within, newest + 1000]
@@ -221,5 +224,75 @@ def test_with_ten_years_of_loaded_hours_a_run_makes_a_few_dozen_requests(
         bookstore.close(hour)
     bookstore.client.close()
     bucket = open_bucket(endpoint_url=moto.endpoint_url)
-    assert bucket.hours(last + -24 * 7, known=hours[:-1]) == [last]
+    assert bucket.hours(last + -24 * 7, known=hours[:-1]).hours == [last]
     assert bucket.requests < 30
+
+
+def test_the_whole_bucket_is_looked_at_until_a_run_has_gone_through_it(
+    bookstore: Bookstore, make_loader: MakeLoader, load: Load
+) -> None:
+    old, newest = [HOUR, HOUR + 1, HOUR + 2], HOUR + 24 * 365
+    for hour in (*old, newest):
+        bookstore.fill(hour, b"who,what\n" if hour == HOUR + 1 else FILE)
+    load(newest)
+    stopped = make_loader()
+    assert stopped.pending() == old
+    stopped.end_look(list(stopped.load_hours(old[:2])))
+    again = make_loader()
+    assert again.pending() == old[1:]
+    again.end_look(list(again.load_hours(old[1:])))
+    bookstore.fill(HOUR + 3, FILE)
+    later = make_loader()
+    assert later.pending() == [HOUR + 1]
+    assert later.looked is not None
+    assert later.looked.looked_from == newest + -24 * 7
+    assert make_loader().pending(everything=True) == [HOUR + 1, HOUR + 3]
+
+
+@pytest.mark.parametrize("outcome", ["locked", "not-ready"])
+def test_an_hour_that_was_not_gone_through_is_looked_for_again(
+    bookstore: Bookstore, make_loader: MakeLoader, load: Load, database: Database, outcome: str
+) -> None:
+    bookstore.fill(HOUR, FILE)
+    bookstore.fill(HOUR + 24 * 365, FILE)
+    load(HOUR + 24 * 365)
+    loader = make_loader()
+    hours = loader.pending()
+    with database.transaction() as transaction:
+        if outcome == "locked":
+            assert transaction.try_lock(HOUR.instant)
+        else:
+            bookstore.remove(HOUR, "FULL")
+        outcomes = list(loader.load_hours(hours))
+    assert [each.outcome for each in outcomes] == [outcome]
+    loader.end_look(outcomes)
+    bookstore.close(HOUR)
+    assert make_loader().pending() == [HOUR]
+
+
+def test_a_part_that_was_asked_for_is_not_the_whole(bookstore: Bookstore, make_loader: MakeLoader) -> None:
+    for number in range(3):
+        bookstore.fill(HOUR + number * 1000, FILE)
+    for span in ({"since": HOUR + 2000}, {"until": HOUR + 1}):
+        loader = make_loader()
+        loader.end_look(list(loader.load_hours(loader.pending(**span))))
+    assert make_loader().pending() == [HOUR + 1000]
+
+
+def test_a_bucket_that_has_moved_is_looked_through_anew(
+    bookstore: Bookstore, make_loader: MakeLoader, open_bucket: Callable[..., Bucket]
+) -> None:
+    newest = HOUR + 24 * 365
+    for hour in (HOUR, newest):
+        bookstore.fill(hour, FILE)
+    loader = make_loader()
+    loader.end_look(list(loader.load_hours(loader.pending())))
+    for hour in (HOUR + 1, newest):
+        bookstore.put(f"moved/{hour.partition}FULL")
+    late = make_loader()
+    assert late.pending(everything=True) == []
+    moved = make_loader(open_bucket(prefix="moved/"), new_source=True)
+    assert moved.pending() == [HOUR + 1]
+    moved.take_source()
+    late.end_look(())
+    assert make_loader(open_bucket(prefix="moved/")).pending() == [HOUR + 1]

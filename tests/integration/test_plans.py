@@ -59,6 +59,7 @@ PLANNED: dict[str, dict[str, Any]] = {
     "sales": SPAN,
     "sales_by_step": SPAN | {"step": "1 hour"},
     "spellings": {},
+    "unmatched": SPAN,
 }
 """The statements that read these tables, with the parameters of the newest hour."""
 

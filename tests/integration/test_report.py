@@ -340,6 +340,7 @@ def test_coverage_tells_which_hours_are_missing(
         "hours_expected": 4,
         "hours_loaded": 2,
         "hours_with_sales": 2,
+        "hours_before_first": 0,
         "missing": ["2024-05-01T13:00:00Z", "2024-05-01T15:00:00Z"],
         "complete": False,
         "skipped": [],

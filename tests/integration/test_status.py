@@ -1,20 +1,21 @@
 """How hours stand: loaded, failed, skipped, pending, overdue, missing; and hours that are given up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
 
-from bookreport import ledger, reports
+from bookreport import catalogue, ledger, render, reports
+from bookreport.check import Check, check
 from bookreport.database import Database
 from bookreport.errors import Locked, NotReady, Usage
-from bookreport.health import Status, status
+from bookreport.health import MOST_MISSING, Status, status
 from bookreport.hours import Hour, Span
 from bookreport.loader import Loader, Outcome
 from bookreport.source import Bucket
-from bookstore import ENGLISH, HOUR, UNKNOWN, Bookstore, csv_file
+from bookstore import BOOKS, ENGLISH, FRENCH, HOUR, UNKNOWN, Bookstore, csv_file, write_books
 from conftest import Sql
-from truth import Purchase
+from truth import Book, Purchase
 
 GOOD = csv_file([Purchase("u1", ENGLISH), Purchase("u2", UNKNOWN)])
 DIRTY = GOOD + b"u3,0306406152,no number,1.00\n"
@@ -26,8 +27,8 @@ MakeLoader = Callable[..., Loader]
 
 @pytest.fixture
 def see(database: Database, bucket: Bucket) -> Callable[..., Status]:
-    def run(since: Hour | None = None, until: Hour | None = None, days: int = 7) -> Status:
-        return status(database, bucket, since, until, lookback=timedelta(days=days))
+    def run(since: Hour | None = None, until: Hour | None = None, hours: int = 7 * 24) -> Status:
+        return status(database, bucket, since, until, lookback=timedelta(hours=hours))
 
     return run
 
@@ -82,7 +83,7 @@ def test_a_span_bounds_all_but_the_failed_hours(
 
 
 def test_nothing_is_known_before_the_first_hour(see: Callable[..., Status], bookstore: Bookstore) -> None:
-    assert see() == Status(None, 0, 0, (), (), (), (), (), 0, 0)
+    assert see() == Status()
     bookstore.fill(HOUR + 1, GOOD)
     assert see().pending == (HOUR + 1,)
 
@@ -137,3 +138,82 @@ def test_an_hour_that_is_being_loaded_is_not_given_up(database: Database, skip: 
         assert transaction.try_lock(HOUR.instant)
         with pytest.raises(Locked, match="by another run"):
             skip(HOUR, "impatience")
+
+
+def test_a_skipped_hour_that_is_complete_after_all_is_told(
+    bookstore: Bookstore, see: Callable[..., Status], skip: Callable[..., None], database: Database, bucket: Bucket
+) -> None:
+    for number in range(3):
+        skip(HOUR + number, "never came")
+
+    def checked() -> Check:
+        return next(found for found in check(database, bucket, "Spanish") if found.name == "skipped")
+
+    assert (see().come, checked().ok) == ((), True)
+    bookstore.write(HOUR, "purchases-1.csv", GOOD)
+    assert (see().come, checked().ok) == ((), True)
+    bookstore.fill(HOUR + 1, GOOD)
+    assert (see().come, checked().ok) == ((HOUR + 1,), False)
+    assert checked().hint == f"load it: bookreport run-hour --hour {HOUR + 1}"
+    assert see(HOUR + 2).come == ()
+    assert f"{HOUR + 1}: never came; complete now" in render.status_text(see())
+    assert render.status_json(see())["skipped_complete"] == [(HOUR + 1).instant]
+
+
+def test_unmatched_rows_follow_the_catalogue(
+    bookstore: Bookstore, load: Load, see: Callable[..., Status], sql: Sql, database: Database
+) -> None:
+    sales = [[Purchase("u1", ENGLISH), Purchase("u2", UNKNOWN)], [Purchase("u1", UNKNOWN)] * 3, [Purchase("u3", FRENCH)]]
+    for number, purchases in enumerate(sales):
+        bookstore.fill(HOUR + number, csv_file(purchases))
+        load(HOUR + number)
+
+    def unmatched(books: Sequence[Book], hours: Sequence[list[Purchase]] = sales) -> int:
+        known = {book.isbn10 for book in books}
+        return sum(purchase.isbn10 not in known for purchases in hours for purchase in purchases)
+
+    assert see().rows_unmatched == unmatched(BOOKS) == 4
+    for books in ([*BOOKS, Book(UNKNOWN, "eBook", "Welsh")], BOOKS[:2], ()):
+        write_books(sql, books)
+        catalogue.refresh(database)
+        assert see().rows_unmatched == unmatched(books)
+        assert see(HOUR + 1, HOUR + 2).rows_unmatched == unmatched(books, sales[1:2])
+    sql("update source set looked_through_at = now()")
+    assert see(hours=1).rows_unmatched == unmatched((), sales[1:])
+
+
+def test_what_lies_before_the_look_back_is_counted_and_is_not_missing(
+    bookstore: Bookstore, load: Load, see: Callable[..., Status], sql: Sql
+) -> None:
+    for number in (0, 10, 20, 21):
+        bookstore.fill(HOUR + number, BAD if number == 0 else GOOD)
+    for number in (0, 20, 21):
+        load(HOUR + number)
+    for number in (-5, 11):
+        bookstore.write(HOUR + number, "purchases-1.csv", GOOD)
+    assert (see(hours=3).unlooked, see(hours=3).pending) == (0, (HOUR + 10,))
+    sql("update source set looked_through_at = now()")
+    found = see(hours=3)
+    assert (found.looked_from, found.unlooked, found.pending) == (HOUR + 18, 3, ())
+    assert found.gaps == (Span(HOUR + 1, HOUR + 10), Span(HOUR + 12, HOUR + 20))
+    assert see(HOUR + 20).unlooked == 0
+    assert "3 hours (in the bucket before 2024-05-02T07, and not loaded)" in render.status_text(found)
+
+
+def test_missing_hours_are_spans_and_so_many_are_named_one_by_one(sql: Sql, see: Callable[..., Status]) -> None:
+    years = [Hour.of(year, 1, 1, 0) for year in (1996, 2010, 2024)]
+    for hour in years:
+        sql("insert into ledger (hour, status) values (%s, 'loaded')", hour.start)
+    found = see()
+    gaps = [Span(years[0] + 1, years[1]), Span(years[1] + 1, years[2])]
+    assert list(found.gaps) == gaps
+    assert found.missing_hours == sum(len(gap) for gap in gaps)
+    assert list(found.missing) == [years[2] + -number for number in range(MOST_MISSING, 0, -1)]
+    document = render.status_json(found)
+    assert (document["missing_hours"], document["missing_is_cut"]) == (found.missing_hours, True)
+    assert document["missing_spans"] == [
+        {"since": gap.since.instant, "until": gap.until.instant, "hours": len(gap)} for gap in gaps
+    ]
+    assert f"{found.missing_hours:,} hours (neither loaded nor in the bucket): 1996-01-01T01 to 2010-01-01T00, " in (
+        render.status_text(found)
+    )

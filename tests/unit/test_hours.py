@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookreport.hours import Hour, Span, parse_duration
+from bookreport.hours import EARLIEST, LAST, Hour, Span, believable, parse_duration, parse_hours
 
 FIRST = datetime(2022, 12, 8, 1, tzinfo=UTC)
 hours = st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)).map(  # noqa: DTZ001
@@ -160,3 +160,42 @@ def test_a_duration_is_a_number_and_a_unit(text: str, duration: timedelta) -> No
 def test_any_other_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="write it like 40m, 24h or 7d"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(("text", "hours"), [("60m", 1), ("180m", 3), ("24h", 24), ("7d", 168)])
+def test_hours_may_be_written_in_any_unit(text: str, hours: int) -> None:
+    assert parse_hours(text) == hours
+
+
+@pytest.mark.parametrize("text", ["90m", "1m", "61m", "soon", "0h", ""])
+def test_hours_that_are_not_whole_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"hours|duration"):
+        parse_hours(text)
+
+
+NOON, LATER = (datetime(2024, 5, 1, 12, minute, tzinfo=UTC) for minute in (0, 59))
+
+
+@pytest.mark.parametrize(
+    ("clocks", "until"),
+    [
+        ([NOON], "2024-05-01T14"),
+        ([LATER], "2024-05-01T14"),
+        ([LATER, NOON + timedelta(days=900), None], "2024-05-01T14"),
+        ([NOON, datetime(1970, 1, 1, tzinfo=UTC)], "2024-05-01T14"),
+        ([None], str(LAST)),
+        ([datetime(1970, 1, 1, tzinfo=UTC)], str(LAST)),
+    ],
+)
+def test_an_hour_may_begin_an_hour_after_now_by_the_slowest_clock_that_was_set(
+    clocks: list[datetime | None], until: str
+) -> None:
+    assert believable(EARLIEST, clocks) == Span(EARLIEST, Hour.parse(until))
+
+
+def test_the_calendar_has_ends() -> None:
+    first = Hour.of(1, 1, 1, 0)
+    assert Span(first + 1, first + 2).before == Span(first, first + 1)
+    assert Span(first + 1, first + 3).before is None
+    assert Hour.of(9999, 12, 5, 0).next_month == LAST
+    assert list(reversed(Span(first, first + 2))) == [first + 1, first]

@@ -70,6 +70,7 @@ def test_the_json_report_is_the_one_that_scripts_know() -> None:
             "hours_expected": 3,
             "hours_loaded": 2,
             "hours_with_sales": 2,
+            "hours_before_first": 0,
             "missing": ["2024-05-01T14:00:00Z"],
             "complete": False,
             "skipped": [],

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url
 
 from bookreport.errors import Configuration
+from bookreport.hours import EARLIEST
 from bookreport.settings import Settings
 
 
@@ -52,6 +53,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert (bucket.endpoint_url, bucket.access_key, bucket.secret_key) == (None, None, None)
     assert (settings.schema, settings.columns, settings.header) == ("bookreport", None, None)
     assert settings.lookback == timedelta(days=7)
+    assert settings.earliest == EARLIEST
 
 
 @pytest.mark.parametrize("prefix", ["shop/online", "/shop/online", "shop/online/", "/shop/online/"])
@@ -124,7 +126,7 @@ def test_without_any_env_file_the_environment_is_enough(monkeypatch: pytest.Monk
     assert Settings.load().bucket.bucket == "bookstore"
 
 
-@pytest.mark.parametrize("text", ["7", "week", "-1d", "0d"])
+@pytest.mark.parametrize("text", ["7", "week", "-1d", "0d", "90m"])
 def test_a_look_back_that_is_no_duration_is_refused_by_name(text: str) -> None:
     with pytest.raises(Configuration, match="BOOKREPORT_LOOKBACK"):
         _ = Settings({"BOOKREPORT_LOOKBACK": text}).lookback

@@ -1,3 +1,5 @@
--- Remembers the bucket that the ledger speaks of from now on.
+-- Remembers the bucket that the ledger speaks of; nobody has looked through one that is new.
 insert into source (endpoint, bucket, prefix) values (:endpoint, :bucket, :prefix)
-on conflict (singleton) do update set endpoint = excluded.endpoint, bucket = excluded.bucket, prefix = excluded.prefix
+on conflict (singleton) do update set endpoint = excluded.endpoint, bucket = excluded.bucket, prefix = excluded.prefix,
+    looked_through_at = case when (source.endpoint, source.bucket, source.prefix)
+        = (excluded.endpoint, excluded.bucket, excluded.prefix) then source.looked_through_at end

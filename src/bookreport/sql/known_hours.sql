@@ -1,0 +1,4 @@
+-- The hours of a span that the ledger knows, oldest first.
+select hour from ledger
+where hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)
+order by hour

@@ -1,0 +1,2 @@
+-- What time it is by Postgres.
+select clock_timestamp() as now
