@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from bookreport import __version__, logs
+from bookreport import __version__, documents, logs
 from bookreport.errors import BadData, BookreportError, Configuration, Interrupted, NotReady, Usage, gravest
 from bookreport.hours import EXAMPLE, FIRST, LAST, Hour, Span, parse_duration, parse_hours
 from bookreport.output import Output
@@ -687,6 +687,20 @@ def _check_settings() -> tuple[str, str | None]:
     lookback = f"{days:.0f}d" if not seconds else f"{settings.lookback.total_seconds() / 3600:g}h"
     limits = f"reject limit {settings.reject_limit}, jobs {settings.jobs}, first year {settings.earliest.start.year}"
     return f"none is missing; look-back {lookback}, {limits}", None
+
+
+@commands.command("schema")
+@click.argument("name", metavar="[NAME]", type=click.Choice(documents.NAMES), required=False)
+@common_options
+def json_schema(*, name: str | None) -> int:
+    """Print the JSON Schema of a document that --json prints; without NAME, list the documents.
+
+    A document says which schema is its own: for "schema": "bookreport.report/1", NAME is report.
+    """
+    from bookreport import render
+
+    click.echo("\n".join(documents.NAMES) if name is None else render.as_json(documents.schema(name)))
+    return 0
 
 
 @commands.command()

@@ -1,6 +1,5 @@
 """The installed command, run as its user runs it: by its name, with nothing but environment variables."""
 
-import json
 import os
 import subprocess
 import sysconfig
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import documents
 from bookstore import Bookstore
 
 PASSWORD = "hunter2-of-postgres"
@@ -26,12 +26,12 @@ class Finished:
 
     @property
     def json(self) -> Any:
-        return json.loads(self.out)
+        return documents.read(self.out)
 
     @property
     def error(self) -> Any:
         """The last line on stderr, which is a failure's JSON."""
-        return json.loads(self.err.splitlines()[-1])
+        return documents.read(self.err.splitlines()[-1])
 
 
 @pytest.fixture
@@ -82,13 +82,14 @@ def start(command: str, environment: dict[str, str], tmp_path: Path) -> Iterator
 
 
 @pytest.fixture
-def finish(environment: dict[str, str]) -> Callable[[subprocess.Popen[str]], Finished]:
-    """Waits for a command's end. No command may ever say a password."""
+def finish(environment: dict[str, str], tmp_path: Path) -> Callable[[subprocess.Popen[str]], Finished]:
+    """Waits for a command's end. No command may ever say a password, or print a document that does not fit its schema."""
 
     def wait(process: subprocess.Popen[str]) -> Finished:
         out, err = process.communicate(timeout=120)
         for secret in (PASSWORD, environment["MINIO_ROOT_PASSWORD"]):
             assert secret not in out + err
+        documents.read_all(tmp_path, [str(argument) for argument in process.args], out, err)
         return Finished(process.returncode, out, err)
 
     return wait

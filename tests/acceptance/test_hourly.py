@@ -12,6 +12,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+import documents
 import truth
 from bookreport.hours import Hour
 from bookstore import BOOKS, ENGLISH, HOUR, SPANISH, UNKNOWN, Bookstore, csv_file
@@ -138,7 +139,7 @@ def test_each_hour_has_a_file_that_is_written_again_when_it_is_missing_or_old(
     assert sorted(file.name for file in reports.iterdir()) == names
     expected = truth.report(SALES, BOOKS)
     for number, name in enumerate(names):
-        made = json.loads((reports / name).read_text())
+        made = documents.read((reports / name).read_text())
         assert made["window"]["since"] == (HOUR + number).instant
         assert {part: made[part] for part in expected} == expected
     (reports / names[0]).unlink()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import documents
 from bookreport import __version__
 from bookstore import ENGLISH, HOUR, SPANISH, UNKNOWN, Bookstore, csv_file, write_books
 from connection import Sql
@@ -55,7 +56,7 @@ def test_verbose_says_more_before_and_after_the_command(bookreport: Run, booksto
 
 @pytest.mark.usefixtures("loaded")
 def test_the_report_comes_in_every_format(bookreport: Run) -> None:
-    document = json.loads(bookreport("report", "--format", "json").out)
+    document = documents.read(bookreport("report", "--format", "json").out)
     rows = list(csv.DictReader(io.StringIO(bookreport("report", "--format", "csv").out)))
     assert document["schema"] == "bookreport.report/1"
     assert [row["section"] for row in rows] == ["sales", "sales", "unmatched", "total", "buyers"]
@@ -70,7 +71,7 @@ def test_an_output_file_is_written_whole_or_not_at_all(bookreport: Run, tmp_path
     there = tmp_path / "report.json"
     ended = bookreport("report", "--json", "-o", str(there))
     assert (ended.code, ended.out) == (0, "")
-    assert json.loads(there.read_text())["total"]["books_sold"] == 3
+    assert documents.read(there.read_text())["total"]["books_sold"] == 3
     there.write_text("yesterday's")
     assert bookreport("report", "--hour", str(HOUR + 1), "--json", "-o", str(there)).code == 3
     assert there.read_text() == "yesterday's"

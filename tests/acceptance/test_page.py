@@ -1,6 +1,5 @@
 """`bookreport report --format html`, `--compare` and `--excel`, as the installed command does them."""
 
-import json
 import os
 import re
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import documents
 from bookreport.loader import Outcome
 from bookstore import ENGLISH, HOUR, SPANISH, UNKNOWN, Bookstore, csv_file
 from truth import Purchase
@@ -47,7 +47,7 @@ def test_the_page_is_written_whole_and_holds_the_json_of_the_same_span(run: Run,
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     found = re.search(r'<script type="application/json" id="report">(.*?)</script>', text)
     assert found
-    embedded, told = json.loads(found[1]), json.loads(run(*span, "--json", "--compare", "previous").stdout)
+    embedded, told = documents.read(found[1]), documents.read(run(*span, "--json", "--compare", "previous").stdout)
     assert embedded.pop("generated_at")
     assert told.pop("generated_at")
     assert embedded == told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import re
 import secrets
@@ -25,6 +24,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import boto3
 import psycopg2
 
+import documents
 from bookreport.demo import Store, postgres, s3
 from faults.account import Damage, inspect
 from faults.proxy import Fault, Link, Proxy, no_fault
@@ -98,12 +98,12 @@ class Ended:
 
     @property
     def json(self) -> Any:
-        return json.loads(self.stdout)
+        return documents.read(self.stdout)
 
     @property
     def error(self) -> Any:
         """The JSON of the failure, the last line on stderr."""
-        return json.loads(self.stderr.splitlines()[-1])
+        return documents.read(self.stderr.splitlines()[-1])
 
 
 @dataclass

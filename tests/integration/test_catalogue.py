@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import documents
 import truth
 from bookreport import catalogue, render, reports, schema
 from bookreport.columns import Columns
@@ -41,7 +42,7 @@ FIGURES = ("sales", "unmatched", "total", "buyers")
 
 
 def figures(database: Database, hours: int = 1) -> dict[str, Any]:
-    document = render.report_json(reports.make_report(database, Span(HOUR, HOUR + hours)))
+    document = documents.fitting(render.report_json(reports.make_report(database, Span(HOUR, HOUR + hours))))
     return {name: document[name] for name in FIGURES}
 
 

@@ -1,11 +1,11 @@
 """Old rows go; what is known of their hours stays, and reports tell."""
 
-import json
 from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 
+import documents
 from bookreport import prune, render, reports
 from bookreport.database import Database
 from bookreport.errors import NotReady
@@ -112,7 +112,7 @@ def test_with_kept_sums_a_report_has_their_sales_and_not_their_users(pruned: Cal
     assert (made.missing, made.sums_kept) == ((APRIL, MAY), (APRIL, MAY))
     assert (made.books_sold, made.sale_value) == (2 * 3, 2 * Decimal("24.50"))
     assert (made.buyers[0].users, made.buyers[0].percent) == (0, None)
-    document = json.loads(render.as_json(render.report_json(made)))
+    document = documents.read(render.as_json(render.report_json(made)))
     assert document["coverage"]["pruned"] == [APRIL.instant, MAY.instant]
     assert document["coverage"]["complete"] is False
     assert "Sales: 2 of 2 hours; users: 0 of 2 (2 were pruned, their sums kept)\n" in render.report_table(made)

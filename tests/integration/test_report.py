@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import documents
 import truth
 from bookreport import render, reports
 from bookreport.database import Database
@@ -39,7 +40,7 @@ def report(database: Database) -> Callable[..., dict[str, Any]]:
 
     def make(hours: int = 1, *languages: str) -> dict[str, Any]:
         made = reports.make_report(database, Span(HOUR, HOUR + hours), languages or ("Spanish",))
-        return render.report_json(made)
+        return documents.fitting(render.report_json(made))
 
     return make
 

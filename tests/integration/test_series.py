@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import documents
 import truth
 from bookreport import render, reports
 from bookreport.database import Database
@@ -65,7 +66,7 @@ def unknown(span: Span) -> dict[str, Any]:
 
 
 def report_json(database: Database, span: Span, **options: bool) -> dict[str, Any]:
-    return render.report_json(reports.make_report(database, span, **options))
+    return documents.fitting(render.report_json(reports.make_report(database, span, **options)))
 
 
 def test_up_to_four_days_the_series_goes_by_hour_and_an_hour_without_sales_is_zero_a_missing_one_unknown(
@@ -125,7 +126,7 @@ def test_no_change_is_told_when_an_hour_of_either_span_is_missing(
 ) -> None:
     sell(HOUR, 6)
     made = reports.make_report(database, Span(HOUR + since, HOUR + until), compare=True)
-    document: Any = render.report_json(made)
+    document: Any = documents.fitting(render.report_json(made))
     assert document["previous"]["change"] is None
     assert "No comparison with the span before" in render.report_table(made)
 
@@ -137,7 +138,7 @@ def test_a_span_before_in_which_nothing_was_sold_has_a_change_without_percentage
         bookstore.fill(hour, csv_file(purchases))
         load(hour)
     made = reports.make_report(database, Span.of_hour(HOUR + 1), compare=True)
-    document: Any = render.report_json(made)
+    document: Any = documents.fitting(render.report_json(made))
     assert document["previous"]["change"] == {
         "books_sold": 2,
         "books_sold_percent": None,

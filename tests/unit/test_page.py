@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import documents
 from bookreport import page, render
 from bookreport.catalogue import State
 from bookreport.errors import Configuration
@@ -94,7 +95,7 @@ def rows(table: Element) -> Iterator[list[str]]:
 def document(tree: Element) -> Any:
     (script,) = (element for element in tree.iter("script"))
     assert script.get("type") == "application/json"
-    return json.loads(script.text or "")
+    return documents.read(script.text or "")
 
 
 def all_hostile() -> Report:

@@ -1,6 +1,5 @@
 import csv
 import io
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import documents
 from bookreport import page, render
 from bookreport.catalogue import State
 from bookreport.errors import BadData, NotReady
@@ -62,7 +62,7 @@ def test_money_is_never_rounded(amount: Decimal) -> None:
 
 
 def test_the_json_report_is_the_one_that_scripts_know() -> None:
-    assert json.loads(render.as_json(render.report_json(REPORT))) == {
+    assert documents.read(render.as_json(render.report_json(REPORT))) == {
         "schema": "bookreport.report/1",
         "generated_at": "2024-05-02T08:30:01Z",
         "window": {"since": "2024-05-01T13:00:00Z", "until": "2024-05-01T16:00:00Z"},
@@ -199,7 +199,7 @@ def test_what_would_steer_a_terminal_is_made_visible_in_text() -> None:
 def test_json_keeps_every_character_as_it_is() -> None:
     report = replace(REPORT, sales=(Sale(STEERING, "Español", 1, Decimal(1)),))
     text = render.as_json(render.report_json(report))
-    assert json.loads(text)["sales"][0]["format"] == STEERING
+    assert documents.read(text)["sales"][0]["format"] == STEERING
     assert not set(text) & set("\x1b\x07\r")
     assert "Español" in text
 
@@ -207,7 +207,7 @@ def test_json_keeps_every_character_as_it_is() -> None:
 def test_an_error_is_one_line_of_json() -> None:
     text = render.error_json(NotReady("not\nyet", hint="wait", hour=HOUR.instant))
     assert "\n" not in text
-    assert json.loads(text) == {
+    assert documents.read(text) == {
         "schema": "bookreport.error/1",
         "code": 3,
         "kind": "not-ready",
@@ -223,7 +223,7 @@ def test_a_run_tells_each_hour_and_counts_the_outcomes() -> None:
         Outcome(HOUR + 1, "failed", 2, error=BadData("no column")),
         Outcome(HOUR + 2, "not-ready", error=NotReady("open")),
     ]
-    document = json.loads(render.as_json(render.run_json(outcomes)))
+    document = documents.read(render.as_json(render.run_json(outcomes)))
     assert document["schema"] == "bookreport.run/1"
     first = document["hours"][0]
     assert first["hour"] == "2024-05-01T13:00:00Z"
