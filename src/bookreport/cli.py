@@ -695,7 +695,7 @@ def _check_settings() -> tuple[str, str | None]:
 def json_schema(*, name: str | None) -> int:
     """Print the JSON Schema of a document that --json prints; without NAME, list the documents.
 
-    A document says which schema is its own: for "schema": "bookreport.report/1", NAME is report.
+    Each document names its schema: for "bookreport.report/1", run bookreport schema report.
     """
     from bookreport import render
 
