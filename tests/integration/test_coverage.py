@@ -72,6 +72,7 @@ class Shop:
             "hours_expected": len(span),
             "hours_loaded": len(those("loaded")),
             "hours_with_sales": len(those("loaded", "sums kept")),
+            "hours_before_first": 0,
             "missing": those(*STATES[1:]),
             "complete": those("loaded") == those(*STATES),
             "skipped": those("skipped"),
