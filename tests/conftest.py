@@ -16,8 +16,9 @@ from bookreport import catalogue, demo, schema
 from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.hours import EARLIEST, Hour
-from bookreport.loader import Loader, Outcome
+from bookreport.outcomes import Outcome
 from bookreport.rejects import RejectLimit
+from bookreport.run import Run
 from bookreport.source import Bucket
 from bookstore import BOOKS, BUCKET, Bookstore, write_books
 from connection import Sql, connected
@@ -170,8 +171,8 @@ def bucket(bookstore: Bookstore, open_bucket: Callable[..., Bucket]) -> Bucket:
 
 
 @pytest.fixture
-def make_loader(database: Database, bucket: Bucket) -> Callable[..., Loader]:
-    """Makes the Loader of a new run; `columns` and `header` are BOOKREPORT_COLUMNS and BOOKREPORT_HEADER."""
+def make_loader(database: Database, bucket: Bucket) -> Callable[..., Run]:
+    """Makes a new run; `columns` and `header` are BOOKREPORT_COLUMNS and BOOKREPORT_HEADER."""
 
     def make(
         of: Bucket = bucket,
@@ -181,15 +182,15 @@ def make_loader(database: Database, bucket: Bucket) -> Callable[..., Loader]:
         reject_limit: str = "0",
         new_source: bool = False,
         earliest: Hour = EARLIEST,
-    ) -> Loader:
+    ) -> Run:
         limit = RejectLimit.parse(reject_limit)
-        return Loader(database, of, Columns(columns, header), reject_limit=limit, new_source=new_source, earliest=earliest)
+        return Run(database, of, Columns(columns, header), reject_limit=limit, new_source=new_source, earliest=earliest)
 
     return make
 
 
 @pytest.fixture
-def load(make_loader: Callable[..., Loader], database: Database) -> Callable[..., Outcome]:
+def load(make_loader: Callable[..., Run], database: Database) -> Callable[..., Outcome]:
     """Loads one hour, by name, in a run of its own."""
 
     def run(hour: Hour, *, again: bool = False, **options: Any) -> Outcome:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from bookreport.loader import Loader, Outcome
+from bookreport.loader import Loader
+from bookreport.outcomes import Outcome
 from bookstore import ENGLISH, POCKET, SPANISH, UNKNOWN
 from connection import Sql
 from truth import Purchase

@@ -11,7 +11,7 @@ from typing import Any
 
 from bookreport.errors import BadData
 from bookreport.hours import Hour
-from bookreport.loader import Outcome
+from bookreport.outcomes import Outcome
 from sheet import Case, Row, fold, judge
 
 FIRST_HOUR = Hour.of(2023, 1, 1, 0)

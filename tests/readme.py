@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
+
 from bookreport.cli import commands
 from bookreport.columns import NAMES, Columns
 from bookreport.errors import BadData
@@ -26,10 +28,16 @@ customer,buyer,isbn,price
 SETTING = re.compile(r"#?(?P<name>[A-Z0-9_]+)=(?P<value>.*)")
 """A line of .env.example; the comment above it tells what it is for."""
 
+EVERY_COMMAND: dict[str, click.Command] = {
+    name: command
+    for name in commands.list_commands(click.Context(commands))
+    if (command := commands.get_command(click.Context(commands), name)) is not None
+}
+
 
 def command_table() -> str:
     """Return the table of commands, each with the first sentence of its help."""
-    rows = [(f"`{name}`", (command.help or "").partition("\n\n")[0]) for name, command in commands.commands.items()]
+    rows = [(f"`{name}`", (command.help or "").partition("\n\n")[0]) for name, command in EVERY_COMMAND.items()]
     return _table(("command", "what it does"), rows)
 
 

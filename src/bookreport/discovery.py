@@ -9,7 +9,7 @@ from datetime import timedelta
 from bookreport import ledger
 from bookreport.database import Database
 from bookreport.errors import NotReady
-from bookreport.hours import EARLIEST, FIRST, LAST, Hour, Span, believable
+from bookreport.hours import EARLIEST, FIRST, LAST, LOOKBACK, Hour, Span, believable
 from bookreport.source import Bucket, FarOff
 
 MOST_SKIPPED = 100
@@ -41,7 +41,7 @@ def discover(
     since: Hour | None = None,
     until: Hour | None = None,
     everything: bool = False,
-    lookback: timedelta = timedelta(days=7),
+    lookback: timedelta = LOOKBACK,
     earliest: Hour = EARLIEST,
     count_unlooked: bool = False,
 ) -> Discovery:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from bookreport.database import Transaction
-from bookreport.files import File
+import logging
+
+from bookreport.database import Database, Transaction
+from bookreport.errors import BadData
+from bookreport.files import File, compare
 from bookreport.hours import Hour
+from bookreport.source import Bucket
+
+log = logging.getLogger(__name__)
 
 
 def recorded_files(transaction: Transaction, since: Hour, until: Hour) -> dict[Hour, list[File]]:
@@ -15,3 +21,30 @@ def recorded_files(transaction: Transaction, since: Hour, until: Hour) -> dict[H
         if row.key is not None:
             files.append(File(row.key, row.size, row.etag, row.last_modified))
     return recorded
+
+
+def drifted(database: Database, bucket: Bucket, since: Hour, until: Hour) -> list[Hour]:
+    """Return the loaded hours from `since` to `until` (not included) whose files have changed since, oldest first.
+
+    Warned of, and left alone: the same size under another ETag (a bucket was copied), a marker or all files gone.
+    """
+    with database.transaction() as transaction:
+        recorded = recorded_files(transaction, since, until)
+    return [hour for hour, files in recorded.items() if _has_drifted(bucket, hour, files)]
+
+
+def _has_drifted(bucket: Bucket, hour: Hour, recorded: list[File]) -> bool:
+    try:
+        listed = bucket.files(hour)
+    except BadData:
+        # The reload will tell what is wrong, and leave the hour as it was.
+        return True
+    differences = compare(hour, recorded, listed)
+    for difference in differences:
+        log.log(logging.WARNING if difference.same_size else logging.INFO, "%s: %s", hour, difference.message)
+    if all(difference.same_size for difference in differences):
+        return False
+    if not listed or bucket.marker(hour) is None:
+        log.warning("%s: %s gone; it stays as it was loaded", hour, "its marker is" if listed else "all of its files are")
+        return False
+    return True

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 ONE_HOUR = timedelta(hours=1)
+LOOKBACK = timedelta(days=7)
+"""How far before the newest loaded hour it is looked for late ones, unless BOOKREPORT_LOOKBACK says otherwise."""
+
 EXAMPLE = "2022-12-08T01"
 
 _HOUR = re.compile(

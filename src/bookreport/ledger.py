@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from bookreport import __version__
@@ -14,36 +15,9 @@ from bookreport.database import Database, Transaction
 from bookreport.errors import BookreportError, Configuration, Locked, TooManyRejects, Usage
 from bookreport.files import File, fingerprint
 from bookreport.hours import EARLIEST, FIRST, Hour, Span
+from bookreport.outcomes import Ending, Entry, HourState
 from bookreport.purchases import Sums
 from bookreport.source import Bucket
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What the ledger knows of one hour: `status` is loaded, failed, skipped or pruned; counts are of the hour as loaded."""
-
-    hour: Hour
-    status: str
-    attempts: int
-    files: int
-    bytes: int
-    rows_loaded: int
-    rows_rejected: int
-    rows_unmatched: int
-    load_id: int | None
-
-    @property
-    def is_loaded(self) -> bool:
-        return self.status == "loaded"
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether no run loads it by itself: it is loaded, or was given up."""
-        return self.status != "failed"
-
-    def is_as(self, earlier: Entry | None) -> bool:
-        """Whether no run has loaded, pruned or skipped the hour since it was seen as `earlier`."""
-        return earlier is not None and (self.status, self.load_id) == (earlier.status, earlier.load_id)
 
 
 @dataclass(frozen=True)
@@ -97,7 +71,7 @@ def lock(transaction: Transaction, hour: Hour) -> None:
 def entry(transaction: Transaction, hour: Hour) -> Entry | None:
     """Return what is known of `hour`; None when it was never tried."""
     row = transaction.row("ledger_entry", hour=hour.start)
-    return Entry(hour, **row._asdict()) if row else None
+    return _entry(hour, row) if row else None
 
 
 def newest_loaded(transaction: Transaction, earliest: Hour = EARLIEST) -> Hour | None:
@@ -141,9 +115,10 @@ class SetAside:
     raw: str | None
 
 
-def rejects(transaction: Transaction, hour: Hour | None, limit: int) -> list[SetAside]:
+def rejects(database: Database, hour: Hour | None, limit: int) -> list[SetAside]:
     """Return the first `limit` rejects, of `hour` or of all hours, newest hour first."""
-    found = transaction.rows("rejects", hour=hour.start if hour else None, limit=limit)
+    with database.transaction(snapshot=True) as transaction:
+        found = transaction.rows("rejects", hour=hour.start if hour else None, limit=limit)
     return [SetAside(_hour(row.hour), row.key, row.line_number, row.reason, row.raw) for row in found]
 
 
@@ -180,13 +155,14 @@ def failures(transaction: Transaction) -> list[Failure]:
     return [Failure(_hour(row.hour), row.attempts, row.error) for row in transaction.rows("failures")]
 
 
-def skip(transaction: Transaction, hour: Hour, reason: str) -> None:
+def skip(database: Database, hour: Hour, reason: str) -> None:
     """Give `hour` up; raises Locked when a run is loading it, Usage when there is nothing to give up."""
-    lock(transaction, hour)
-    known = entry(transaction, hour)
-    if known is not None and known.status in ("loaded", "pruned"):
-        raise Usage(f"{hour} is {known.status}; only an hour that is failed or never came is skipped", hour=hour.instant)
-    transaction.run("record_skipped", hour=hour.start, reason=reason)
+    with database.transaction() as transaction:
+        lock(transaction, hour)
+        known = entry(transaction, hour)
+        if known is not None and known.status in (HourState.LOADED, HourState.PRUNED):
+            raise Usage(f"{hour} is {known.status}; only an hour that is failed or never came is skipped", hour=hour.instant)
+        transaction.run("record_skipped", hour=hour.start, reason=reason)
 
 
 def record_load(
@@ -210,7 +186,7 @@ def record_load(
         "insert_load",
         **_attempt(attempt),
         **counts,
-        outcome="reloaded" if before else "loaded",
+        outcome=Ending.RELOADED if before else Ending.LOADED,
         books_sold_before=before.books_sold if before else None,
         books_sold=after.books_sold,
         sale_value_before=before.sale_value if before else None,
@@ -244,7 +220,7 @@ def record_load(
     # Two first runs: the second waits here until the first has committed, and then sees whose the ledger is.
     transaction.run("first_source", **bucket.identity)
     check_source(transaction, bucket)
-    return Entry(hour, **recorded._asdict())
+    return _entry(hour, recorded)
 
 
 def remove_files(transaction: Transaction, hour: Hour) -> None:
@@ -283,12 +259,12 @@ def _add_failure(transaction: Transaction, bucket: Bucket, attempt: Attempt, err
     nothing = dict.fromkeys(
         ("files", "bytes", "rows_loaded", "rows_rejected", "books_sold_before", "books_sold", "sale_value_before", "sale_value")
     )
-    transaction.row("insert_load", **_attempt(attempt), **nothing, outcome="failed", error=error.message)
+    transaction.row("insert_load", **_attempt(attempt), **nothing, outcome=Ending.FAILED, error=error.message)
 
 
 def _mark_failed(transaction: Transaction, hour: Hour, error: BookreportError) -> int:
     recorded = transaction.one("record_failed", hour=hour.start, error=error.message)
-    if recorded.status == "failed":
+    if recorded.status == HourState.FAILED:
         transaction.run("delete_rejects", hour=hour.start)
         batch = [reject | {"hour": hour.start} for reject in error.rejects] if isinstance(error, TooManyRejects) else []
         if batch:
@@ -313,3 +289,7 @@ def _attempt(attempt: Attempt) -> dict[str, object]:
 
 def _hour(instant: datetime) -> Hour:
     return Hour(instant)
+
+
+def _entry(hour: Hour, row: Any) -> Entry:
+    return Entry(hour, **row._asdict() | {"status": HourState(row.status)})

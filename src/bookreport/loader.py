@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
-from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from collections.abc import Sequence
+from dataclasses import asdict
+from uuid import UUID
 
-from bookreport import catalogue, ledger, purchases
+from bookreport import ledger, purchases
 from bookreport.columns import Columns
 from bookreport.database import Database, Transaction
-from bookreport.discovery import Discovery, discover, require_believable, require_span_believable, time_of
-from bookreport.drift import recorded_files
 from bookreport.errors import (
     BadData,
     BookreportError,
@@ -28,88 +21,15 @@ from bookreport.errors import (
     NotReady,
     TooManyRejects,
 )
-from bookreport.files import File, compare
-from bookreport.hours import EARLIEST, Hour
-from bookreport.ledger import Attempt, Entry, FileLoad
+from bookreport.files import File
+from bookreport.hours import Hour
+from bookreport.ledger import Attempt, FileLoad
+from bookreport.outcomes import Ending, Entry, Outcome, Stopwatch
 from bookreport.rejects import FirstRejects, RejectLimit
-from bookreport.rows import Body, RowStream, only_plain, read_header
+from bookreport.rows import Body, RowStream, only_plain, opened
 from bookreport.source import Bucket
 
 log = logging.getLogger(__name__)
-
-POLL_SECONDS = 20.0
-"""How often an hour that is waited for is looked at."""
-
-LAST_WORDS_SECONDS = 5.0
-"""How long an interrupted run waits for its threads; the server rolls back what they leave."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How the load of one hour ended.
-
-    `outcome`: loaded, reloaded, unchanged (loaded already), skipped or pruned (given up since it was chosen, and left
-    alone), failed, locked or not-ready; `attempt`: how many there were, this one included; counts are of the hour as it
-    is now in the ledger; `seconds` is this attempt's wall time.
-    """
-
-    hour: Hour
-    outcome: str
-    attempt: int = 0
-    files: int = 0
-    bytes: int = 0
-    rows_loaded: int = 0
-    rows_rejected: int = 0
-    rows_unmatched: int = 0
-    seconds: float = 0.0
-    error: BookreportError | None = None
-
-    @property
-    def is_loaded(self) -> bool:
-        """Whether the hour is loaded now, by this run or before."""
-        return self.outcome in ("loaded", "reloaded", "unchanged")
-
-    @property
-    def stops_run(self) -> bool:
-        """Whether no further hour is begun: out of reach, out of room, refused. All else stops the hour alone."""
-        return self.error is not None and self.error.stops_run
-
-    @classmethod
-    def of(cls, outcome: str, entry: Entry, seconds: float) -> Outcome:
-        """Return the outcome of an hour that stands in the ledger as `entry`."""
-        return cls(
-            entry.hour,
-            outcome,
-            entry.attempts,
-            entry.files,
-            entry.bytes,
-            entry.rows_loaded,
-            entry.rows_rejected,
-            entry.rows_unmatched,
-            seconds,
-        )
-
-
-@dataclass
-class Stopwatch:
-    """Seconds by phase of one attempt."""
-
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    seconds: dict[str, float] = field(default_factory=dict)
-    _start: float = field(default_factory=time.monotonic)
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Add the time of the block to the phase."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - start, 3)
-
-    @property
-    def total(self) -> float:
-        return round(time.monotonic() - self._start, 3)
 
 
 class _LeftBehind(BookreportError):
@@ -117,158 +37,22 @@ class _LeftBehind(BookreportError):
 
 
 class Loader:
-    """Loads hours of one bucket into one database; one run of the tool, known by its `run_id`.
+    """Loads hours of one bucket into one database, for the run that is known by its `run_id`.
 
-    `reject_limit`: how many records of an hour may be set aside. `new_source` says that the bucket has moved. `earliest` is
-    the first hour that may be. Making one raises Configuration when the ledger speaks of another bucket.
+    `reject_limit`: how many records of an hour may be set aside.
     """
 
     def __init__(
-        self,
-        database: Database,
-        bucket: Bucket,
-        columns: Columns,
-        *,
-        reject_limit: RejectLimit,
-        new_source: bool = False,
-        earliest: Hour = EARLIEST,
+        self, database: Database, bucket: Bucket, columns: Columns, *, run_id: UUID, reject_limit: RejectLimit
     ) -> None:
-        self.looked: Discovery | None = None
-        self.run_id: UUID = uuid4()
+        self._run_id = run_id
         self._database = database
         self._bucket = bucket
         self._columns = columns
         self._reject_limit = reject_limit
-        self._earliest = earliest
         self._told: set[int] = set()
         self._months: set[Hour] = set()
         self._unsummarised: set[Hour] = set()
-        if not new_source:
-            with database.transaction() as transaction:
-                ledger.check_source(transaction, bucket)
-
-    def take_source(self) -> None:
-        """Write that the bucket has moved here; raises what listing it raises, and writes nothing then."""
-        self._bucket.clock()
-        with self._database.transaction() as transaction:
-            ledger.take_source(transaction, self._bucket)
-
-    def pending(
-        self,
-        *,
-        since: Hour | None = None,
-        until: Hour | None = None,
-        everything: bool = False,
-        lookback: timedelta = timedelta(days=7),
-    ) -> list[Hour]:
-        """Return the hours that are complete and not loaded, oldest first, as `discover` finds them; `looked` has the rest.
-
-        Raises NotReady for a span that lies out of time.
-        """
-        looked = self.looked = discover(
-            self._database,
-            self._bucket,
-            since=since,
-            until=until,
-            everything=everything,
-            lookback=lookback,
-            earliest=self._earliest,
-        )
-        require_span_believable(since, until, looked.within)
-        if looked.far_off:
-            names = ", ".join(each.prefix for each in looked.far_off[:5]) + (" …" if len(looked.far_off) > 5 else "")
-            log.warning("far off in time, and left alone: %s; what to do: bookreport check", names)
-        if looked.looked_from is not None and since is None:
-            log.info("looking from %s on; the whole bucket: bookreport ingest --all", looked.looked_from)
-        return list(looked.pending)
-
-    def end_look(self, outcomes: Iterable[Outcome]) -> None:
-        """Remember that the whole bucket was looked through: where it was, and all that `pending` found has an outcome."""
-        looked = self.looked
-        settled = {each.hour for each in outcomes if each.outcome not in ("locked", "not-ready") and not each.stops_run}
-        if looked is not None and looked.whole and settled.issuperset(looked.pending):
-            try:
-                with self._database.transaction() as transaction:
-                    ledger.record_looked_through(transaction, self._bucket, min(looked.open, default=None))
-            except BookreportError as error:
-                # The hours are loaded whatever happens now; the next run looks through the whole bucket again.
-                log.debug("it is not remembered that the whole bucket was looked through: %s", error.message)
-
-    def require_believable(self, hours: Iterable[Hour]) -> None:
-        """Raise NotReady for the first of `hours`, named by the user, that lies out of time."""
-        require_believable(hours, time_of(self._database, self._bucket, self._earliest))
-
-    def drifted(self, since: Hour | None, until: Hour | None, *, lookback: timedelta, most: int) -> list[Hour]:
-        """Return the loaded hours of the span (`discover` tells where it begins) whose files are others now, `most` of them.
-
-        Warned of, and left alone: the same size under another ETag (a bucket was copied), a marker or all files gone.
-        """
-        within = self.looked.within if self.looked else time_of(self._database, self._bucket, self._earliest)
-        with self._database.transaction() as transaction:
-            if since is None and until is None:
-                since = ledger.lookback_start(transaction, lookback, self._earliest)
-            recorded = recorded_files(
-                transaction, max(since or within.since, within.since), min(until or within.until, within.until)
-            )
-        found = [hour for hour, files in recorded.items() if self._has_drifted(hour, files)]
-        if len(found) > most:
-            log.warning("%d loaded hours have drifted; the oldest %d are reloaded (see --max-reload)", len(found), most)
-        return found[:most]
-
-    def _has_drifted(self, hour: Hour, recorded: list[File]) -> bool:
-        try:
-            listed = self._bucket.files(hour)
-        except BadData:
-            # The reload will tell what is wrong, and leave the hour as it was.
-            return True
-        differences = compare(hour, recorded, listed)
-        for difference in differences:
-            log.log(logging.WARNING if difference.same_size else logging.INFO, "%s: %s", hour, difference.message)
-        if all(difference.same_size for difference in differences):
-            return False
-        if not listed or self._bucket.marker(hour) is None:
-            log.warning("%s: %s gone; it stays as it was loaded", hour, "its marker is" if listed else "all of its files are")
-            return False
-        return True
-
-    def load_hours(
-        self, hours: Iterable[Hour], *, again: Container[Hour] = (), named: Container[Hour] = (), jobs: int = 1
-    ) -> Iterator[Outcome]:
-        """Load `hours`, `jobs` at once, and give each one's outcome in their order.
-
-        `again`: replace those that are loaded; `named`: load those also if they were skipped or pruned. After an outcome
-        that stops the run no further hour is begun.
-        """
-        stop = threading.Event()
-
-        def load(hour: Hour) -> Outcome | None:
-            if stop.is_set():
-                return None
-            outcome = self.load(hour, again=hour in again, named=hour in named)
-            if outcome.stops_run:
-                stop.set()
-            return outcome
-
-        for outcome in map(load, hours) if jobs == 1 else _in_threads(load, hours, jobs):
-            if outcome is not None:
-                yield outcome
-        self._summarise()
-
-    def await_hour(self, hour: Hour, patience: timedelta, *, again: bool = False) -> Iterator[Outcome]:
-        """Wait up to `patience` for the hour's marker, then load it and give its outcome: not-ready when it did not come.
-
-        Nothing is given for an hour that was settled before, unless `again`.
-        """
-        known = self._entry(hour)
-        if known is not None and known.is_settled and not again:
-            return
-        deadline = time.monotonic() + patience.total_seconds()
-        while self._bucket.marker(hour) is None and time.monotonic() < deadline:
-            time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
-        # The books may have changed during the wait; what is sold without a price takes theirs.
-        catalogue.refresh(self._database)
-        asked_for = [hour] if again else []
-        yield from self.load_hours([hour], again=asked_for, named=asked_for)
 
     def load(self, hour: Hour, *, again: bool = False, named: bool = False) -> Outcome:
         """Load `hour` and return how it ended; a failure is in the outcome, and in the ledger.
@@ -295,10 +79,10 @@ class Loader:
             failure = BookreportError(f"unexpected: {type(error).__name__}: {error}", hint="run it with -v, and report it")
         failure.hour = hour.instant
         if isinstance(failure, NotReady | Locked):
-            return Outcome(hour, failure.kind, seconds=watch.total, error=failure.alone())
+            return Outcome(hour, Ending(failure.kind), seconds=watch.total, error=failure.alone())
         # What is set wrong is no matter of the hour, and leaves nothing behind.
         attempt = 0 if isinstance(failure, Configuration) else self._record_failure(hour, watch, failure, settled_as)
-        return Outcome(hour, "failed", attempt, seconds=watch.total, error=failure.alone())
+        return Outcome(hour, Ending.FAILED, attempt, seconds=watch.total, error=failure.alone())
 
     def _load_hour(self, hour: Hour, watch: Stopwatch, *, again: bool, named: bool, emptied: bool = False) -> Outcome:
         with watch.phase("list"):
@@ -310,7 +94,7 @@ class Loader:
                 ledger.check_source(transaction, self._bucket)
                 known = ledger.entry(transaction, hour)
                 if known is not None and known.is_settled and not (again if known.is_loaded else named):
-                    return Outcome.of("unchanged" if known.is_loaded else known.status, known, watch.total)
+                    return Outcome.of(Ending.UNCHANGED if known.is_loaded else Ending(known.status), known, watch.total)
                 purchases.begin_hour(transaction, hour)
                 before = self._clear(transaction, hour, known, files, emptied=emptied)
                 first_rejects = FirstRejects()
@@ -322,7 +106,7 @@ class Loader:
                 with watch.phase("list"):
                     self._see_no_change(hour, files)
                 self._account(hour, loads, after, known)
-                attempt = Attempt(self.run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
+                attempt = Attempt(self._run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
                 entry = ledger.record_load(transaction, attempt, self._bucket, marker_at, loads, before, after)
                 twins = ledger.twins(transaction, hour)
         except CommitUnknown as error:
@@ -333,7 +117,7 @@ class Loader:
         self._unsummarised.add(hour.month)
         if before is not None:
             self._vacuum(hour)
-        return Outcome.of("reloaded" if before else "loaded", entry, watch.total)
+        return Outcome.of(Ending.RELOADED if before else Ending.LOADED, entry, watch.total)
 
     def _clear(
         self, transaction: Transaction, hour: Hour, known: Entry | None, files: tuple[File, ...], *, emptied: bool
@@ -370,7 +154,7 @@ class Loader:
 
     def _copy_straight(self, transaction: Transaction, hour: Hour, file: File) -> FileLoad | None:
         """COPY the file as it is; None, and nothing of it loaded, where that might misread it."""
-        with self._open(hour, file) as body:
+        with opened(self._bucket.read(hour, file), self._columns, self._database.see_interrupt) as body:
             self._tell(hour, file, body)
             if body.reading is None:
                 return FileLoad(file, None, 0)
@@ -389,7 +173,7 @@ class Loader:
 
     def _copy_carefully(self, transaction: Transaction, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
         """Check every record of the file; COPY the good ones, set the others aside."""
-        with self._open(hour, file) as body:
+        with opened(self._bucket.read(hour, file), self._columns, self._database.see_interrupt) as body:
             if body.reading is None:
                 return FileLoad(file, None, 0)
             check = purchases.record_check(transaction, file.key, body.reading, body.header_lines, self._columns, first_rejects)
@@ -402,16 +186,6 @@ class Loader:
             if check.blank_lines:
                 log.info("%s %s: blank lines passed over: %d", hour, file.key, check.blank_lines)
             return FileLoad(file, body.reading, rows_loaded, check.rejected)
-
-    @contextmanager
-    def _open(self, hour: Hour, file: File) -> Iterator[Body]:
-        with closing(self._read(hour, file)) as content:
-            yield read_header(content, self._columns)
-
-    def _read(self, hour: Hour, file: File) -> Generator[bytes]:
-        for chunk in self._bucket.read(hour, file):
-            self._database.see_interrupt()
-            yield chunk
 
     def _tell(self, hour: Hour, file: File, body: Body) -> None:
         """Tell how a file is read: what is odd of this file always, how its header is read once for each shape of header."""
@@ -477,7 +251,7 @@ class Loader:
             # The old backend may still be committing: it holds the hour's lock until it is done.
             transaction.wait_for_locks(hour.instant)
             entry = ledger.entry(transaction, hour)
-            if entry is None or not ledger.load_of_run(transaction, self.run_id, hour):
+            if entry is None or not ledger.load_of_run(transaction, self._run_id, hour):
                 raise error
         log.info("%s: the connection was lost while committing; the ledger says it is loaded", hour)
         return entry
@@ -504,7 +278,7 @@ class Loader:
         for table in purchases.tables_of(hour):
             self._database.vacuum(table)
 
-    def _summarise(self) -> None:
+    def summarise(self) -> None:
         """Bring the indexes of the months that were loaded up to date: once for a run, since that takes a lock."""
         while self._unsummarised:
             month = self._unsummarised.pop()
@@ -516,7 +290,7 @@ class Loader:
                 log.debug("the index of %s's month is not summarised: %s", month, error.message)
 
     def _record_failure(self, hour: Hour, watch: Stopwatch, error: BookreportError, settled_as: Entry | None) -> int:
-        attempt = Attempt(self.run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
+        attempt = Attempt(self._run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
         try:
             return ledger.record_failure(self._database, self._bucket, attempt, error, settled_as)
         except BookreportError as second:
@@ -538,14 +312,3 @@ def see_reject_limit(loads: Sequence[FileLoad], limit: RejectLimit, first_reject
         [asdict(reject) for reject in first_rejects],
         hint="mend the files in the bucket, or raise --reject-limit; see more of them: bookreport rejects",
     )
-
-
-def _in_threads(load: Callable[[Hour], Outcome | None], hours: Iterable[Hour], jobs: int) -> Iterator[Outcome | None]:
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="load")
-    outcomes = [pool.submit(load, hour) for hour in hours]
-    try:
-        for outcome in outcomes:
-            yield outcome.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        wait([outcome for outcome in outcomes if outcome.running()], LAST_WORDS_SECONDS)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
-from prometheus_client.parser import text_string_to_metric_families
+from bookreport.errors import BookreportError, Interrupted
+from bookreport.health import Status
+from bookreport.outcomes import Ending, Outcome
+from bookreport.output import Output
+
+log = logging.getLogger(__name__)
 
 HELP = {
     "bookreport_last_run_timestamp_seconds": "When the last run ended.",
@@ -23,8 +30,55 @@ HELP = {
 }
 
 
+@contextmanager
+def measured(path: Path | None) -> Iterator[dict[str, float] | None]:
+    """Give the place for a run's figures, and write them into the file `path`, however the run ends; None where there is none.
+
+    Raises Configuration, before anything is done, when the file could not be written.
+    """
+    if path is None:
+        yield None
+        return
+    Output(path).require_writable()
+    began = time.time()
+    figures: dict[str, float] = {"bookreport_last_exit_code": BookreportError.exit_code}
+    count(figures, ())
+    try:
+        yield figures
+    except (BookreportError, Interrupted) as error:
+        figures["bookreport_last_exit_code"] = error.exit_code
+        raise
+    finally:
+        ended = time.time()
+        figures |= {"bookreport_last_run_timestamp_seconds": ended, "bookreport_last_run_seconds": ended - began}
+        if not figures["bookreport_last_exit_code"]:
+            figures["bookreport_last_success_timestamp_seconds"] = ended
+        try:
+            write(path, figures)
+        except OSError as error:
+            log.error("%s can't be written: %s", path, error.strerror)  # noqa: TRY400 - a sentence, no traceback
+
+
+def count(figures: dict[str, float], outcomes: Sequence[Outcome]) -> None:
+    """Put down the rows of the hours that the run loaded."""
+    done = [outcome for outcome in outcomes if outcome.outcome in (Ending.LOADED, Ending.RELOADED)]
+    for name in ("rows_loaded", "rows_rejected", "rows_unmatched"):
+        figures[f"bookreport_{name}"] = sum(getattr(outcome, name) for outcome in done)
+
+
+def see_status(figures: dict[str, float], found: Status) -> None:
+    """Put down how the hours stand after the run."""
+    if found.newest_loaded is not None:
+        figures["bookreport_newest_loaded_hour_timestamp_seconds"] = found.newest_loaded.start.timestamp()
+    counts = {"failed": len(found.failed), "missing": found.missing_hours, "overdue": len(found.overdue)}
+    figures.update({f"bookreport_{name}_hours": number for name, number in counts.items()})
+
+
 def write(path: Path, figures: Mapping[str, float]) -> None:
     """Write `figures` by their names in HELP, beside `path`, and rename; what is not given keeps its last figure."""
+    # Slow to import, and most runs write no such file.
+    from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+
     registry = CollectorRegistry()
     for name, figure in {**_last(path), **figures}.items():
         Gauge(name, HELP[name], registry=registry).set(figure)
@@ -33,6 +87,8 @@ def write(path: Path, figures: Mapping[str, float]) -> None:
 
 def _last(path: Path) -> dict[str, float]:
     """Return the figures of the run before; none when there is no file, or one that nobody can read."""
+    from prometheus_client.parser import text_string_to_metric_families
+
     try:
         families = list(text_string_to_metric_families(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):

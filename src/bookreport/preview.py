@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Container, Generator, Iterable
-from contextlib import closing
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 
-from bookreport import ledger, purchases
+from bookreport import catalogue, ledger, purchases
 from bookreport.columns import Columns, Reading
 from bookreport.database import Database
 from bookreport.errors import BadData, NotReady, Unreadable
 from bookreport.files import File
 from bookreport.hours import Hour
 from bookreport.ledger import FileLoad
-from bookreport.loader import Outcome, see_reject_limit
+from bookreport.loader import see_reject_limit
+from bookreport.outcomes import Ending, Outcome
 from bookreport.rejects import FirstRejects, RejectLimit
-from bookreport.rows import read_header
+from bookreport.rows import opened
 from bookreport.source import Bucket
 
 SHOWN, SAMPLED = 3, 1000
@@ -36,8 +36,9 @@ class Sample:
 
 @dataclass
 class Preview:
-    """What a load would do; nothing was written."""
+    """What a load would do, by the `books` as the catalogue has them; nothing was written."""
 
+    books: catalogue.State
     outcomes: list[Outcome] = field(default_factory=list)
     readings: list[Sample] = field(default_factory=list)
 
@@ -52,13 +53,14 @@ def preview(
     again: Container[Hour] = (),
 ) -> Preview:
     """Return what loading `hours` would do; checks every record of their files, and writes nothing."""
-    result = Preview()
+    with database.transaction(snapshot=True) as transaction:
+        result = Preview(catalogue.state(transaction))
     looker = _Looker(database, bucket, columns)
     for hour in hours:
         with database.transaction(snapshot=True) as transaction:
             known = ledger.entry(transaction, hour)
         if known is not None and known.is_loaded and hour not in again:
-            result.outcomes.append(Outcome.of("unchanged", known, 0.0))
+            result.outcomes.append(Outcome.of(Ending.UNCHANGED, known, 0.0))
             continue
         try:
             _, files = bucket.complete(hour)
@@ -67,13 +69,13 @@ def preview(
             see_reject_limit(loads, reject_limit, first_rejects)
         except (BadData, NotReady, Unreadable) as error:
             error.hour = hour.instant
-            outcome = "not-ready" if isinstance(error, NotReady) else "failed"
+            outcome = Ending.NOT_READY if isinstance(error, NotReady) else Ending.FAILED
             result.outcomes.append(Outcome(hour, outcome, error=error.alone()))
             continue
         result.outcomes.append(
             Outcome(
                 hour,
-                "would-reload" if known is not None and known.is_loaded else "would-load",
+                Ending.WOULD_RELOAD if known is not None and known.is_loaded else Ending.WOULD_LOAD,
                 files=len(loads),
                 bytes=sum(load.file.size for load in loads),
                 rows_loaded=sum(load.rows_loaded for load in loads),
@@ -94,8 +96,7 @@ class _Looker:
     def look_into(self, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
         """Return how the file would be loaded; raises BadData when it would be refused."""
         try:
-            with closing(self._read(hour, file)) as content:
-                body = read_header(content, self._columns)
+            with opened(self._bucket.read(hour, file), self._columns, self._database.see_interrupt) as body:
                 if body.reading is None:
                     return FileLoad(file, None, 0)
                 with self._database.transaction(snapshot=True) as transaction:
@@ -113,11 +114,6 @@ class _Looker:
             raise
         self._keep(body.reading, sampled[:SAMPLED])
         return FileLoad(file, body.reading, check.rows, check.rejected)
-
-    def _read(self, hour: Hour, file: File) -> Generator[bytes]:
-        for chunk in self._bucket.read(hour, file):
-            self._database.see_interrupt()
-            yield chunk
 
     def _keep(self, reading: Reading, rows: list[list[str]]) -> None:
         seen = self.shapes.get(reading.header)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from bookreport import purchases
 from bookreport.database import Database, quoted
 from bookreport.errors import Usage
 from bookreport.hours import EARLIEST, Hour, Span, believable
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def remove_reject_text(database: Database, before: Hour) -> None:
     database.vacuum("rejects")
 
 
-def future(database: Database, since: Hour) -> list[PrunedMonth]:
+def mistaken(database: Database, since: Hour) -> list[PrunedMonth]:
     """Return the months with hours of the ledger from `since` on, oldest first, which can't be: they lie after now.
 
     Raises Usage when `since` is no more than an hour after now, by Postgres's clock.
@@ -101,3 +104,42 @@ def forget(database: Database, month: PrunedMonth) -> None:
             transaction.run(f"delete_{what}_of_span", **bounds)
     for table in ("rejects", *(purchases.tables_of(month.span.since) if month.rows else ())):
         database.vacuum(table)
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What is to go: `months` (their sums stay if `keep_sums`), `mistaken` hours after now, the raw text of `texts` rejects."""
+
+    months: list[PrunedMonth]
+    keep_sums: bool
+    mistaken: list[PrunedMonth]
+    rejects_before: Hour | None
+    texts: int
+
+
+def plan(
+    database: Database, before: Hour | None, *, keep_sums: bool, future: Hour | None, rejects_before: Hour | None
+) -> Pruning:
+    """Return what is to go: rows `before` an hour, hours from `future` on, texts of rejects; write nothing.
+
+    Raises Usage when `future` does not lie after now.
+    """
+    return Pruning(
+        prunable(database, before, keep_sums=keep_sums) if before else [],
+        keep_sums,
+        mistaken(database, future) if future else [],
+        rejects_before,
+        rejects_with_text(database, rejects_before) if rejects_before else 0,
+    )
+
+
+def carry_out(database: Database, going: Pruning) -> None:
+    """Take away what is to go, month by month; raises Locked when a lock does not come, with that month as it was."""
+    for month in going.months:
+        prune(database, month, keep_sums=going.keep_sums)
+        log.info("%s pruned: %s hours, %s rows", month.span, f"{month.hours:,}", f"{month.rows:,}")
+    for month in going.mistaken:
+        forget(database, month)
+        log.info("%s taken out: %s hours, %s rows", month.span, f"{month.hours:,}", f"{month.rows:,}")
+    if going.rejects_before:
+        remove_reject_text(database, going.rejects_before)

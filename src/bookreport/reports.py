@@ -13,6 +13,7 @@ from bookreport.catalogue import State
 from bookreport.database import Database, Transaction
 from bookreport.errors import NotReady
 from bookreport.hours import EARLIEST, FIRST, ONE_HOUR, Hour, Span
+from bookreport.outcomes import HourState
 
 SPANISH = "Spanish"
 """The language whose buyers are counted unless another one is asked for."""
@@ -273,8 +274,8 @@ def _report(
         loaded_rows=sum(row.rows_loaded for row in coverage),
         rejected_rows=sum(row.rows_rejected for row in coverage),
         catalogue=books,
-        skipped=tuple(Hour(row.hour) for row in given_up if row.status == "skipped"),
-        pruned=tuple(Hour(row.hour) for row in given_up if row.status == "pruned"),
+        skipped=tuple(Hour(row.hour) for row in given_up if row.status == HourState.SKIPPED),
+        pruned=tuple(Hour(row.hour) for row in given_up if row.status == HourState.PRUNED),
         sums_kept=tuple(Hour(row.hour) for row in given_up if row.sums_kept),
         load_ids=tuple(row.load_id for row in coverage),
     )

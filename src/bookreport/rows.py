@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from bookreport.columns import REQUIRED, VALUE, Columns, NoColumn, Reading, fold, shown
@@ -111,6 +112,19 @@ def read_header(chunks: Iterable[bytes], columns: Columns) -> Body:
     except BadData as error:
         raise BadData(f"line {number}: {error.message}", hint=error.hint) from None
     return Body(reading, _chain(start[end:], source), number, blank_lines)
+
+
+@contextmanager
+def opened(content: Generator[bytes], columns: Columns, meanwhile: Callable[[], None]) -> Iterator[Body]:
+    """Give the body of a file whose bytes are `content`, as `read_header` does; `meanwhile` is called before each chunk."""
+
+    def chunks() -> Iterator[bytes]:
+        for chunk in content:
+            meanwhile()
+            yield chunk
+
+    with closing(content):
+        yield read_header(chunks(), columns)
 
 
 _BLANK_LINES = re.compile(rb"(?:(?:[ \t\r\v\f]|\xef\xbb\xbf)*+\n)*+")

@@ -10,7 +10,7 @@ import re
 import threading
 import time
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Set
+from collections.abc import Collection, Generator, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -215,7 +215,7 @@ class Bucket:
             sorted(File(key, entry["Size"], entry["ETag"].strip('"'), entry["LastModified"]) for key, entry in data.items())
         )
 
-    def read(self, hour: Hour, file: File) -> Iterator[bytes]:
+    def read(self, hour: Hour, file: File) -> Generator[bytes]:
         """Give the bytes of a file, unpacked when its first bytes are gzip's, in chunks of bounded size.
 
         Each request asks for the ETag that was listed; a body that breaks is taken up where it broke (Range, RFC 9110

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import documents
-from bookreport.loader import Outcome
+from bookreport.outcomes import Outcome
 from bookstore import ENGLISH, HOUR, SPANISH, UNKNOWN, Bookstore, csv_file
 from truth import Purchase
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from bookreport import page
+from bookreport.present import page
 from bookreport.reports import Report, Sale
 from unit.test_page import COMPLETE, REPORT, all_hostile
 

@@ -15,8 +15,8 @@ import pytest
 import ordeal
 from bookreport.columns import Columns
 from bookreport.database import Database
-from bookreport.loader import Loader
 from bookreport.rejects import RejectLimit
+from bookreport.run import Run
 from bookreport.source import Bucket
 from connection import connected
 from faults.lab import Lab
@@ -44,7 +44,7 @@ def account(lab: Lab, figures: dict[str, list[str]]) -> Iterator[ordeal.Account]
     ordeal.write(hours, lambda key, content: lab.put(BUCKET, {key: content}))
     bucket = Bucket(BUCKET, **keys)
     with closing(Database(lab.url(name))) as database, connected(lab.url(name)) as sql, closing(bucket._client):
-        loader = Loader(database, bucket, Columns(), reject_limit=RejectLimit(count=1_000_000))
+        loader = Run(database, bucket, Columns(), reject_limit=RejectLimit(count=1_000_000))
         made = ordeal.account(hours, ordeal.each(hours, loader.load), sql)
     figures["torture"] = made.table()
     yield made

@@ -11,8 +11,8 @@ from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.errors import Configuration
 from bookreport.hours import Hour, Span
-from bookreport.loader import Loader
 from bookreport.rejects import RejectLimit
+from bookreport.run import Run
 from bookreport.source import Bucket
 from bookstore import BOOKS, HOUR, UNKNOWN, Bookstore, csv_file, write_books
 from connection import Sql
@@ -39,7 +39,7 @@ def test_runs_at_once_load_an_hour_once(bookstore: Bookstore, make_loader: MakeL
     loaders = [make_loader() for _ in range(3)]
     start = threading.Barrier(3)
 
-    def run(loader: Loader) -> list[str]:
+    def run(loader: Run) -> list[str]:
         start.wait()
         return [outcome.outcome for outcome in loader.load_hours(hours)]
 
@@ -149,6 +149,6 @@ def test_a_schema_of_any_name_loads(bookstore: Bookstore, bucket: Bucket, databa
     bookstore.fill(HOUR, csv_file(SOLD))
     other = Database(database_url, name)
     schema.migrate(other)
-    loader = Loader(other, bucket, Columns(), reject_limit=RejectLimit.parse("0"))
-    assert loader.load(HOUR).outcome == "loaded"
+    loader = Run(other, bucket, Columns(), reject_limit=RejectLimit.parse("0"))
+    assert loader.loader.load(HOUR).outcome == "loaded"
     other.close()

@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 
 import documents
 import truth
-from bookreport import catalogue, render, reports, schema
+from bookreport import catalogue, reports, schema
 from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.errors import Configuration, Locked
 from bookreport.hours import Span
 from bookreport.isbn import canonical_isbn
-from bookreport.loader import Loader, Outcome
+from bookreport.loader import Loader
+from bookreport.outcomes import Outcome
+from bookreport.present.report import report_json
 from bookreport.preview import preview
 from bookreport.rejects import RejectLimit
 from bookreport.source import Bucket
@@ -42,7 +44,7 @@ FIGURES = ("sales", "unmatched", "total", "buyers")
 
 
 def figures(database: Database, hours: int = 1) -> dict[str, Any]:
-    document = documents.fitting(render.report_json(reports.make_report(database, Span(HOUR, HOUR + hours))))
+    document = documents.fitting(report_json(reports.make_report(database, Span(HOUR, HOUR + hours))))
     return {name: document[name] for name in FIGURES}
 
 
@@ -367,7 +369,7 @@ def test_a_database_of_version_0_1_is_upgraded_with_its_figures(
             for purchase in purchases
         }
         for number, purchases in sold.items():
-            document = render.report_json(reports.make_report(database, Span.of_hour(HOUR + number)))
+            document = report_json(reports.make_report(database, Span.of_hour(HOUR + number)))
             assert {name: document[name] for name in FIGURES} == truth.report(purchases, books)
         assert figures(database, 3) == truth.report([purchase for of in sold.values() for purchase in of], books)
         sql("set role old_reader")

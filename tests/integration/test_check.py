@@ -11,7 +11,7 @@ from bookreport.check import Check, check
 from bookreport.database import Database
 from bookreport.errors import Configuration, NotReady, Temporary
 from bookreport.hours import Hour
-from bookreport.loader import Outcome
+from bookreport.outcomes import Outcome
 from bookreport.source import Bucket
 from bookstore import BOOKS, ENGLISH, HOUR, SPANISH, Bookstore, csv_file, write_books
 from conftest import Sql

@@ -12,11 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import truth
-from bookreport import ledger, page, prune, render, reports
+from bookreport import ledger, prune, reports
 from bookreport.database import Database
 from bookreport.errors import NotReady
 from bookreport.hours import Hour, Span
-from bookreport.loader import Outcome
+from bookreport.outcomes import Outcome
+from bookreport.present import page
+from bookreport.present.report import report_csv, report_json, report_markdown, report_table
 from bookstore import BOOKS, ENGLISH, SPANISH, UNKNOWN, Bookstore, csv_file
 from conftest import Sql
 from truth import Purchase
@@ -92,8 +94,7 @@ def make(bookstore: Bookstore, load: Load, database: Database, sql: Sql) -> Call
         elif state == "failed":
             assert load(hour).outcome == "failed"
         elif state == "skipped":
-            with database.transaction() as transaction:
-                ledger.skip(transaction, hour, "never to come")
+            ledger.skip(database, hour, "never to come")
         if state in ("pruned", "sums kept"):
             month = prune.PrunedMonth(Span.of_hour(hour), whole=False, hours=1, rows=len(purchases))
             prune.prune(database, month, keep_sums=state == "sums kept")
@@ -127,9 +128,9 @@ def test_all_formats_say_of_hours_in_any_state_what_plain_python_says(
                 reports.make_report(database, span)
             return
         made = reports.make_report(database, span, compare=True, series=True)
-    see_json(shop, span, render.report_json(made), by_day=by_day)
-    see_rows(shop, span, render.report_csv(made))
-    for text in (render.report_table(made), render.report_markdown(made).replace("\\", "").replace("  \n", "\n")):
+    see_json(shop, span, report_json(made), by_day=by_day)
+    see_rows(shop, span, report_csv(made))
+    for text in (report_table(made), report_markdown(made).replace("\\", "").replace("  \n", "\n")):
         see_text(shop, span, text)
     see_page(shop, span, page.report_page(made))
 

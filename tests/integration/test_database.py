@@ -21,7 +21,8 @@ from bookreport.errors import (
     Temporary,
     WrongSchema,
 )
-from bookreport.loader import Loader, Outcome
+from bookreport.loader import Loader
+from bookreport.outcomes import Outcome
 from bookreport.rows import RowStream
 from bookstore import ENGLISH, HOUR, Bookstore, csv_file
 from connection import Sql
@@ -302,6 +303,6 @@ def test_a_load_whose_commit_was_done_though_its_answer_was_lost_is_loaded(
             raise CommitUnknown("the connection to Postgres was lost while committing")
 
     monkeypatch.setattr(Database, "_commit", staticmethod(lost))
-    outcome = loader.load(HOUR)
+    outcome = loader.loader.load(HOUR)
     assert (outcome.outcome, outcome.rows_loaded) == ("loaded", 1)
     assert sql("select count(*) from loads") == [(1,)]

@@ -16,7 +16,7 @@ from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.errors import BadData, CopyRefused
 from bookreport.ledger import rejects
-from bookreport.loader import Outcome
+from bookreport.outcomes import Outcome
 from bookreport.purchases import begin_hour, copy_rows, ensure_month, record_check
 from bookreport.rejects import FirstRejects
 from bookreport.rows import RowStream, only_plain

@@ -12,7 +12,8 @@ from bookreport.database import Database
 from bookreport.demo import Store
 from bookreport.errors import BadData, Configuration, Temporary
 from bookreport.hours import Hour
-from bookreport.loader import Loader, Outcome
+from bookreport.loader import Loader
+from bookreport.outcomes import Outcome
 from bookreport.source import Bucket
 from bookstore import HOUR, Bookstore, csv_file
 from conftest import Sql
@@ -82,7 +83,7 @@ def test_hours_are_found_below_the_prefix_alone(
     bookstore.put(f"shop/online-old/{(HOUR + 2).partition}FULL")
     loader = make_loader(open_bucket(prefix="shop/online/"))
     assert loader.pending() == [HOUR + 1]
-    assert loader.load(HOUR + 1).outcome == "loaded"
+    assert loader.loader.load(HOUR + 1).outcome == "loaded"
 
 
 def test_a_span_has_its_first_hour_and_not_its_last(bookstore: Bookstore, make_loader: MakeLoader) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 import truth
-from bookreport import render, reports, schema
+from bookreport import reports, schema
 from bookreport.database import Database, Transaction
 from bookreport.errors import BadData
 from bookreport.hours import Span
+from bookreport.present import words
 from bookreport.rows import RowStream
 from bookstore import COLUMNS, ENGLISH, FRENCH, HOUR, SPANISH, Bookstore, csv_file
 from connection import Sql
@@ -111,7 +112,7 @@ def test_money_is_exact_from_the_file_to_the_report(bookstore: Bookstore, load: 
     assert [row[0] for row in sql("select unit_price from purchases order by user_id")] == [Decimal(price) for price in prices]
     made = reports.make_report(database, Span.of_hour(HOUR))
     assert made.sale_value == sum(p.value for p in sold)
-    assert render.money(made.sale_value) == truth.money(sum(p.value for p in sold)) == "3000000000100.872000000000000000003"
+    assert words.money(made.sale_value) == truth.money(sum(p.value for p in sold)) == "3000000000100.872000000000000000003"
 
 
 def test_text_is_kept_as_it_is_written(bookstore: Bookstore, load: Load, sql: Sql) -> None:

@@ -12,7 +12,8 @@ from bookreport.database import Database
 from bookreport.errors import BadData, TooManyRejects
 from bookreport.files import File
 from bookreport.hours import Hour
-from bookreport.loader import Loader, Outcome
+from bookreport.loader import Loader
+from bookreport.outcomes import Outcome
 from bookreport.preview import preview
 from bookreport.rejects import RejectLimit
 from bookreport.source import Bucket

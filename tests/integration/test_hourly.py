@@ -12,13 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import truth
-from bookreport import catalogue, hourly, prune, render, reports, schema
+from bookreport import catalogue, hourly, prune, reports, schema
 from bookreport.database import Database
 from bookreport.errors import Configuration, Interrupted
 from bookreport.hourly import Files
 from bookreport.hours import Hour, Span
-from bookreport.loader import Outcome
+from bookreport.outcomes import Outcome
 from bookreport.output import Output
+from bookreport.present import words
+from bookreport.present.report import report_json
 from bookreport.reports import Report
 from bookstore import AUDIO, BOOKS, ENGLISH, FRENCH, HOUR, SPANISH, UNKNOWN, Bookstore, csv_file, isbn, write_books
 from connection import Sql, connected
@@ -32,7 +34,7 @@ FIGURES = ("sales", "unmatched", "total", "buyers")
 
 
 def printed(made: Report) -> str:
-    return render.as_json(render.report_json(made))
+    return words.as_json(report_json(made))
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def see_files(output: Output, database: Database, hours: list[Hour]) -> None:
     assert sorted(file.name for file in folder.iterdir()) == sorted(f"{hour}.json" for hour in hours)
     for hour in hours:
         told = json.loads((folder / f"{hour}.json").read_text())
-        now: Any = render.report_json(reports.make_report(database, Span.of_hour(hour)))
+        now: Any = report_json(reports.make_report(database, Span.of_hour(hour)))
         assert {name: told[name] for name in FIGURES} == {name: now[name] for name in FIGURES}
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from bookreport import loader as loading
+from bookreport import run as running
 from bookreport.database import Database
 from bookreport.errors import Interrupted, Locked, NotReady, Temporary
 from bookreport.files import File
 from bookreport.hours import Hour
-from bookreport.loader import Loader, Outcome
+from bookreport.loader import Loader
+from bookreport.outcomes import Outcome
 from bookreport.source import Bucket
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
 from conftest import Sql
@@ -123,8 +124,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         waits.append(seconds)
         now[0] += seconds
 
-    monkeypatch.setattr(loading.time, "sleep", sleep)
-    monkeypatch.setattr(loading.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(running.time, "sleep", sleep)
+    monkeypatch.setattr(running.time, "monotonic", lambda: now[0])
     return waits
 
 
@@ -155,7 +156,7 @@ def test_an_hour_that_comes_while_it_is_waited_for_is_loaded(
 
 @pytest.mark.usefixtures("day")
 def test_an_hour_that_is_loaded_is_not_waited_for(make_loader: MakeLoader, clock: list[float]) -> None:
-    make_loader().load(HOUR)
+    make_loader().loader.load(HOUR)
     assert outcomes(make_loader().await_hour(HOUR, timedelta(minutes=40))) == []
     assert outcomes(make_loader().await_hour(HOUR, timedelta(minutes=40), again=True)) == [(HOUR, "reloaded")]
     assert clock == []
@@ -167,7 +168,7 @@ def test_an_hour_that_is_reloaded_often_does_not_swell_its_tables(
     bookstore.fill(HOUR, csv_file(Purchase(f"u{number}", ENGLISH) for number in range(5000)))
     sizes = []
     for _ in range(8):
-        make_loader().load(HOUR, again=True)
+        make_loader().loader.load(HOUR, again=True)
         sizes += sql("select pg_relation_size('purchase_rows_2024_05')")
     assert sizes[-1][0] <= 3 * sizes[0][0]
 
@@ -180,4 +181,4 @@ def test_what_is_done_after_the_commit_does_not_change_the_outcome(
         raise Locked("somebody vacuums it")
 
     monkeypatch.setattr(Database, "_vacuum", busy)
-    assert [make_loader().load(HOUR, again=True).outcome for _ in range(2)] == ["loaded", "reloaded"]
+    assert [make_loader().loader.load(HOUR, again=True).outcome for _ in range(2)] == ["loaded", "reloaded"]

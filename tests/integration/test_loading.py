@@ -39,7 +39,7 @@ def test_the_ledger_tells_what_was_loaded_from_which_files(bookstore: Bookstore,
     bookstore.write(HOUR, "b.csv.gz", second)
     bookstore.close(HOUR)
     loader = make_loader()
-    assert loader.load(HOUR).outcome == "loaded"
+    assert loader.loader.load(HOUR).outcome == "loaded"
     listed = {
         entry["Key"].rpartition("/")[2]: entry
         for entry in bookstore.client.list_objects_v2(Bucket=bookstore.bucket, Prefix=HOUR.partition)["Contents"]

@@ -16,7 +16,7 @@ import pytest
 from bookreport import schema
 from bookreport.database import Database
 from bookreport.errors import Configuration
-from bookreport.loader import Outcome
+from bookreport.outcomes import Outcome
 from bookstore import BOOKS, ENGLISH, HOUR, Bookstore, csv_file, write_books
 from connection import Sql, connected
 from truth import Purchase

@@ -6,12 +6,15 @@ from decimal import Decimal
 import pytest
 
 import documents
-from bookreport import prune, render, reports
+from bookreport import prune, reports
 from bookreport.database import Database
 from bookreport.errors import NotReady
 from bookreport.health import verify
 from bookreport.hours import Hour, Span
-from bookreport.loader import Loader, Outcome
+from bookreport.loader import Loader
+from bookreport.outcomes import Outcome
+from bookreport.present import words
+from bookreport.present.report import report_json, report_table
 from bookreport.source import Bucket
 from bookstore import ENGLISH, SPANISH, Bookstore, csv_file
 from conftest import Sql
@@ -112,11 +115,11 @@ def test_with_kept_sums_a_report_has_their_sales_and_not_their_users(pruned: Cal
     assert (made.missing, made.sums_kept) == ((APRIL, MAY), (APRIL, MAY))
     assert (made.books_sold, made.sale_value) == (2 * 3, 2 * Decimal("24.50"))
     assert (made.buyers[0].users, made.buyers[0].percent) == (0, None)
-    document = documents.read(render.as_json(render.report_json(made)))
+    document = documents.read(words.as_json(report_json(made)))
     assert document["coverage"]["pruned"] == [APRIL.instant, MAY.instant]
     assert document["coverage"]["complete"] is False
-    assert "Sales: 2 of 2 hours; users: 0 of 2 (2 were pruned, their sums kept)\n" in render.report_table(made)
-    assert "Pruned, their sums kept: 2024-04-30T23 to 2024-05-01T01\n" in render.report_table(made)
+    assert "Sales: 2 of 2 hours; users: 0 of 2 (2 were pruned, their sums kept)\n" in report_table(made)
+    assert "Pruned, their sums kept: 2024-04-30T23 to 2024-05-01T01\n" in report_table(made)
 
 
 def test_kept_sums_can_be_pruned_later(pruned: Callable[..., list[prune.PrunedMonth]], sql: Sql) -> None:

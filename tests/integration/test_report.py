@@ -8,11 +8,12 @@ import pytest
 
 import documents
 import truth
-from bookreport import render, reports
+from bookreport import reports
 from bookreport.database import Database
 from bookreport.errors import NotReady
 from bookreport.hours import Hour, Span
-from bookreport.loader import Outcome
+from bookreport.outcomes import Outcome
+from bookreport.present.report import report_csv, report_json, report_markdown, report_table
 from bookstore import AUDIO, BOOKS, ENGLISH, FRENCH, HOUR, POCKET, SPANISH, UNKNOWN, Bookstore, csv_file, isbn, write_books
 from connection import Sql
 from truth import Book, Purchase
@@ -40,7 +41,7 @@ def report(database: Database) -> Callable[..., dict[str, Any]]:
 
     def make(hours: int = 1, *languages: str) -> dict[str, Any]:
         made = reports.make_report(database, Span(HOUR, HOUR + hours), languages or ("Spanish",))
-        return documents.fitting(render.report_json(made))
+        return documents.fitting(report_json(made))
 
     return make
 
@@ -76,7 +77,7 @@ def test_every_hour_and_the_span_of_all_are_what_plain_python_says(
         sell(purchases, HOUR + number)
     for number, purchases in enumerate(hours):
         made = reports.make_report(database, Span.of_hour(HOUR + number))
-        assert figures(render.report_json(made)) == truth.report(purchases, books)
+        assert figures(report_json(made)) == truth.report(purchases, books)
     whole = report(6)
     assert figures(whole) == truth.report([purchase for purchases in hours for purchase in purchases], books)
     assert whole["unmatched"]["isbns"] > 0
@@ -300,13 +301,13 @@ def test_a_language_that_no_book_has_is_told(sell: Fill, database: Database) -> 
     sell([Purchase("ana", SPANISH)])
     made = reports.make_report(database, Span.of_hour(HOUR), ("Spanish", "Latin"))
     assert made.unknown_languages == ("Latin",)
-    document = render.report_json(made)
+    document = report_json(made)
     assert document["unknown_languages"] == ["Latin"]
     assert document["buyers_by_language"][1] == {"language": "Latin", "buyers": 0, "users": 1, "percent": None}
     told = "no book is in Latin; the catalogue's languages are English, French, Spanish"
-    assert told in render.report_table(made)
-    assert told in render.report_markdown(made)
-    assert render.report_csv(made).splitlines()[-1] == "buyers,,Latin,,,1,0,"
+    assert told in report_table(made)
+    assert told in report_markdown(made)
+    assert report_csv(made).splitlines()[-1] == "buyers,,Latin,,,1,0,"
 
 
 def test_sales_are_ordered_by_value_then_format_then_language(
@@ -408,8 +409,8 @@ def test_reports_of_several_spans_are_those_of_each(sell: Fill, database: Databa
     spans = [Span.of_hour(HOUR), Span.of_hour(HOUR + 1), Span(HOUR, HOUR + 2)]
     made = list(reports.make_reports(database, spans))
     for report, span in zip(made, spans, strict=True):
-        assert render.report_json(report) == render.report_json(reports.make_report(database, span)) | {
-            "generated_at": render.report_json(report)["generated_at"]
+        assert report_json(report) == report_json(reports.make_report(database, span)) | {
+            "generated_at": report_json(report)["generated_at"]
         }
 
 

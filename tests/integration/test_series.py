@@ -8,10 +8,11 @@ import pytest
 
 import documents
 import truth
-from bookreport import render, reports
+from bookreport import reports
 from bookreport.database import Database
 from bookreport.hours import Hour, Span
-from bookreport.loader import Outcome
+from bookreport.outcomes import Outcome
+from bookreport.present.report import report_json, report_table
 from bookstore import BOOKS, ENGLISH, HOUR, SPANISH, UNKNOWN, Bookstore, csv_file
 from truth import Purchase
 
@@ -65,8 +66,8 @@ def unknown(span: Span) -> dict[str, Any]:
     return {"since": span.since.instant, "until": span.until.instant, "hours_loaded": 0, "hours_with_sales": 0, **figures}
 
 
-def report_json(database: Database, span: Span, **options: bool) -> dict[str, Any]:
-    return documents.fitting(render.report_json(reports.make_report(database, span, **options)))
+def printed(database: Database, span: Span, **options: bool) -> dict[str, Any]:
+    return documents.fitting(report_json(reports.make_report(database, span, **options)))
 
 
 def test_up_to_four_days_the_series_goes_by_hour_and_an_hour_without_sales_is_zero_a_missing_one_unknown(
@@ -76,7 +77,7 @@ def test_up_to_four_days_the_series_goes_by_hour_and_an_hour_without_sales_is_ze
     bookstore.fill(HOUR + 5)
     load(HOUR + 5)
     span = Span(HOUR + -1, HOUR + 95)
-    series = report_json(database, span, series=True)["series"]
+    series = printed(database, span, series=True)["series"]
     assert len(series) == 96
     assert series[0] == unknown(Span.of_hour(HOUR + -1))
     assert series[1:6] == [point(Span.of_hour(hour), 1, purchases) for hour, purchases in sold.items()]
@@ -87,7 +88,7 @@ def test_up_to_four_days_the_series_goes_by_hour_and_an_hour_without_sales_is_ze
 
 def test_above_four_days_the_series_goes_by_utc_day_with_distinct_users_of_each_day(sell: Sell, database: Database) -> None:
     sold = sell(MIDNIGHT + -2, 29)
-    series = report_json(database, Span(MIDNIGHT + -2, MIDNIGHT + 96), series=True)["series"]
+    series = printed(database, Span(MIDNIGHT + -2, MIDNIGHT + 96), series=True)["series"]
 
     def within(span: Span) -> list[Purchase]:
         return [purchase for hour in span if hour in sold for purchase in sold[hour]]
@@ -104,7 +105,7 @@ def test_the_span_before_and_the_change_since_are_what_plain_python_says(sell: S
         truth.report([purchase for number in numbers for purchase in sold[HOUR + number]], BOOKS)
         for numbers in (range(3), range(3, 6))
     )
-    made = report_json(database, Span(HOUR + 3, HOUR + 6), compare=True)
+    made = printed(database, Span(HOUR + 3, HOUR + 6), compare=True)
     previous = made["previous"]
     assert made["total"] == now["total"]
     assert previous["window"] == {"since": HOUR.instant, "until": (HOUR + 3).instant}
@@ -126,9 +127,9 @@ def test_no_change_is_told_when_an_hour_of_either_span_is_missing(
 ) -> None:
     sell(HOUR, 6)
     made = reports.make_report(database, Span(HOUR + since, HOUR + until), compare=True)
-    document: Any = documents.fitting(render.report_json(made))
+    document: Any = documents.fitting(report_json(made))
     assert document["previous"]["change"] is None
-    assert "No comparison with the span before" in render.report_table(made)
+    assert "No comparison with the span before" in report_table(made)
 
 
 def test_a_span_before_in_which_nothing_was_sold_has_a_change_without_percentages(
@@ -138,7 +139,7 @@ def test_a_span_before_in_which_nothing_was_sold_has_a_change_without_percentage
         bookstore.fill(hour, csv_file(purchases))
         load(hour)
     made = reports.make_report(database, Span.of_hour(HOUR + 1), compare=True)
-    document: Any = documents.fitting(render.report_json(made))
+    document: Any = documents.fitting(report_json(made))
     assert document["previous"]["change"] == {
         "books_sold": 2,
         "books_sold_percent": None,
@@ -146,4 +147,4 @@ def test_a_span_before_in_which_nothing_was_sold_has_a_change_without_percentage
         "sale_value_percent": None,
         "percent_points": None,
     }
-    assert "books +2 (n/a), value +20.00 (n/a), users who bought in Spanish n/a" in render.report_table(made)
+    assert "books +2 (n/a), value +20.00 (n/a), users who bought in Spanish n/a" in report_table(made)

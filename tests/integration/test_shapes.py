@@ -11,7 +11,7 @@ import pytest
 from bookreport import schema
 from bookreport.database import Database
 from bookreport.hours import Hour
-from bookreport.loader import Outcome
+from bookreport.outcomes import Outcome
 from bookreport.source import Bucket
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore
 from connection import Sql

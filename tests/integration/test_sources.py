@@ -46,7 +46,7 @@ def test_a_bucket_that_has_moved_is_taken_when_that_is_said(
     moved = open_bucket(prefix="shop/")
     loader = make_loader(moved, new_source=True)
     loader.take_source()
-    assert loader.load(HOUR + 1).outcome == "loaded"
+    assert loader.loader.load(HOUR + 1).outcome == "loaded"
     assert sql("select prefix from source") == [("shop/",)]
     assert make_loader(moved).pending() == []
     with pytest.raises(Configuration, match="another source"):
@@ -107,7 +107,7 @@ def test_a_bucket_that_is_not_there_is_never_taken_and_fails_no_hour(
     mistaken = make_loader(open_bucket("no-such-bucket"), new_source=True)
     with pytest.raises(Configuration, match="no bucket"):
         mistaken.take_source()
-    outcome = mistaken.load(HOUR, again=True)
+    outcome = mistaken.loader.load(HOUR, again=True)
     assert (outcome.outcome, outcome.error and outcome.error.exit_code) == ("failed", 6)
     assert [sql(f"select to_jsonb(t) from {table} t order by 1::text") for table in TABLES] == before
 

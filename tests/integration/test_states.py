@@ -13,10 +13,12 @@ from bookreport import ledger, prune, reports
 from bookreport import loader as loading
 from bookreport.database import Database, Transaction
 from bookreport.errors import BookreportError, Configuration, Locked
+from bookreport.files import File
 from bookreport.health import verify
 from bookreport.hours import Hour, Span
-from bookreport.loader import Loader, Outcome
-from bookreport.source import Bucket, File
+from bookreport.loader import Loader
+from bookreport.outcomes import Outcome
+from bookreport.source import Bucket
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
 from connection import Sql
 from truth import Purchase
@@ -70,8 +72,7 @@ def at_listing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Hour, Callable[[], 
 @pytest.fixture
 def skip(database: Database) -> Callable[[Hour], None]:
     def run(hour: Hour) -> None:
-        with database.transaction() as transaction:
-            ledger.skip(transaction, hour, "it never comes")
+        ledger.skip(database, hour, "it never comes")
 
     return run
 
@@ -143,7 +144,7 @@ def test_a_failure_does_not_overwrite_a_skip_that_came_before_it_was_recorded(
         return record(*arguments)
 
     monkeypatch.setattr(ledger, "record_failure", late)
-    assert make_loader().load(HOUR).outcome == "failed"
+    assert make_loader().loader.load(HOUR).outcome == "failed"
     assert sql("select status, reason, last_error, attempts from ledger") == [("skipped", "it never comes", None, 0)]
     assert sql("select outcome from loads") == [("failed",)]
 
@@ -156,12 +157,12 @@ def test_a_late_failure_leaves_what_another_run_has_loaded_meanwhile(
     other: list[str] = []
 
     def late(*arguments: Any) -> int:
-        other.append(make_loader(reject_limit="1").load(HOUR, again=again).outcome)
+        other.append(make_loader(reject_limit="1").loader.load(HOUR, again=again).outcome)
         return record(*arguments)
 
     monkeypatch.setattr(ledger, "record_failure", late)
     for again in (False, True):
-        assert make_loader().load(HOUR, again=again, named=again).outcome == "failed"
+        assert make_loader().loader.load(HOUR, again=again, named=again).outcome == "failed"
         assert sql("select status, last_error, rows_rejected from ledger") == [("loaded", None, 1)]
         assert of_hour(sql, HOUR) == [1, 1, 1, 1]
         assert verify(database, bucket).differences == ()
@@ -176,7 +177,7 @@ def test_a_failure_whose_hour_another_run_has_is_in_the_history_alone(
     bookstore.fill(HOUR, ONE)
     bookstore.write(HOUR, "sales.zst", b"x")
     with held(database, HOUR):
-        assert make_loader().load(HOUR).outcome == "failed"
+        assert make_loader().loader.load(HOUR).outcome == "failed"
     assert states(sql) == {}
     assert sql("select outcome from loads") == [("failed",)]
 
@@ -236,7 +237,7 @@ def test_prune_waits_for_the_load_of_an_hour_of_its_span(
                 assert not waiting[0].done()
 
         at_copy(HOUR, begin)
-        assert make_loader().load(HOUR, again=True).outcome == ("reloaded" if known else "loaded")
+        assert make_loader().loader.load(HOUR, again=True).outcome == ("reloaded" if known else "loaded")
         waiting[0].result()
     left = {HOUR + 2: "pruned" if whole else "loaded"}
     assert states(sql) == {HOUR: "pruned", HOUR + 1: "pruned"} | left
@@ -278,7 +279,7 @@ def test_an_hour_is_loaded_though_its_month_is_pruned_right_before(
         lock(transaction, hour)
 
     monkeypatch.setattr(ledger, "lock", after_prune)
-    assert make_loader().load(HOUR + 1).outcome == "loaded"
+    assert make_loader().loader.load(HOUR + 1).outcome == "loaded"
     assert states(sql) == {HOUR: "pruned", HOUR + 1: "loaded"}
     assert of_hour(sql, HOUR + 1) == [1, 1, 0, 1]
 
@@ -370,8 +371,8 @@ def test_of_two_first_runs_of_different_buckets_one_loads(
     loader, other = make_loader(), make_loader(other_bucket)
     ended: list[Outcome] = []
     # The other run is at another hour, and commits while the first one has looked at the source and copies.
-    at_copy(HOUR, lambda: ended.append(other.load(HOUR + 1)))
-    lost = loader.load(HOUR)
+    at_copy(HOUR, lambda: ended.append(other.loader.load(HOUR + 1)))
+    lost = loader.loader.load(HOUR)
     assert ended[0].outcome == "loaded"
     assert (lost.outcome, lost.stops_run, type(lost.error)) == ("failed", True, Configuration)
     assert sql("select prefix from source") == [("moved/",)]
@@ -429,7 +430,7 @@ def test_a_bad_hour_of_another_bucket_is_not_recorded(
         return record(*arguments)
 
     monkeypatch.setattr(ledger, "record_failure", late)
-    assert old.load(HOUR + 1).outcome == "failed"
+    assert old.loader.load(HOUR + 1).outcome == "failed"
     assert states(sql) == {HOUR: "loaded"}
     assert sql("select count(*) from loads") == [(1,)]
 
@@ -487,5 +488,5 @@ def test_a_commit_that_the_ledger_does_not_show_is_a_failure(
         read_back(loader, hour, recorded)
 
     monkeypatch.setattr(loading.Loader, "_read_back", lost)
-    outcome = make_loader().load(HOUR)
+    outcome = make_loader().loader.load(HOUR)
     assert (outcome.outcome, type(outcome.error)) == ("failed", BookreportError)

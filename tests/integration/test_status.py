@@ -5,13 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from bookreport import catalogue, ledger, render, reports
+from bookreport import catalogue, ledger, reports
 from bookreport.check import Check, check
 from bookreport.database import Database
 from bookreport.errors import Locked, NotReady, Usage
 from bookreport.health import MOST_MISSING, Status, status
 from bookreport.hours import Hour, Span
-from bookreport.loader import Loader, Outcome
+from bookreport.loader import Loader
+from bookreport.outcomes import Outcome
+from bookreport.present.state import status_json, status_text
 from bookreport.source import Bucket
 from bookstore import BOOKS, ENGLISH, FRENCH, HOUR, UNKNOWN, Bookstore, csv_file, write_books
 from conftest import Sql
@@ -36,8 +38,7 @@ def see(database: Database, bucket: Bucket) -> Callable[..., Status]:
 @pytest.fixture
 def skip(database: Database) -> Callable[[Hour, str], None]:
     def run(hour: Hour, reason: str) -> None:
-        with database.transaction() as transaction:
-            ledger.skip(transaction, hour, reason)
+        ledger.skip(database, hour, reason)
 
     return run
 
@@ -156,8 +157,8 @@ def test_a_skipped_hour_that_is_complete_after_all_is_told(
     assert (see().come, checked().ok) == ((HOUR + 1,), False)
     assert checked().hint == f"load it: bookreport run-hour --hour {HOUR + 1}"
     assert see(HOUR + 2).come == ()
-    assert f"{HOUR + 1}: never came; complete now" in render.status_text(see())
-    assert render.status_json(see())["skipped_complete"] == [(HOUR + 1).instant]
+    assert f"{HOUR + 1}: never came; complete now" in status_text(see())
+    assert status_json(see())["skipped_complete"] == [(HOUR + 1).instant]
 
 
 def test_unmatched_rows_follow_the_catalogue(
@@ -197,7 +198,7 @@ def test_what_lies_before_the_look_back_is_counted_and_is_not_missing(
     assert (found.looked_from, found.unlooked, found.pending) == (HOUR + 18, 3, ())
     assert found.gaps == (Span(HOUR + 1, HOUR + 10), Span(HOUR + 12, HOUR + 20))
     assert see(HOUR + 20).unlooked == 0
-    assert "3 hours (in the bucket before 2024-05-02T07, and not loaded)" in render.status_text(found)
+    assert "3 hours (in the bucket before 2024-05-02T07, and not loaded)" in status_text(found)
 
 
 def test_missing_hours_are_spans_and_so_many_are_named_one_by_one(sql: Sql, see: Callable[..., Status]) -> None:
@@ -209,11 +210,11 @@ def test_missing_hours_are_spans_and_so_many_are_named_one_by_one(sql: Sql, see:
     assert list(found.gaps) == gaps
     assert found.missing_hours == sum(len(gap) for gap in gaps)
     assert list(found.missing) == [years[2] + -number for number in range(MOST_MISSING, 0, -1)]
-    document = render.status_json(found)
+    document = status_json(found)
     assert (document["missing_hours"], document["missing_is_cut"]) == (found.missing_hours, True)
     assert document["missing_spans"] == [
         {"since": gap.since.instant, "until": gap.until.instant, "hours": len(gap)} for gap in gaps
     ]
     assert f"{found.missing_hours:,} hours (neither loaded nor in the bucket): 1996-01-01T01 to 2010-01-01T00, " in (
-        render.status_text(found)
+        status_text(found)
     )

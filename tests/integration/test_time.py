@@ -12,8 +12,9 @@ from bookreport.database import Database
 from bookreport.errors import Locked, NotReady, Usage
 from bookreport.health import status, verify
 from bookreport.hours import EARLIEST, FIRST, Hour, Span
-from bookreport.loader import Loader, Outcome
-from bookreport.prune import forget, future, prunable, prune
+from bookreport.loader import Loader
+from bookreport.outcomes import Outcome
+from bookreport.prune import forget, mistaken, prunable, prune
 from bookreport.purchases import ensure_month, tables_of
 from bookreport.source import Bucket
 from bookstore import ENGLISH, HOUR, Bookstore, csv_file
@@ -179,7 +180,7 @@ def test_a_future_hour_is_taken_out_wholly_and_loaded_once_it_has_come(
         for key in ("purchases-1.csv", "FULL"):
             bookstore.remove(hour, key)
     assert look()["time"].hint == f"take them out: bookreport prune --from {FUTURE}"
-    months = future(database, FUTURE)
+    months = mistaken(database, FUTURE)
     assert [(month.span.since, month.hours, month.rows) for month in months] == [(FUTURE, 2, 2), (Hour.of(2062, 6, 1, 0), 1, 1)]
     with database.transaction() as transaction:
         assert transaction.try_lock((FUTURE + 1).instant)
@@ -198,4 +199,4 @@ def test_a_future_hour_is_taken_out_wholly_and_loaded_once_it_has_come(
 def test_hours_that_may_be_are_never_taken_out(database: Database) -> None:
     for hour in (HOUR, Hour.last() + 2):
         with pytest.raises(Usage):
-            future(database, hour)
+            mistaken(database, hour)

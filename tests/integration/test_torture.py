@@ -9,9 +9,9 @@ import ordeal
 from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.demo import Store
-from bookreport.loader import Loader
 from bookreport.preview import preview
 from bookreport.rejects import RejectLimit
+from bookreport.run import Run
 from bookreport.source import Bucket
 from bookstore import BUCKET, Bookstore
 from connection import Sql, connected
@@ -46,7 +46,7 @@ def ordeals(
     admin(f"create database torture template {template}")
     with connected(server("torture")) as sql:
         database = Database(server("torture"))
-        loader = Loader(database, bucket, Columns(), reject_limit=LIMIT)
+        loader = Run(database, bucket, Columns(), reject_limit=LIMIT)
         told = ordeal.each(
             list(hours)[::2], lambda hour: preview(database, bucket, Columns(), [hour], reject_limit=LIMIT).outcomes[0]
         )

@@ -46,7 +46,7 @@ def test_a_run_makes_as_many_requests_after_ten_years_as_after_a_month(
             remember(sql, hours, bucket)
             loader = make_loader(bucket)
             assert loader.pending() == [NEW]
-            assert loader.load(NEW).error is None
+            assert loader.loader.load(NEW).error is None
             requests[length] = bucket.requests
             assert make_loader(bucket).pending() == []
     assert requests[DECADE] == requests[MONTH] < 36

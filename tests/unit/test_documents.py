@@ -8,11 +8,14 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 import documents as held
-from bookreport import documents, render
+from bookreport import documents
 from bookreport.cli import commands
 from bookreport.errors import NotReady
+from bookreport.present import words
+from bookreport.present.run import error_json, run_json
+from readme import EVERY_COMMAND
 
-ERROR = render.error_json(NotReady("no marker"))
+ERROR = error_json(NotReady("no marker"))
 
 
 def printed(*arguments: str) -> str:
@@ -55,7 +58,7 @@ def test_a_published_schema_lets_fields_be_added_and_requires_only_fields_that_i
 def test_every_command_that_prints_json_has_a_schema() -> None:
     printing = {
         name
-        for name, command in commands.commands.items()
+        for name, command in EVERY_COMMAND.items()
         if any(isinstance(option, click.Option) and "--json" in option.opts for option in command.params)
     }
     runs = {"ingest", "run-hour"}
@@ -78,6 +81,6 @@ def test_a_document_that_does_not_fit_is_refused(right: str, wrong: str) -> None
 
 
 def test_a_report_within_a_run_is_held_to_the_schema_of_reports() -> None:
-    run = render.run_json([], []) | {"reports": [{"schema": "bookreport.report/1"}]}
+    run = run_json([], []) | {"reports": [{"schema": "bookreport.report/1"}]}
     with pytest.raises(jsonschema.ValidationError, match="'generated_at' is a required property"):
-        held.read(render.as_json(run))
+        held.read(words.as_json(run))

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from rich.cells import cell_len
 
-from bookreport import render
+from bookreport.present.report import report_csv, report_markdown, report_table
 from bookreport.reports import Report, Sale
 from unit.test_page import COMPLETE, REPORT
 
@@ -18,17 +18,17 @@ def selling(*names: str) -> Report:
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1"])
 def test_for_a_spreadsheet_a_name_that_looks_like_a_formula_is_text(name: str) -> None:
-    text = render.report_csv(selling(name), excel=True)
+    text = report_csv(selling(name), excel=True)
     (sale,) = (row for row in csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")) if row["section"] == "sales")
     assert (sale["format"], sale["language"]) == (f"'{name}", f"'{name}")
     assert (sale["books_sold"], sale["sale_value"]) == ("5", "10.00")
 
 
 def test_for_a_spreadsheet_csv_has_a_byte_order_mark_and_crlf_and_for_others_neither() -> None:
-    text = render.report_csv(selling("=1+1", "Paperback"), excel=True)
+    text = report_csv(selling("=1+1", "Paperback"), excel=True)
     assert text.startswith("\ufeffsection,")
     assert re.findall(r"(?<!\r)\n", text) == []
-    plain = render.report_csv(selling("=1+1", "Paperback"))
+    plain = report_csv(selling("=1+1", "Paperback"))
     assert "\r" not in plain
     assert not plain.startswith("\ufeff")
     assert "sales,=1+1,=1+1,5,10.00" in plain
@@ -36,7 +36,7 @@ def test_for_a_spreadsheet_csv_has_a_byte_order_mark_and_crlf_and_for_others_nei
 
 
 def test_csv_of_a_comparison_has_the_span_before_in_sections_of_its_own() -> None:
-    sections = [row["section"] for row in csv.DictReader(io.StringIO(render.report_csv(COMPLETE)))]
+    sections = [row["section"] for row in csv.DictReader(io.StringIO(report_csv(COMPLETE)))]
     assert sections == ["sales"] * 4 + [
         "unmatched",
         "total",
@@ -52,26 +52,26 @@ def test_csv_of_a_comparison_has_the_span_before_in_sections_of_its_own() -> Non
     "name", ["<!channel>", "@everyone", "http://example.com", "www.example.com", "`code`", "a|b", "$x$", "*b*"]
 )
 def test_markdown_shows_a_name_and_no_link_mention_or_markup(name: str) -> None:
-    row = render.report_markdown(selling(name)).splitlines()[4]
+    row = report_markdown(selling(name)).splitlines()[4]
     assert row.endswith("| 5 | 10.00 | 50.0% |")
     assert re.findall(r"<|>|(?<!\\)[`*$]|@(?!\u200b)|(?<!\\)://|www\.", row) == []
     assert len(re.findall(r"(?<!\\)\|", row)) == 6
 
 
 def test_the_terminal_shows_escape_sequences_and_steers_nothing() -> None:
-    table = render.report_table(selling("\x1b[31mred\x1b[0m\x07", "a\nb", "\u202eevil", "\x9b2J"))
+    table = report_table(selling("\x1b[31mred\x1b[0m\x07", "a\nb", "\u202eevil", "\x9b2J"))
     assert r"\x1b[31mred\x1b[0m\x07" in table
     assert all(line.isprintable() for line in table.splitlines())
 
 
 def test_columns_stay_aligned_with_wide_characters_and_the_total_is_last() -> None:
-    lines = render.report_table(selling("漢字かな", "Paperback", "עברית", "é")).splitlines()
+    lines = report_table(selling("漢字かな", "Paperback", "עברית", "é")).splitlines()
     amounts = [line for line in lines if line.endswith("%")]
     assert len({cell_len(line) for line in amounts}) == 1
     assert amounts[-1].startswith("Total")
 
 
 def test_the_table_tells_the_change_since_the_span_before() -> None:
-    table = render.report_table(COMPLETE)
+    table = report_table(COMPLETE)
     assert "Against 2024-05-01T10 to 2024-05-01T13 UTC: books +18 (+1.5%), value +147.125 (+1.2%)" in table
     assert "Spanish +0.00 points" in table

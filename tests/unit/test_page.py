@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import documents
-from bookreport import page, render
 from bookreport.catalogue import State
 from bookreport.errors import Configuration
 from bookreport.hours import Hour, Span
+from bookreport.present import page
+from bookreport.present.report import report_json
 from bookreport.reports import Buyers, Point, Report, Sale, Unmatched
 
 HOUR = Hour.parse("2024-05-01T13")
@@ -105,7 +106,7 @@ def all_hostile() -> Report:
 
 def test_the_figures_on_the_page_are_those_of_the_json() -> None:
     tree = parsed(page.report_page(COMPLETE))
-    told = render.report_json(COMPLETE)
+    told = report_json(COMPLETE)
     assert document(tree) == json.loads(json.dumps(told))
     assert [words(each) for each in tree.iter("p") if each.get("class") == "number"] == ["1,221", "12,502.715", "17.36%"]
     assert "141 of 812 users" in words(tree)
@@ -176,7 +177,7 @@ def test_the_page_runs_nothing_and_names_no_address() -> None:
 def test_hostile_names_are_text_and_nothing_else() -> None:
     text = page.report_page(all_hostile())
     tree = parsed(text)
-    assert document(tree)["sales"] == render.report_json(all_hostile())["sales"]
+    assert document(tree)["sales"] == report_json(all_hostile())["sales"]
     assert {element.tag for element in tree.iter()} & {"img", "b"} == set()
     assert not any(name.startswith("on") for element in tree.iter() for name in element.attrib)
     shown = {words(cell) for cell in tree.iter("bdi")}

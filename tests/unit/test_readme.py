@@ -14,10 +14,11 @@ import yaml
 import documents
 import readme
 from bookreport import settings
-from bookreport.cli import commands
+from bookreport.cli import COMMANDS, commands
 from bookreport.errors import BookreportError, Interrupted
 from bookreport.hours import Hour
 from bookreport.reports import SPANISH
+from readme import EVERY_COMMAND
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -59,8 +60,8 @@ def parse(line: str) -> str:
     """Let click parse a command line, without running anything but `date`; return the command's name."""
     arguments = shlex.split(dates(line), comments=True)[1:]
     with commands.make_context("bookreport", arguments) as context:
-        name = next(word for word in arguments if word in commands.commands)
-        commands.commands[name].make_context(name, list(context.args), parent=context).close()
+        name = next(word for word in arguments if word in EVERY_COMMAND)
+        EVERY_COMMAND[name].make_context(name, list(context.args), parent=context).close()
     return name
 
 
@@ -69,12 +70,12 @@ README_LINES = [line for language in ("sh", "text", "ini") for block in blocks(l
 
 @pytest.mark.parametrize("line", README_LINES)
 def test_a_command_line_of_the_readme_parses(line: str) -> None:
-    assert parse(line) in commands.commands
+    assert parse(line) in EVERY_COMMAND
 
 
 @pytest.mark.parametrize("line", re.findall(r"`(bookreport [a-z][^`]*)`", README))
 def test_a_command_within_a_sentence_of_the_readme_parses(line: str) -> None:
-    assert parse(line) in commands.commands
+    assert parse(line) in EVERY_COMMAND
 
 
 def test_the_check_of_command_lines_refuses_what_click_refuses() -> None:
@@ -92,7 +93,7 @@ def test_a_line_of_the_crontab_has_five_fields_and_absolute_paths_and_parses(job
     words = shlex.split(match["command"])
     assert words[0].startswith("/")
     assert words[words.index("--env-file") + 1].startswith("/")
-    assert parse(match["command"]) in commands.commands
+    assert parse(match["command"]) in EVERY_COMMAND
 
 
 def test_the_crontab_loads_and_checks_hourly_reloads_daily_looks_through_all_monthly_reports_weekly() -> None:
@@ -122,9 +123,9 @@ def test_the_units_of_systemd_start_the_hourly_job() -> None:
     assert units["Install"]["WantedBy"] == "timers.target"
 
 
-@pytest.mark.parametrize("name", sorted(commands.commands))
+@pytest.mark.parametrize("name", sorted(EVERY_COMMAND))
 def test_a_command_and_its_options_have_help_and_it_is_in_the_table_of_the_readme(name: str) -> None:
-    command = commands.commands[name]
+    command = EVERY_COMMAND[name]
     assert command.help
     options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
     assert [option.name for option in options if not option.help] == []
@@ -218,3 +219,9 @@ def test_each_test_that_the_readme_names_is_there() -> None:
     written = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     assert len(named) > 20
     assert {name for name in named if f"def {name}(" not in written} == set()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_line_of_a_command_is_the_beginning_of_its_help(name: str) -> None:
+    line = COMMANDS[name][1]
+    assert " ".join((EVERY_COMMAND[name].help or "").split()).startswith(line.removesuffix("."))

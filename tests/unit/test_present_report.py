@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import documents
-from bookreport import page, render
 from bookreport.catalogue import State
-from bookreport.errors import BadData, NotReady
+from bookreport.errors import BadData
 from bookreport.hours import Hour, Span
-from bookreport.loader import Outcome
+from bookreport.outcomes import Outcome
+from bookreport.present import page, words
+from bookreport.present.report import report_csv, report_json, report_markdown, report_table
+from bookreport.present.run import run_table
 from bookreport.reports import Buyers, Report, Sale, Unmatched
 
 HOUR = Hour.parse("2024-05-01T13")
@@ -36,33 +36,8 @@ REPORT = Report(
 NOTHING = replace(REPORT, sales=(), unmatched=Unmatched(0, Decimal(0), 0), buyers=(Buyers("Spanish", 0, 0),), rejected_rows=0)
 
 
-@pytest.mark.parametrize(
-    ("amount", "text"),
-    [
-        ("0", "0.00"),
-        ("7", "7.00"),
-        ("7.5", "7.50"),
-        ("7.500000", "7.50"),
-        ("0.125", "0.125"),
-        ("1E+3", "1000.00"),
-        ("1E-7", "0.0000001"),
-        ("100", "100.00"),
-        ("123456789012345678901234567890.123456789", "123456789012345678901234567890.123456789"),
-    ],
-)
-def test_money_has_two_decimals_and_more_only_where_there_are_more(amount: str, text: str) -> None:
-    assert render.money(Decimal(amount)) == text
-
-
-@given(st.decimals(min_value=0, max_value=10**12, places=6))
-def test_money_is_never_rounded(amount: Decimal) -> None:
-    text = render.money(amount)
-    assert Decimal(text) == amount
-    assert len(text.partition(".")[2]) >= 2
-
-
 def test_the_json_report_is_the_one_that_scripts_know() -> None:
-    assert documents.read(render.as_json(render.report_json(REPORT))) == {
+    assert documents.read(words.as_json(report_json(REPORT))) == {
         "schema": "bookreport.report/1",
         "generated_at": "2024-05-02T08:30:01Z",
         "window": {"since": "2024-05-01T13:00:00Z", "until": "2024-05-01T16:00:00Z"},
@@ -97,20 +72,20 @@ def test_the_json_report_is_the_one_that_scripts_know() -> None:
     }
 
 
-@pytest.mark.parametrize("printed", [render.report_table, render.report_markdown, page.report_page])
+@pytest.mark.parametrize("printed", [report_table, report_markdown, page.report_page])
 def test_a_report_tells_people_as_of_when_the_catalogue_is(printed: Callable[[Report], str]) -> None:
     assert "Catalogue as of 2024-05-01 06:05 UTC; the books have not changed since" in printed(REPORT)
     outdated = replace(REPORT, catalogue=replace(REPORT.catalogue, is_current=False))
     assert "Catalogue as of 2024-05-01 06:05 UTC; the books have changed since" in printed(outdated)
-    assert render.report_json(outdated)["catalogue_is_current"] is False
+    assert report_json(outdated)["catalogue_is_current"] is False
 
 
 def test_without_users_the_percentage_is_null_and_totals_are_zero() -> None:
-    document = render.report_json(NOTHING)
+    document = report_json(NOTHING)
     assert document["buyers"] == {"language": "Spanish", "buyers": 0, "users": 0, "percent": None}
     assert document["total"] == {"books_sold": 0, "sale_value": "0.00"}
-    assert render.report_csv(NOTHING).splitlines()[-1] == "buyers,,Spanish,,,0,0,"
-    assert "n/a (0 of 0 users)" in render.report_table(NOTHING)
+    assert report_csv(NOTHING).splitlines()[-1] == "buyers,,Spanish,,,0,0,"
+    assert "n/a (0 of 0 users)" in report_table(NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +105,7 @@ def test_a_percentage_is_rounded_half_up(buyers: int, users: int, percent: str) 
 
 
 def test_the_csv_has_all_sections_under_one_header() -> None:
-    rows = list(csv.DictReader(io.StringIO(render.report_csv(REPORT))))
+    rows = list(csv.DictReader(io.StringIO(report_csv(REPORT))))
     assert list(rows[0]) == ["section", "format", "language", "books_sold", "sale_value", "users", "buyers", "percent"]
     assert [tuple(row.values()) for row in rows] == [
         ("sales", "Hardcover", "English", "1200", "12345.60", "", "", ""),
@@ -145,12 +120,12 @@ def test_the_csv_has_all_sections_under_one_header() -> None:
 
 def test_the_csv_quotes_what_needs_quotes() -> None:
     report = replace(REPORT, sales=(Sale('Box, "de luxe"', "Old\nEnglish", 1, Decimal(1)),))
-    row = list(csv.reader(io.StringIO(render.report_csv(report))))[1]
+    row = list(csv.reader(io.StringIO(report_csv(report))))[1]
     assert row[1:3] == ['Box, "de luxe"', "Old\nEnglish"]
 
 
 def test_the_markdown_escapes_what_markdown_would_take_for_its_own() -> None:
-    text = render.report_markdown(REPORT)
+    text = report_markdown(REPORT)
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert rows[0] == "| Format | Language | Books | Value | Share |"
     assert rows[1] == "| --- | --- | ---: | ---: | ---: |"
@@ -159,7 +134,7 @@ def test_the_markdown_escapes_what_markdown_would_take_for_its_own() -> None:
 
 
 def test_the_table_tells_sales_unmatched_total_buyers_and_coverage() -> None:
-    lines = render.report_table(REPORT).splitlines()
+    lines = report_table(REPORT).splitlines()
     words = [line.split() for line in lines]
     assert lines[0] == "Books sold, 2024-05-01T13 to 2024-05-01T16 UTC"
     assert ["Hardcover", "English", "1,200", "12,345.60", "99.9%"] in words
@@ -175,13 +150,13 @@ def test_the_table_tells_sales_unmatched_total_buyers_and_coverage() -> None:
 def test_the_table_is_never_cut_by_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     long = "Collector's edition in a wooden box with " + "very " * 40 + "many words"
-    assert long in render.report_table(replace(REPORT, sales=(Sale(long, "English", 1, Decimal(1)),)))
+    assert long in report_table(replace(REPORT, sales=(Sale(long, "English", 1, Decimal(1)),)))
 
 
 def test_many_missing_hours_are_told_as_spans() -> None:
     far = Span(HOUR, HOUR + 100)
     missing = [HOUR + number for number in (1, 2, 3, 7, *range(10, 90, 2))]
-    text = render.report_table(replace(REPORT, span=far, missing=tuple(missing)))
+    text = report_table(replace(REPORT, span=far, missing=tuple(missing)))
     assert "Missing: 2024-05-01T14 to 2024-05-01T17, 2024-05-01T20, " in text
     assert "and 36 more" in text
 
@@ -192,52 +167,13 @@ STEERING = "\x1b[2J\x1b]0;owned\x07\r\nnext\u202etfel\x9b31m"
 def test_what_would_steer_a_terminal_is_made_visible_in_text() -> None:
     report = replace(REPORT, sales=(Sale(STEERING, STEERING, 1, Decimal(1)),), buyers=(Buyers(STEERING, 1, 1),))
     outcome = Outcome(HOUR, "failed", error=BadData(f"bad {STEERING}"))
-    for text in (render.report_table(report), render.report_markdown(report), render.run_table([outcome])):
+    for text in (report_table(report), report_markdown(report), run_table([outcome])):
         assert not set(text) & set("\x1b\x07\r\u202e\x9b")
 
 
 def test_json_keeps_every_character_as_it_is() -> None:
     report = replace(REPORT, sales=(Sale(STEERING, "Español", 1, Decimal(1)),))
-    text = render.as_json(render.report_json(report))
+    text = words.as_json(report_json(report))
     assert documents.read(text)["sales"][0]["format"] == STEERING
     assert not set(text) & set("\x1b\x07\r")
     assert "Español" in text
-
-
-def test_an_error_is_one_line_of_json() -> None:
-    text = render.error_json(NotReady("not\nyet", hint="wait", hour=HOUR.instant))
-    assert "\n" not in text
-    assert documents.read(text) == {
-        "schema": "bookreport.error/1",
-        "code": 3,
-        "kind": "not-ready",
-        "hour": "2024-05-01T13:00:00Z",
-        "message": "not\nyet",
-        "hint": "wait",
-    }
-
-
-def test_a_run_tells_each_hour_and_counts_the_outcomes() -> None:
-    outcomes = [
-        Outcome(HOUR, "loaded", 1, 3, 5021, 1000, 2, 1, 0.8),
-        Outcome(HOUR + 1, "failed", 2, error=BadData("no column")),
-        Outcome(HOUR + 2, "not-ready", error=NotReady("open")),
-    ]
-    document = documents.read(render.as_json(render.run_json(outcomes)))
-    assert document["schema"] == "bookreport.run/1"
-    first = document["hours"][0]
-    assert first["hour"] == "2024-05-01T13:00:00Z"
-    counts = ("files", "bytes", "rows_loaded", "rows_rejected", "rows_unmatched", "seconds")
-    assert [first[name] for name in counts] == [3, 5021, 1000, 2, 1, 0.8]
-    assert (first["outcome"], first["attempt"], first["error"]) == ("loaded", 1, None)
-    assert [hour["error"] for hour in document["hours"][1:]] == ["no column", "open"]
-    names = ("loaded", "reloaded", "unchanged", "failed", "locked", "not_ready")
-    assert [document[name] for name in names] == [1, 0, 0, 1, 0, 1]
-    assert "reports" not in document
-
-
-def test_the_table_of_a_run_has_a_line_for_each_hour() -> None:
-    lines = render.run_table([Outcome(HOUR, "loaded", 1, 3, 5021, 1000, 2, 1, 0.8), Outcome(HOUR + 1, "failed")]).splitlines()
-    assert lines[0].split() == ["Hour", "Outcome", "Files", "Bytes", "Rows", "Rejected", "Unmatched", "Seconds"]
-    assert lines[2].split() == ["2024-05-01T13", "loaded", "3", "5,021", "1,000", "2", "1", "0.8"]
-    assert lines[3].split()[:2] == ["2024-05-01T14", "failed"]

@@ -1,0 +1,248 @@
+"""The commands that load: ingest and run-hour."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from bookreport import hourly, metrics, reports
+from bookreport.commands.options import (
+    DURATION,
+    HOUR,
+    CommonOptions,
+    load_options,
+    output_options,
+    span_of,
+    span_options,
+)
+from bookreport.commands.report import tell_doubts, tell_outdated
+from bookreport.commands.result import Result
+from bookreport.commands.source import BucketSession
+from bookreport.errors import BookreportError, Interrupted, Usage, gravest
+from bookreport.hours import Hour, Span
+from bookreport.outcomes import Outcome
+from bookreport.present.report import report_json, report_table
+from bookreport.present.run import error_json, outcome_line, run_json, run_table
+from bookreport.present.words import as_json, counted
+from bookreport.rejects import RejectLimit
+from bookreport.reports import SPANISH, Report
+from bookreport.run import Choice, Ended, Run
+
+log = logging.getLogger(__name__)
+
+Each = TypeVar("Each")
+
+
+@click.command()
+@click.option(
+    "--max-reload", type=click.IntRange(min=0), default=24, show_default=True, help="Drifted hours to reload at most."
+)
+@click.option("--changed", is_flag=True, help="Reload hours of the span whose files are others now, too.")
+@click.option("--dry-run", is_flag=True, help="Check every record and how headers are read; write nothing.")
+@load_options
+@click.option("--all", "everything", is_flag=True, help="Look through the whole bucket.")
+@span_options
+@click.option("--hour", "hours", type=HOUR, multiple=True, metavar="HOUR", help="This hour alone; may be repeated.")
+@output_options("table", "json")
+@click.pass_obj
+def ingest(
+    options: CommonOptions,
+    *,
+    hours: tuple[Hour, ...],
+    since: Hour | None,
+    until: Hour | None,
+    everything: bool,
+    jobs: int | None,
+    reject_limit: RejectLimit | None,
+    new_source: bool,
+    metrics_file: Path | None,
+    dry_run: bool,
+    changed: bool,
+    max_reload: int,
+    result: Result,
+) -> int:
+    """Load every pending hour, oldest first.
+
+    Pending is what is complete and not loaded. Looked for from the newest loaded hour less BOOKREPORT_LOOKBACK (7d) on, in
+    the whole bucket until a run has gone through it once; failed hours are tried again, however old. What begins more than
+    an hour after now, or before BOOKREPORT_FIRST_YEAR, is left alone.
+    """
+    if hours and (since or until or everything):
+        raise Usage("--hour names hours, --since, --until and --all spans: give one of them")
+    if everything and (since or until):
+        raise Usage("--all is the whole bucket, --since and --until a part of it: give one of them")
+    span_of(since, until)
+    result.require_writable()
+    session = BucketSession(options)
+    with (
+        metrics.measured(None if dry_run else metrics_file) as figures,
+        session.run(reject_limit, new_source=new_source, jobs=jobs) as run,
+    ):
+        choice = run.choose(
+            hours,
+            since=since,
+            until=until,
+            everything=everything,
+            changed=changed,
+            most_changed=max_reload,
+            lookback=session.settings.lookback,
+        )
+        if dry_run:
+            return _preview(run, choice, result)
+        ended = run.follow(_progress(run.load(choice), len(choice.hours), options), _tell)
+        if ended.outcomes or (result.is_json and ended.failure is None):
+            _write_run(run, ended.outcomes, None, result)
+        elif ended.failure is None:
+            result.say("nothing to load")
+        return _end(run, ended, figures, session, result)
+
+
+@click.command("run-hour")
+@load_options
+@click.option("--wait", "patience", type=DURATION, metavar="DURATION", help="Wait so long for the hour that ended last.")
+@click.option("--hour", type=HOUR, metavar="HOUR", help="This hour, anew if it is loaded.")
+@output_options("table", "json", by_hour=True)
+@click.pass_obj
+def run_hour(
+    options: CommonOptions,
+    *,
+    hour: Hour | None,
+    patience: timedelta | None,
+    jobs: int | None,
+    reject_limit: RejectLimit | None,
+    new_source: bool,
+    metrics_file: Path | None,
+    result: Result,
+) -> int:
+    """Load what is pending, then print the report of each hour loaded: the job for cron.
+
+    With --hour: load that hour, always anew if it is loaded, then report it. With {hour} in the name of --output, each
+    loaded hour's report goes into a file of its own, however old the hour; what is missing, of an earlier load or of a
+    catalogue that has changed for its books is written, the newest first.
+    """
+    result.require_writable()
+    session = BucketSession(options)
+    with (
+        metrics.measured(metrics_file) as figures,
+        session.run(reject_limit, new_source=new_source, jobs=jobs) as run,
+    ):
+        loading, total = run.by_the_hour(hour, patience, lookback=session.settings.lookback)
+        ended = run.follow(_progress(loading, total, options), _tell)
+        language = session.settings.language or SPANISH
+        if result.output.is_by_hour:
+            _write_files(run, ended.loaded if hour else None, language, options, result)
+        elif ended.outcomes or (result.is_json and ended.failure is None):
+            _report_run(run, ended, language, result)
+        elif ended.failure is None:
+            result.say("nothing to load")
+        return _end(run, ended, figures, session, result)
+
+
+def _preview(run: Run, choice: Choice, result: Result) -> int:
+    made = run.preview(choice)
+    tell_outdated(made.books)
+    if result.is_json:
+        result.write_json(run_json(made.outcomes, preview=made, looked=run.looked))
+    elif made.outcomes:
+        result.write(run_table(made.outcomes, made))
+    result.say(f"{counted(len(made.outcomes), 'hour')} looked at; nothing was written")
+    for outcome in made.outcomes:
+        if outcome.error is not None:
+            _tell(outcome)
+    return _code(made.outcomes, result)
+
+
+def _report_run(run: Run, ended: Ended, language: str, result: Result) -> None:
+    """Print the outcomes of a run, with the report of each hour that it loaded; a failed report comes after them."""
+    made: list[Report] = []
+    failure: BookreportError | Interrupted | None = None
+    try:
+        # What was loaded may be pruned by now.
+        spans = map(Span.of_hour, ended.loaded if ended.failure is None else [])
+        made.extend(reports.make_reports(run.database, spans, [language], loaded_only=True))
+        tell_doubts(made)
+    except (BookreportError, Interrupted) as error:
+        failure = error
+    _write_run(run, ended.outcomes, made, result)
+    if failure is not None:
+        raise failure
+
+
+def _write_run(run: Run, outcomes: Sequence[Outcome], made: Sequence[Report] | None, result: Result) -> None:
+    if result.is_json:
+        result.write_json(run_json(outcomes, made, looked=run.looked))
+        return
+    # One hour's report says enough; of several, or of a failed one, the outcomes are part of the answer.
+    shown = [] if made and len(outcomes) == len(made) == 1 else [run_table(outcomes)]
+    result.write("\n\n".join([*shown, *map(report_table, made or ())]))
+
+
+def _write_files(run: Run, hours: Sequence[Hour] | None, language: str, options: CommonOptions, result: Result) -> None:
+    """Write the file of each of `hours`; None: of each loaded hour whose file is behind."""
+
+    def printed(made: Report) -> str:
+        return as_json(report_json(made)) if result.is_json else report_table(made)
+
+    files = hourly.Files(result.output, result.format, language)
+    due = hourly.behind(run.database, files) if hours is None else hours
+    written = 0
+    for made in _progress(hourly.write(run.database, files, due, printed), len(due), options, "Writing reports"):
+        if not written:
+            tell_doubts([made])
+        written += 1
+    if due:
+        log.info("%s of %s written", f"{written:,}", counted(len(due), "report"))
+
+
+def _end(run: Run, ended: Ended, figures: dict[str, float] | None, session: BucketSession, result: Result) -> int:
+    """Return the exit code of a run, or raise what ended it; the figures of both go into the metrics."""
+    if figures is not None:
+        metrics.count(figures, ended.outcomes)
+    if ended.failure is not None:
+        raise ended.failure
+    code = _code(ended.outcomes, result)
+    if figures is not None:
+        metrics.see_status(figures, run.status(session.settings.lookback))
+        figures["bookreport_last_exit_code"] = code
+    return code
+
+
+def _code(outcomes: Sequence[Outcome], result: Result) -> int:
+    """Return the exit code of these outcomes; under JSON the gravest error is the last line on stderr."""
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    code = gravest(errors)
+    if errors and result.is_json:
+        click.echo(error_json(next(error for error in errors if error.exit_code == code)), err=True)
+    return code
+
+
+def _tell(outcome: Outcome) -> None:
+    event = {
+        "hour": outcome.hour.instant,
+        "outcome": outcome.outcome,
+        "rows": outcome.rows_loaded,
+        "bytes": outcome.bytes,
+        "seconds": outcome.seconds,
+    }
+    if outcome.error is None:
+        log.info("%s", outcome_line(outcome), extra=event)
+    else:
+        hint = f". {outcome.error.hint[:1].upper()}{outcome.error.hint[1:]}" if outcome.error.hint else ""
+        log.error("%s%s", outcome_line(outcome), hint, extra=event)
+
+
+def _progress(done: Iterable[Each], total: int, options: CommonOptions, description: str = "Loading hours") -> Iterable[Each]:
+    """Pass on what is `done`, under a progress bar when a person is watching a backfill."""
+    if total < 2 or options.quiet or not sys.stderr.isatty():
+        return done
+    # Seldom needed, and slow to import.
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(done, description=description, total=total, console=Console(stderr=True), transient=True)

@@ -1,0 +1,117 @@
+"""The commands that look and write nothing: status, verify and check."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+
+from bookreport import health
+from bookreport.check import Check, look
+from bookreport.check import check as look_at_all
+from bookreport.columns import Columns
+from bookreport.commands.options import DURATION, CommonOptions, output_options, span_of, span_options
+from bookreport.commands.result import Result
+from bookreport.commands.source import BucketSession
+from bookreport.errors import BadData, Configuration, NotReady
+from bookreport.hours import Hour
+from bookreport.present.state import checks_json, checks_text, status_json, status_text, verification_json, verification_table
+from bookreport.reports import SPANISH
+from bookreport.settings import Settings
+from bookreport.source import Bucket
+
+
+@click.command()
+@span_options
+@output_options("table", "json")
+@click.pass_obj
+def verify(options: CommonOptions, *, since: Hour | None, until: Hour | None, result: Result) -> int:
+    """Compare loaded hours with the bucket and with the tables; write nothing, exit 4 when something differs."""
+    result.require_writable()
+    span_of(since, until)
+    with BucketSession(options).source() as (database, bucket):
+        found = health.verify(database, bucket, since, until)
+    if result.is_json:
+        result.write_json(verification_json(found))
+    elif found.differences:
+        result.write(verification_table(found))
+    if found.differences:
+        hours = len({difference.hour for difference in found.differences})
+        raise BadData(
+            f"{hours} hours differ from the bucket or the tables, of {found.hours} that are loaded",
+            hint="reload those whose files changed: bookreport ingest --changed; or one: bookreport run-hour --hour HOUR",
+            hour=found.differences[0].hour.instant,
+        )
+    result.say(f"{found.hours} loaded hours are as they were loaded")
+    return 0
+
+
+@click.command()
+@span_options
+@output_options("table", "json")
+@click.pass_obj
+def status(options: CommonOptions, *, since: Hour | None, until: Hour | None, result: Result) -> int:
+    """Print which hours are loaded, failed, skipped, pending, overdue and missing.
+
+    Overdue hours have files but no marker. Without a span, hours that are not loaded yet are looked for as ingest does;
+    what the bucket holds before that is counted. Failed ones are told however old. Unmatched rows are by the catalogue as it
+    is now, of the span, or of the hours looked at.
+    """
+    result.require_writable()
+    span_of(since, until)
+    session = BucketSession(options)
+    with session.source() as (database, bucket):
+        settings = session.settings
+        found = health.status(database, bucket, since, until, lookback=settings.lookback, earliest=settings.earliest)
+    if result.is_json:
+        result.write_json(status_json(found))
+    else:
+        result.write(status_text(found))
+    return 0
+
+
+@click.command()
+@click.option("--max-age", type=DURATION, metavar="DURATION", help="Exit 3 when the newest loaded hour ended longer ago: 3h.")
+@output_options("table", "json")
+@click.pass_obj
+def check(options: CommonOptions, *, max_age: timedelta | None, result: Result) -> int:
+    """Print whether all that a run needs is there, and what to do where it is not; write nothing.
+
+    Exits 6 when something fails, 3 when the newest hour alone is too old. With -q, only what fails is printed.
+    """
+    result.require_writable()
+    session = BucketSession(options)
+    settings = session.settings
+    found = [look("settings", lambda: _settings(settings))]
+    if found[0].ok:
+        with session.database() as database:
+            language = settings.language or SPANISH
+            found += look_at_all(database, session.bucket(Bucket), language, max_age, earliest=settings.earliest)
+    failed = [check for check in found if not check.ok]
+    shown = failed if options.quiet and not result.is_json else found
+    if result.is_json:
+        result.write_json(checks_json(shown))
+    elif shown:
+        result.write(checks_text(shown))
+    else:
+        result.output.write_aside("no check failed")
+    return _require_ok(found, failed)
+
+
+def _settings(settings: Settings) -> tuple[str, str | None]:
+    settings.require(bucket=True, database=True)
+    Columns(settings.columns, settings.header)
+    days, seconds = divmod(settings.lookback.total_seconds(), 86_400)
+    lookback = f"{days:.0f}d" if not seconds else f"{settings.lookback.total_seconds() / 3600:g}h"
+    limits = f"reject limit {settings.reject_limit}, jobs {settings.jobs}, first year {settings.earliest.start.year}"
+    return f"none is missing; look-back {lookback}, {limits}", None
+
+
+def _require_ok(found: list[Check], failed: list[Check]) -> int:
+    stale = [check.error for check in failed if isinstance(check.error, NotReady)]
+    if failed and len(stale) == len(failed):
+        raise stale[0]
+    if failed:
+        names = ", ".join(check.name for check in failed)
+        raise Configuration(f"{len(failed)} of {len(found)} checks failed: {names}", hint=failed[0].hint)
+    return 0

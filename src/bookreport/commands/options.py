@@ -1,0 +1,166 @@
+"""What commands take: types of values, and options that several of them have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from bookreport.commands.result import Result
+from bookreport.errors import Usage
+from bookreport.hours import EXAMPLE, LAST, Hour, Span, parse_duration, parse_hours
+from bookreport.output import Output
+from bookreport.rejects import RejectLimit
+from bookreport.settings import MOST_JOBS
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class HourType(click.ParamType[Hour]):
+    """An hour on the command line."""
+
+    name = "hour"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Hour:
+        if isinstance(value, Hour):
+            return value
+        try:
+            hour = Hour.last() if value == "last" else Hour.parse(value)
+        except ValueError as error:
+            self.fail(f"{error}. For several hours: --since {EXAMPLE} --until 2022-12-08T05", param, ctx)
+        if hour.start.year == LAST.start.year:
+            self.fail(f"{value!r} is further off than can be counted", param, ctx)
+        return hour
+
+
+class ParsedType(click.ParamType[Any]):
+    """A value that `parse` reads; what it raises ValueError for is a usage error in its words."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self._parse(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+HOUR = HourType()
+DURATION: click.ParamType[timedelta] = ParsedType("duration", parse_duration)
+HOURS: click.ParamType[int] = ParsedType("duration", parse_hours)
+REJECT_LIMIT: click.ParamType[RejectLimit] = ParsedType("limit", RejectLimit.parse)
+
+
+@dataclass
+class CommonOptions:
+    """The options that every command has."""
+
+    env_file: Path | None = None
+    log_format: str = "text"
+    verbose: bool = False
+    quiet: bool = False
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    # The common options stand before or after the command; whichever is given counts.
+    options = ctx.ensure_object(CommonOptions)
+    if value:
+        setattr(options, str(param.name), value)
+
+
+def common_options(command: Command) -> Command:
+    """Add the options that every command has, before and after its name."""
+    option = partial(click.option, expose_value=False, callback=_remember)
+    for add in (
+        option("--env-file", type=click.Path(path_type=Path), metavar="FILE", help="Settings; else ./.env, if it is there."),
+        option(
+            "--log-format", type=click.Choice(["text", "json"]), help="What stderr has: sentences, or a JSON object a line."
+        ),
+        option("-v", "--verbose", is_flag=True, help="Tell more on stderr."),
+        option("-q", "--quiet", is_flag=True, help="Tell nothing but errors on stderr."),
+    ):
+        command = add(command)
+    return command
+
+
+def output_options(*formats: str, by_hour: bool = False) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Add the options of a command that prints a `result` in one of `formats`; `by_hour`: into a file for each hour, too."""
+    file = ParsedType("file", partial(Output.parse, by_hour=by_hour))
+
+    def add(command: Callable[..., int]) -> Callable[..., int]:
+        @wraps(command)
+        def with_result(*arguments: Any, output: Output, as_json: bool, format_: str, **options: Any) -> int:
+            return command(*arguments, result=Result(output, "json" if as_json else format_), **options)
+
+        taking = with_result
+        for option in (
+            click.option(
+                "-o", "--output", type=file, default=Output(), metavar="FILE", help="Write to FILE, not to stdout (which is -)."
+            ),
+            click.option("--json", "as_json", is_flag=True, help="Short for --format json."),
+            click.option("--format", "format_", type=click.Choice(formats), default="table", help="How to print it."),
+        ):
+            taking = option(taking)
+        return common_options(taking)
+
+    return add
+
+
+def load_options(command: Command) -> Command:
+    """Add the options of the commands that load."""
+    for option in (
+        click.option(
+            "--metrics-file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="Write Prometheus metrics of the run, for node_exporter's textfile collector.",
+        ),
+        click.option("--new-source", is_flag=True, help="The bucket has moved: take this one from now on."),
+        click.option(
+            "--reject-limit",
+            type=REJECT_LIMIT,
+            metavar="LIMIT",
+            help="Rejects that an hour may have, as 100 or 1%.  [default: 1%; 10 where each file has a good row]",
+        ),
+        click.option("--jobs", type=click.IntRange(1, MOST_JOBS), metavar="N", help="Load N hours at once.  [default: 1]"),
+    ):
+        command = option(command)
+    return command
+
+
+def span_options(command: Command) -> Command:
+    """Add --since and --until."""
+    for option in (
+        click.option("--until", type=HOUR, metavar="HOUR", help="Hours before this one."),
+        click.option("--since", type=HOUR, metavar="HOUR", help="Hours from this one on."),
+    ):
+        command = option(command)
+    return command
+
+
+excel_option = click.option(
+    "--excel", is_flag=True, help="CSV for a spreadsheet: with a byte order mark and CRLF, formulas in texts defused."
+)
+
+
+def require_csv(result: Result, *, excel: bool) -> None:
+    """Raise Usage for --excel with a format that is not CSV."""
+    if excel and result.format != "csv":
+        raise Usage("--excel is for --format csv", hint="add --format csv")
+
+
+def span_of(since: Hour | None, until: Hour | None) -> Span | None:
+    """Return the span of --since and --until, None unless both are given; raise Usage when it is empty."""
+    if since is None or until is None:
+        return None
+    try:
+        return Span(since, until)
+    except ValueError as error:
+        raise Usage(str(error), hint="--since is included, --until is not") from error

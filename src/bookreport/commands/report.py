@@ -1,0 +1,157 @@
+"""The commands that read the database alone: report, rejects and schema."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import click
+
+from bookreport import documents, ledger, reports
+from bookreport.catalogue import State
+from bookreport.commands.options import (
+    HOUR,
+    HOURS,
+    CommonOptions,
+    common_options,
+    excel_option,
+    output_options,
+    require_csv,
+    span_of,
+    span_options,
+)
+from bookreport.commands.result import Result
+from bookreport.commands.session import Session
+from bookreport.errors import Usage
+from bookreport.hours import EXAMPLE, Hour, Span
+from bookreport.present import page
+from bookreport.present.report import report_csv, report_json, report_markdown, report_table
+from bookreport.present.state import rejects_csv, rejects_json, rejects_table
+from bookreport.present.words import as_json, instant
+from bookreport.reports import SPANISH, Report
+
+log = logging.getLogger(__name__)
+
+LONGEST_REPORT = 200_000
+"""Hours that a report may span; every one that is missing is named in its JSON."""
+
+
+@click.command()
+@click.option("--require-complete", is_flag=True, help="Exit 3 when an hour of the span is not loaded.")
+@click.option("--language", "languages", multiple=True, metavar="NAME", help="Buyers of which language.  [default: Spanish]")
+@click.option("--last", type=HOURS, metavar="DURATION", help="So long, up to the newest loaded hour: 24h, 7d.")
+@span_options
+@click.option("--hour", type=HOUR, metavar="HOUR", help="One hour.  [default: the newest loaded]")
+@excel_option
+@click.option("--compare", type=click.Choice(["previous"]), help="With the change against the span before.")
+@output_options("table", "json", "csv", "markdown", "html")
+@click.pass_obj
+def report(
+    options: CommonOptions,
+    *,
+    hour: Hour | None,
+    since: Hour | None,
+    until: Hour | None,
+    last: int | None,
+    languages: tuple[str, ...],
+    require_complete: bool,
+    compare: str | None,
+    excel: bool,
+    result: Result,
+) -> int:
+    """Print books sold and sale value by format and language, and the share of buyers of Spanish.
+
+    --format html makes one page to mail or print, compared with the span before; it needs the extra:
+    pip install 'bookreport[html]'.
+    """
+    require_csv(result, excel=excel)
+    span = _span(hour, since, until, last)
+    result.require_writable()
+    if result.format == "html":
+        page.require_libraries()
+    session = Session(options)
+    with session.migrated() as database:
+        made = reports.make_report(
+            database,
+            span or reports.newest_span(database, last or 1, session.settings.earliest),
+            languages or (session.settings.language or SPANISH,),
+            require_complete=require_complete,
+            compare=compare is not None or result.format == "html",
+            series=result.format in {"json", "html"},
+            earliest=session.settings.earliest,
+        )
+    tell_doubts([made])
+    printers: dict[str, Callable[[Report], str]] = {
+        "table": report_table,
+        "csv": partial(report_csv, excel=excel),
+        "markdown": report_markdown,
+        "json": lambda made: as_json(report_json(made)),
+        "html": page.report_page,
+    }
+    result.write(printers[result.format](made))
+    return 0
+
+
+def _span(hour: Hour | None, since: Hour | None, until: Hour | None, last: int | None) -> Span | None:
+    """Return the span that was asked for; None where it ends with the newest loaded hour."""
+    if sum((hour is not None, since is not None or until is not None, last is not None)) > 1:
+        raise Usage("give one of --hour, --since with --until, and --last")
+    if (since is None) != (until is None):
+        raise Usage("--since and --until go together", hint=f"for example --since {EXAMPLE} --until 2022-12-09T00")
+    span = Span.of_hour(hour) if hour else span_of(since, until)
+    if (last or len(span or ())) > LONGEST_REPORT:
+        raise Usage(f"a report is of {LONGEST_REPORT:,} hours at most", hint="say fewer; that is more than twenty years")
+    return span
+
+
+def tell_doubts(made: Sequence[Report]) -> None:
+    """Warn of what makes figures other than their reader expects: an outdated catalogue, a language that no book has."""
+    if made:
+        tell_outdated(made[0].catalogue)
+    for language in sorted({language for report in made for language in report.unknown_languages}):
+        log.warning("the catalogue has no book in %s; name the language as it is in the books: BOOKREPORT_LANGUAGE", language)
+
+
+def tell_outdated(books: State) -> None:
+    """Warn of a catalogue that is not up to date."""
+    if not books.is_current:
+        log.warning(
+            "the books have changed since %s; figures are by the catalogue as of then. Bring it up to date: bookreport refresh",
+            instant(books.as_of),
+        )
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Show so many at most.")
+@click.option("--hour", type=HOUR, metavar="HOUR", help="Of this hour alone.")
+@excel_option
+@output_options("table", "json", "csv")
+@click.pass_obj
+def rejects(options: CommonOptions, *, hour: Hour | None, limit: int, excel: bool, result: Result) -> int:
+    """Print the records that were set aside, and why, newest hour first."""
+    require_csv(result, excel=excel)
+    result.require_writable()
+    with Session(options).migrated(books=False) as database:
+        found = ledger.rejects(database, hour, limit)
+    if result.is_json:
+        result.write_json(rejects_json(found))
+    elif result.format == "csv":
+        result.write(rejects_csv(found, excel=excel))
+    elif found:
+        result.write(rejects_table(found))
+    else:
+        result.say("no rejects")
+    return 0
+
+
+@click.command("schema")
+@click.argument("name", metavar="[NAME]", type=click.Choice(documents.NAMES), required=False)
+@common_options
+def json_schema(*, name: str | None) -> int:
+    """Print the JSON Schema of a document that --json prints; without NAME, list the documents.
+
+    Each document names its schema: for "bookreport.report/1", run bookreport schema report.
+    """
+    click.echo("\n".join(documents.NAMES) if name is None else as_json(documents.schema(name)))
+    return 0

@@ -1,0 +1,68 @@
+"""What a command works with that needs the bucket: the bucket itself, the source of the ledger, a run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from bookreport import ledger
+from bookreport.columns import Columns
+from bookreport.commands.session import Session
+from bookreport.database import Database
+from bookreport.rejects import RejectLimit
+from bookreport.run import Run
+from bookreport.source import Bucket
+
+log = logging.getLogger(__name__)
+
+AnyBucket = TypeVar("AnyBucket", bound=Bucket)
+
+
+class BucketSession(Session):
+    """A command at work that has to do with the bucket."""
+
+    def bucket(self, kind: type[AnyBucket], connections: int = 1) -> AnyBucket:
+        """Return the bucket that the settings name, for so many connections at once."""
+        where = self.settings.bucket
+        return kind(
+            where.bucket,
+            where.prefix,
+            endpoint_url=where.endpoint_url,
+            access_key=where.access_key,
+            secret_key=where.secret_key,
+            marker=where.marker,
+            ignore=where.ignore,
+            connections=connections,
+        )
+
+    @contextmanager
+    def source(self) -> Iterator[tuple[Database, Bucket]]:
+        """Give the database and the bucket that its ledger belongs to; raises Configuration when this is another bucket."""
+        self.settings.require(bucket=True, database=True)
+        with self.migrated(books=False) as database:
+            bucket = self.bucket(Bucket)
+            with database.transaction(snapshot=True) as transaction:
+                ledger.check_source(transaction, bucket)
+            yield database, bucket
+
+    @contextmanager
+    def run(self, reject_limit: RejectLimit | None, *, new_source: bool, jobs: int | None) -> Iterator[Run]:
+        """Give a run by the settings; the options that are given count in their place."""
+        self.settings.require(bucket=True, database=True)
+        columns, jobs = Columns(self.settings.columns, self.settings.header), jobs or self.settings.jobs
+        with self.migrated() as database:
+            bucket = self.bucket(Bucket, connections=jobs)
+            run = Run(
+                database,
+                bucket,
+                columns,
+                reject_limit=reject_limit or self.settings.reject_limit,
+                new_source=new_source,
+                earliest=self.settings.earliest,
+                jobs=jobs,
+            )
+            self.log.run_id = str(run.run_id)
+            yield run
+            log.debug("%d S3 requests", bucket.requests)

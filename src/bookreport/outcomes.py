@@ -1,0 +1,133 @@
+"""Outcomes: the state of an hour in the ledger, and how an attempt to load it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from bookreport.errors import BookreportError
+from bookreport.hours import Hour
+
+
+class HourState(StrEnum):
+    """The state of an hour that the ledger knows; an hour that it does not know was never tried."""
+
+    LOADED = "loaded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    PRUNED = "pruned"
+
+
+class Ending(StrEnum):
+    """How a run ended for an hour; `would-…` is what a dry run says."""
+
+    LOADED = "loaded"
+    RELOADED = "reloaded"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    PRUNED = "pruned"
+    FAILED = "failed"
+    LOCKED = "locked"
+    NOT_READY = "not-ready"
+    WOULD_LOAD = "would-load"
+    WOULD_RELOAD = "would-reload"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the ledger knows of one hour: `status` is loaded, failed, skipped or pruned; counts are of the hour as loaded."""
+
+    hour: Hour
+    status: HourState
+    attempts: int
+    files: int
+    bytes: int
+    rows_loaded: int
+    rows_rejected: int
+    rows_unmatched: int
+    load_id: int | None
+
+    @property
+    def is_loaded(self) -> bool:
+        return self.status is HourState.LOADED
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no run loads it by itself: it is loaded, or was given up."""
+        return self.status is not HourState.FAILED
+
+    def is_as(self, earlier: Entry | None) -> bool:
+        """Whether no run has loaded, pruned or skipped the hour since it was seen as `earlier`."""
+        return earlier is not None and (self.status, self.load_id) == (earlier.status, earlier.load_id)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the load of one hour ended.
+
+    `outcome`: loaded, reloaded, unchanged (loaded already), skipped or pruned (given up since it was chosen, and left
+    alone), failed, locked or not-ready; `attempt`: how many there were, this one included; counts are of the hour as it
+    is now in the ledger; `seconds` is this attempt's wall time.
+    """
+
+    hour: Hour
+    outcome: Ending
+    attempt: int = 0
+    files: int = 0
+    bytes: int = 0
+    rows_loaded: int = 0
+    rows_rejected: int = 0
+    rows_unmatched: int = 0
+    seconds: float = 0.0
+    error: BookreportError | None = None
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the hour is loaded now, by this run or before."""
+        return self.outcome in (Ending.LOADED, Ending.RELOADED, Ending.UNCHANGED)
+
+    @property
+    def stops_run(self) -> bool:
+        """Whether no further hour is begun: out of reach, out of room, refused. All else stops the hour alone."""
+        return self.error is not None and self.error.stops_run
+
+    @classmethod
+    def of(cls, outcome: Ending, entry: Entry, seconds: float) -> Outcome:
+        """Return the outcome of an hour that stands in the ledger as `entry`."""
+        return cls(
+            entry.hour,
+            outcome,
+            entry.attempts,
+            entry.files,
+            entry.bytes,
+            entry.rows_loaded,
+            entry.rows_rejected,
+            entry.rows_unmatched,
+            seconds,
+        )
+
+
+@dataclass
+class Stopwatch:
+    """Seconds by phase of one attempt."""
+
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    seconds: dict[str, float] = field(default_factory=dict)
+    _start: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Add the time of the block to the phase."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - start, 3)
+
+    @property
+    def total(self) -> float:
+        return round(time.monotonic() - self._start, 3)

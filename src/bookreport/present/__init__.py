@@ -1,0 +1,1 @@
+"""Everything printed: each module turns what the core returns into the text, documents and pages that users read."""

@@ -1,0 +1,298 @@
+"""The report as JSON, CSV, a table or Markdown, and the sentences in it that the page shares."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from bookreport.present.words import (
+    as_csv,
+    as_number,
+    as_table,
+    counted,
+    hours_in_words,
+    instant,
+    markdown_cell,
+    money,
+    named,
+    plain,
+    signed,
+    thousands,
+)
+
+if TYPE_CHECKING:
+    from bookreport.reports import Buyers, Change, Point, Report, Sale
+
+
+def report_json(report: Report) -> dict[str, object]:
+    """Return the report as `bookreport.report/1`; the span before and the series where the report has them."""
+    document: dict[str, object] = {
+        "schema": "bookreport.report/1",
+        "generated_at": instant(report.generated_at),
+        **_span_json(report),
+        "sales": [_sale_json(sale) for sale in report.sales],
+        "unmatched": {
+            "books_sold": report.unmatched.books_sold,
+            "sale_value": money(report.unmatched.sale_value),
+            "isbns": report.unmatched.isbns,
+        },
+        **_headline_json(report),
+        "unknown_languages": list(report.unknown_languages),
+        "loaded_rows": report.loaded_rows,
+        "rejected_rows": report.rejected_rows,
+        "catalogue_as_of": instant(report.catalogue.as_of),
+        "catalogue_is_current": report.catalogue.is_current,
+    }
+    if report.previous:
+        change = report.change and _change_json(report.change)
+        document["previous"] = {**_span_json(report.previous), **_headline_json(report.previous), "change": change}
+    if report.series:
+        document["series"] = [_point_json(point) for point in report.series]
+    return document
+
+
+def report_csv(report: Report, *, excel: bool = False) -> str:
+    """Return the report as CSV: one header; sections sales, unmatched, total, buyers, and those of the span before."""
+    header = ("section", "format", "language", "books_sold", "sale_value", "users", "buyers", "percent")
+    sales = [
+        ("sales", sale.format, sale.language, sale.books_sold, money(sale.sale_value), "", "", "") for sale in report.sales
+    ]
+    unmatched = ("unmatched", "", "", report.unmatched.books_sold, money(report.unmatched.sale_value), "", "", "")
+    rows = [*sales, unmatched, *_headline_rows(report, "")]
+    if report.previous:
+        rows += _headline_rows(report.previous, "previous_")
+    return as_csv(header, rows, texts=(1, 2), excel=excel)
+
+
+def report_table(report: Report) -> str:
+    """Return the report as text for a terminal: sales with their shares, total last, buyers, coverage."""
+    rows = _sales_rows(report)
+    lines = [
+        f"Books sold, {report.span}",
+        "",
+        as_table(("Format", "Language", "Books", "Value", "Share"), rows, right=(2, 3, 4), total=True),
+        "",
+        *_buyers_lines(report),
+        *_change_lines(report),
+        *_coverage_lines(report),
+    ]
+    return "\n".join(lines)
+
+
+def report_markdown(report: Report) -> str:
+    """Return the report as GitHub-flavoured Markdown."""
+    rows = _sales_rows(report)
+    *body, total = [[markdown_cell(cell) for cell in row] for row in rows]
+    table = [
+        ["Format", "Language", "Books", "Value", "Share"],
+        ["---", "---", "---:", "---:", "---:"],
+        *body,
+        [f"**{cell}**" if cell else "" for cell in total],
+    ]
+    lines = [
+        f"### Books sold, {report.span}",
+        "",
+        *(f"| {' | '.join(row)} |" for row in table),
+        "",
+        *(f"{markdown_cell(line)}  " for line in [*_buyers_lines(report), *_change_lines(report), *_coverage_lines(report)]),
+    ]
+    return "\n".join(lines)
+
+
+def _span_json(report: Report) -> dict[str, object]:
+    return {
+        "window": {"since": report.span.since.instant, "until": report.span.until.instant},
+        "coverage": {
+            "hours_expected": report.hours_expected,
+            "hours_loaded": report.hours_loaded,
+            "hours_with_sales": report.hours_with_sales,
+            "hours_before_first": report.before_first,
+            "missing": [hour.instant for hour in report.missing],
+            "complete": not report.missing,
+            "skipped": [hour.instant for hour in report.skipped],
+            "pruned": [hour.instant for hour in report.pruned],
+            "sums_kept": [hour.instant for hour in report.sums_kept],
+        },
+    }
+
+
+def _sale_json(sale: Sale) -> dict[str, object]:
+    return {
+        "format": sale.format,
+        "language": sale.language,
+        "books_sold": sale.books_sold,
+        "sale_value": money(sale.sale_value),
+    }
+
+
+def _headline_json(report: Report) -> dict[str, object]:
+    return {
+        "total": {"books_sold": report.books_sold, "sale_value": money(report.sale_value)},
+        "buyers": _buyers_json(report.buyers[0]),
+        "buyers_by_language": [_buyers_json(buyers) for buyers in report.buyers],
+    }
+
+
+def _buyers_json(buyers: Buyers) -> dict[str, object]:
+    return {
+        "language": buyers.language,
+        "buyers": buyers.buyers,
+        "users": buyers.users,
+        "percent": as_number(buyers.percent),
+    }
+
+
+def _change_json(change: Change) -> dict[str, object]:
+    return {
+        "books_sold": change.books_sold,
+        "books_sold_percent": as_number(change.books_sold_percent),
+        "sale_value": money(change.sale_value),
+        "sale_value_percent": as_number(change.sale_value_percent),
+        "percent_points": as_number(change.points),
+    }
+
+
+def _point_json(point: Point) -> dict[str, object]:
+    sales_known, users_known = point.hours_with_sales > 0, point.hours_loaded > 0
+    return {
+        "since": point.span.since.instant,
+        "until": point.span.until.instant,
+        "hours_loaded": point.hours_loaded,
+        "hours_with_sales": point.hours_with_sales,
+        "books_sold": point.books_sold if sales_known else None,
+        "sale_value": money(point.sale_value) if sales_known else None,
+        "buyers": point.buyers.buyers if users_known else None,
+        "users": point.buyers.users if users_known else None,
+        "percent": as_number(point.buyers.percent),
+    }
+
+
+def _headline_rows(report: Report, of: str) -> list[tuple[object, ...]]:
+    total = (f"{of}total", "", "", report.books_sold, money(report.sale_value), "", "", "")
+    return [
+        total,
+        *(
+            (f"{of}buyers", "", buyers.language, "", "", buyers.users, buyers.buyers, buyers.percent)
+            for buyers in report.buyers
+        ),
+    ]
+
+
+def _sales_rows(report: Report) -> list[tuple[str, ...]]:
+    def row(format_: str, language: str, books_sold: int, value: Decimal) -> tuple[str, ...]:
+        share = f"{100 * value / report.sale_value:.1f}%" if report.sale_value else ""
+        return (format_, language, f"{books_sold:,}", thousands(value), share)
+
+    rows = [row(named(sale.format), named(sale.language), sale.books_sold, sale.sale_value) for sale in report.sales]
+    if report.unmatched.books_sold:
+        rows.append(row("(no such book)", "", report.unmatched.books_sold, report.unmatched.sale_value))
+    return [*rows, row("Total", "", report.books_sold, report.sale_value)]
+
+
+def _buyers_lines(report: Report) -> list[str]:
+    def share(buyers: Buyers) -> str:
+        of = of_users(report, buyers)
+        return of if not buyers.in_catalogue else f"{'n/a' if buyers.percent is None else f'{buyers.percent}%'} ({of})"
+
+    return [f"Users who bought a book in {plain(buyers.language)}: {share(buyers)}" for buyers in report.buyers]
+
+
+def of_users(report: Report, buyers: Buyers) -> str:
+    """Return how many of how many users bought, of which hours they are where sales are of more; or that no book is there."""
+    if not buyers.in_catalogue:
+        return _no_such_language(report, buyers)
+    of_hours = f" of {report.hours_loaded:,} of {report.hours_expected:,} hours" if report.sums_kept else ""
+    return f"{buyers.buyers:,} of {counted(buyers.users, 'user')}{of_hours}"
+
+
+def _no_such_language(report: Report, buyers: Buyers, most: int = 12) -> str:
+    languages = sorted(report.catalogue.languages)
+    names = ", ".join(map(named, languages[:most])) + (f" and {len(languages) - most} more" if len(languages) > most else "")
+    there_are = f"the catalogue's languages are {names}" if languages else "the catalogue has no languages"
+    return f"no book is in {plain(buyers.language)}; {there_are}"
+
+
+def not_comparable(report: Report) -> str:
+    """Return what is not compared with the span before, and why; empty where all is."""
+    before = report.previous
+    if before is None or not (before.missing or report.missing or before.before_first):
+        return ""
+    spans = (("this span", report), ("the span before", before))
+    if report.change is None:
+        lacking = [(which, len(of.without_sales), "not loaded") for which, of in spans]
+        what = "No comparison with the span before"
+    else:
+        lacking = [(which, len(of.missing), "not known") for which, of in spans]
+        what = "No comparison of the users with the span before"
+    of_hours = "those of " if report.change else ""
+    told = [
+        f"{of_hours}{counted(hours, 'hour')} of {which} {'is' if hours == 1 and not of_hours else 'are'} {state}"
+        for which, hours, state in lacking
+        if hours
+    ]
+    if before.before_first:
+        told.append(_before_first(before, "the span before"))
+    return f"{what}: {' and '.join(told)}"
+
+
+def _before_first(report: Report, span: str) -> str:
+    lies = "lies" if report.before_first == 1 else "lie"
+    return f"{counted(report.before_first, 'hour')} of {span} {lies} before the shop's first"
+
+
+def _change_lines(report: Report) -> list[str]:
+    if report.previous is None:
+        return []
+    change, reason = report.change, not_comparable(report)
+    if change is None:
+        return [reason]
+    told = [
+        f"books {signed(change.books_sold)} ({signed(change.books_sold_percent, '%')})",
+        f"value {signed(change.sale_value)} ({signed(change.sale_value_percent, '%')})",
+    ]
+    if not reason:
+        told.append(f"users who bought in {plain(report.buyers[0].language)} {signed(change.points, ' points')}")
+    return [f"Against {report.previous.span}: {', '.join(told)}", *([reason] if reason else [])]
+
+
+def coverage_line(report: Report) -> str:
+    """Return of how many hours the figures are, in words."""
+    expected = f"{report.hours_expected:,}"
+    if not report.sums_kept:
+        return f"{report.hours_loaded:,} of {expected} hours are loaded"
+    pruned = len(report.sums_kept)
+    return (
+        f"Sales: {report.hours_with_sales:,} of {expected} hours; users: {report.hours_loaded:,} of {expected}"
+        f" ({pruned:,} {'was' if pruned == 1 else 'were'} pruned, {'its' if pruned == 1 else 'their'} sums kept)"
+    )
+
+
+def given_up_lines(report: Report) -> list[str]:
+    """Return which of the missing hours were skipped or pruned, in words."""
+    kept = set(report.sums_kept)
+    told = {
+        "Skipped, and never to come": report.skipped,
+        "Pruned": tuple(hour for hour in report.pruned if hour not in kept),
+        "Pruned, their sums kept": report.sums_kept,
+    }
+    return [f"{words}: {hours_in_words(hours)}" for words, hours in told.items() if hours]
+
+
+def _coverage_lines(report: Report) -> list[str]:
+    lines = [coverage_line(report)]
+    if report.before_first:
+        lines[0] += f"; {_before_first(report, 'the span')}"
+    if report.without_sales:
+        lines[0] += f"; totals are lower than the truth. Missing: {hours_in_words(report.without_sales)}"
+    lines += given_up_lines(report)
+    if report.rejected_rows:
+        lines.append(f"Not in these figures: {counted(report.rejected_rows, 'rejected row')}")
+    if report.unmatched.isbns:
+        lines.append(f"Not in the catalogue: {counted(report.unmatched.isbns, 'ISBN')}")
+    return [*lines, catalogue_line(report)]
+
+
+def catalogue_line(report: Report) -> str:
+    """Return as of when formats and languages are, in words."""
+    since = "the books have not changed since" if report.catalogue.is_current else "the books have changed since"
+    return f"Catalogue as of {report.catalogue.as_of:%Y-%m-%d %H:%M} UTC; {since}"

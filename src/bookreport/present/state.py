@@ -1,0 +1,205 @@
+"""How things stand and what the commands that keep them so found or did: rejects, verify, status, check, refresh, prune."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from bookreport.hours import Hour
+from bookreport.present.words import (
+    as_csv,
+    as_table,
+    counted,
+    far_off_json,
+    hours_in_words,
+    instant,
+    plain,
+    spans_in_words,
+)
+
+if TYPE_CHECKING:
+    # What is printed is known by its type alone: a report must not wait for boto3.
+    from bookreport.catalogue import Refresh
+    from bookreport.check import Check
+    from bookreport.health import Status, Verification
+    from bookreport.hours import Span
+    from bookreport.ledger import SetAside
+    from bookreport.prune import PrunedMonth
+
+
+def rejects_json(rejects: Sequence[SetAside]) -> dict[str, object]:
+    """Return rejects as `bookreport.rejects/1`."""
+    return {
+        "schema": "bookreport.rejects/1",
+        "rejects": [asdict(reject) | {"hour": reject.hour.instant} for reject in rejects],
+    }
+
+
+def rejects_csv(rejects: Sequence[SetAside], *, excel: bool = False) -> str:
+    """Return rejects as CSV."""
+    rows = [(reject.hour.instant, reject.key, reject.line_number, reject.reason, reject.raw) for reject in rejects]
+    return as_csv(("hour", "key", "line_number", "reason", "raw"), rows, texts=(1, 3, 4), excel=excel)
+
+
+def rejects_table(rejects: Sequence[SetAside]) -> str:
+    """Return rejects as text for a terminal."""
+    rows = [
+        (str(reject.hour), plain(reject.key), f"{reject.line_number:,}", plain(reject.reason), plain(reject.raw or ""))
+        for reject in rejects
+    ]
+    return as_table(("Hour", "File", "Line", "Reason", "Raw"), rows, right=(2,))
+
+
+def verification_json(found: Verification) -> dict[str, object]:
+    """Return what verify found as `bookreport.verify/1`."""
+    return {
+        "schema": "bookreport.verify/1",
+        "hours": found.hours,
+        "differences": [
+            {"hour": each.hour.instant, "kind": each.kind, "key": each.key, "message": each.message}
+            for each in found.differences
+        ],
+    }
+
+
+def verification_table(found: Verification) -> str:
+    """Return the differences that verify found as text for a terminal."""
+    rows = [(str(each.hour), each.kind, plain(each.message)) for each in found.differences]
+    return as_table(("Hour", "Kind", "Difference"), rows)
+
+
+def status_json(found: Status) -> dict[str, object]:
+    """Return how things stand as `bookreport.status/1`."""
+    return {
+        "schema": "bookreport.status/1",
+        "newest_loaded": found.newest_loaded.instant if found.newest_loaded else None,
+        "loaded": found.loaded,
+        "failed": [asdict(failure) | {"hour": failure.hour.instant} for failure in found.failed],
+        "skipped": [{"hour": hour.instant, "reason": reason} for hour, reason in found.skipped],
+        "pruned": found.pruned,
+        "pending": [hour.instant for hour in found.pending],
+        "overdue": [hour.instant for hour in found.overdue],
+        "missing": [hour.instant for hour in found.missing],
+        "missing_hours": found.missing_hours,
+        "missing_is_cut": len(found.missing) < found.missing_hours,
+        "missing_spans": [_hours_json(span) for span in found.gaps],
+        "skipped_complete": [hour.instant for hour in found.come],
+        "looked_from": found.looked_from.instant if found.looked_from else None,
+        "before_look_back": found.unlooked,
+        "far_off": far_off_json(found.far_off),
+        "far_off_loaded": [_hours_json(span) for span in found.far_off_loaded],
+        "rejected_rows": found.rejected_rows,
+        "rows_unmatched": found.rows_unmatched,
+    }
+
+
+def status_text(found: Status) -> str:
+    """Return how things stand as text for a terminal."""
+    newest = f"; the newest is {found.newest_loaded}" if found.newest_loaded else ""
+    lines = [f"{'Loaded':<10}{counted(found.loaded, 'hour')}{newest}"]
+    lines += [
+        f"{'Failed':<10}{failure.hour} ({counted(failure.attempts, 'attempt')}): {plain(failure.error)}"
+        for failure in found.failed
+    ]
+    come = {hour: f"; complete now, so load it: bookreport run-hour --hour {hour}" for hour in found.come}
+    lines += [f"{'Skipped':<10}{hour}: {plain(reason)}{come.get(hour, '')}" for hour, reason in found.skipped]
+    lines += [f"{'Pruned':<10}{counted(found.pruned, 'hour')}"] if found.pruned else []
+    told = {
+        "Pending": (found.pending, "complete, and not loaded yet"),
+        "Overdue": (found.overdue, "files, but no marker"),
+    }
+    lines += [
+        f"{name:<10}{counted(len(hours), 'hour')} ({meaning}): {hours_in_words(hours)}"
+        for name, (hours, meaning) in told.items()
+        if hours
+    ]
+    if found.gaps:
+        hours = counted(found.missing_hours, "hour")
+        lines.append(f"{'Missing':<10}{hours} (neither loaded nor in the bucket): {spans_in_words(found.gaps)}")
+    if found.unlooked:
+        lines.append(
+            f"{'Older':<10}{counted(found.unlooked, 'hour')} (in the bucket before {found.looked_from}, and not loaded):"
+            " see bookreport ingest --all"
+        )
+    lines += _far_off_lines(found)
+    lines += [f"{'Rejected':<10}{counted(found.rejected_rows, 'row')}"] if found.rejected_rows else []
+    lines += [f"{'Unmatched':<10}{counted(found.rows_unmatched, 'row')}"] if found.rows_unmatched else []
+    return "\n".join([*lines, "Drift was not looked for; see: bookreport verify"])
+
+
+def _far_off_lines(found: Status) -> list[str]:
+    lines = []
+    if found.far_off:
+        names = ", ".join(plain(each.prefix) for each in found.far_off[:6])
+        more = f" and {len(found.far_off) - 6:,} more" if len(found.far_off) > 6 else ""
+        lines.append(f"{'Far off':<10}{names}{more} (out of time, and left alone): see bookreport check")
+    if found.far_off_loaded:
+        hours = counted(sum(map(len, found.far_off_loaded)), "loaded hour")
+        spans = spans_in_words(found.far_off_loaded)
+        lines.append(f"{'Far off':<10}{hours} (out of time, and in no count): {spans}; see bookreport check")
+    return lines
+
+
+def _hours_json(span: Span) -> dict[str, object]:
+    return {"since": span.since.instant, "until": span.until.instant, "hours": len(span)}
+
+
+def refresh_json(done: Refresh) -> dict[str, object]:
+    """Return what a refresh of the catalogue did as `bookreport.refresh/1`."""
+    return {
+        "schema": "bookreport.refresh/1",
+        "catalogue_as_of": instant(done.as_of),
+        "added": done.added,
+        "changed": done.changed,
+        "removed": done.removed,
+    }
+
+
+def migrated_json(schema: str, books: str, revision: str) -> dict[str, object]:
+    """Return where the tables are, of which revision, and where the books are, as `bookreport.migrate/1`."""
+    return {"schema": "bookreport.migrate/1", "tables": schema, "books": books, "revision": revision}
+
+
+def skipped_json(hour: Hour, reason: str) -> dict[str, object]:
+    """Return the hour that was given up, and why, as `bookreport.skip/1`."""
+    return {"schema": "bookreport.skip/1", "hour": hour.instant, "reason": reason}
+
+
+def pruned_json(months: Sequence[PrunedMonth], rejects: int, *, dry_run: bool) -> dict[str, object]:
+    """Return what was pruned, or would be, as `bookreport.prune/1`."""
+    return {
+        "schema": "bookreport.prune/1",
+        "dry_run": dry_run,
+        "months": [
+            {"since": month.span.since.instant, "until": month.span.until.instant, "hours": month.hours, "rows": month.rows}
+            for month in months
+        ],
+        "hours": sum(month.hours for month in months),
+        "rows": sum(month.rows for month in months),
+        "reject_texts": rejects,
+    }
+
+
+def pruned_table(months: Sequence[PrunedMonth]) -> str:
+    """Return the months that were pruned, or would be, as text for a terminal."""
+    rows = [(str(month.span), f"{month.hours:,}", f"{month.rows:,}") for month in months]
+    return as_table(("Span", "Hours", "Rows"), rows, right=(1, 2))
+
+
+def checks_json(checks: Sequence[Check]) -> dict[str, object]:
+    """Return checks as `bookreport.check/1`."""
+    return {
+        "schema": "bookreport.check/1",
+        "ok": all(check.ok for check in checks),
+        "checks": [{"name": check.name, "ok": check.ok, "message": check.message, "hint": check.hint} for check in checks],
+    }
+
+
+def checks_text(checks: Sequence[Check]) -> str:
+    """Return checks as text for a terminal: a line each, and a hint below it."""
+    lines = []
+    for check in checks:
+        lines.append(f"{check.name:<12}{'OK' if check.ok else 'FAILED':<8}{plain(check.message)}")
+        lines += [f"{'':<20}{plain(check.hint)}"] if check.hint else []
+    return "\n".join(lines)

@@ -1,0 +1,284 @@
+"""A run: which hours it loads, in what order, how many at once, how long it waits, and when it ends."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Container, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from bookreport import catalogue, drift, ledger
+from bookreport.columns import Columns
+from bookreport.database import Database
+from bookreport.discovery import Discovery, discover, require_believable, require_span_believable, time_of
+from bookreport.errors import BookreportError, Interrupted
+from bookreport.health import Status, status
+from bookreport.hours import EARLIEST, FIRST, LOOKBACK, Hour
+from bookreport.loader import Loader
+from bookreport.outcomes import Ending, Outcome
+from bookreport.preview import Preview, preview
+from bookreport.rejects import RejectLimit
+from bookreport.source import Bucket
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 20.0
+"""How often an hour that is waited for is looked at."""
+
+LAST_WORDS_SECONDS = 5.0
+"""How long an interrupted run waits for its threads; the server rolls back what they leave."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The hours to load, oldest first; of these, `again` are replaced if loaded, and `named` are loaded in any state."""
+
+    hours: tuple[Hour, ...]
+    again: frozenset[Hour] = frozenset()
+    named: frozenset[Hour] = frozenset()
+
+
+@dataclass
+class Ended:
+    """What a run has come to: the outcomes of its hours, and what ended it before its end."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    failure: BookreportError | Interrupted | None = None
+
+    @property
+    def loaded(self) -> list[Hour]:
+        """The hours that are loaded now, by this run or before."""
+        return [outcome.hour for outcome in self.outcomes if outcome.is_loaded]
+
+
+class Run:
+    """One run over hours of one bucket, into one database; known by its `run_id`.
+
+    `reject_limit`: how many records of an hour may be set aside. `new_source` says that the bucket has moved. `earliest` is
+    the first hour that may be, `jobs` how many hours are loaded at once. Making one raises Configuration when the ledger
+    belongs to another bucket.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        bucket: Bucket,
+        columns: Columns,
+        *,
+        reject_limit: RejectLimit,
+        new_source: bool = False,
+        earliest: Hour = EARLIEST,
+        jobs: int = 1,
+    ) -> None:
+        self.run_id: UUID = uuid4()
+        self.looked: Discovery | None = None
+        self.loader = Loader(database, bucket, columns, run_id=self.run_id, reject_limit=reject_limit)
+        self.database = database
+        self._bucket = bucket
+        self._columns = columns
+        self._reject_limit = reject_limit
+        self._new_source = new_source
+        self._earliest = earliest
+        self._jobs = jobs
+        if not new_source:
+            with database.transaction() as transaction:
+                ledger.check_source(transaction, bucket)
+
+    def take_source(self) -> None:
+        """Write that the bucket has moved here; raises what listing it raises, and writes nothing then."""
+        self._bucket.clock()
+        with self.database.transaction() as transaction:
+            ledger.take_source(transaction, self._bucket)
+
+    def pending(
+        self,
+        *,
+        since: Hour | None = None,
+        until: Hour | None = None,
+        everything: bool = False,
+        lookback: timedelta = LOOKBACK,
+    ) -> list[Hour]:
+        """Return the hours that are complete and not loaded, oldest first, as `discover` finds them; `looked` has the rest.
+
+        Raises NotReady for a span that lies out of time.
+        """
+        looked = self.looked = discover(
+            self.database,
+            self._bucket,
+            since=since,
+            until=until,
+            everything=everything,
+            lookback=lookback,
+            earliest=self._earliest,
+        )
+        require_span_believable(since, until, looked.within)
+        if looked.far_off:
+            names = ", ".join(each.prefix for each in looked.far_off[:5]) + (" …" if len(looked.far_off) > 5 else "")
+            log.warning("far off in time, and left alone: %s; what to do: bookreport check", names)
+        if looked.looked_from is not None and since is None:
+            log.info("looking from %s on; the whole bucket: bookreport ingest --all", looked.looked_from)
+        return list(looked.pending)
+
+    def end_look(self, outcomes: Iterable[Outcome]) -> None:
+        """Remember that the whole bucket was looked through: where it was, and all that `pending` found has an outcome."""
+        looked = self.looked
+        settled = {
+            each.hour for each in outcomes if each.outcome not in (Ending.LOCKED, Ending.NOT_READY) and not each.stops_run
+        }
+        if looked is not None and looked.whole and settled.issuperset(looked.pending):
+            try:
+                with self.database.transaction() as transaction:
+                    ledger.record_looked_through(transaction, self._bucket, min(looked.open, default=None))
+            except BookreportError as error:
+                # The hours are loaded whatever happens now; the next run looks through the whole bucket again.
+                log.debug("it is not remembered that the whole bucket was looked through: %s", error.message)
+
+    def drifted(self, since: Hour | None, until: Hour | None, *, lookback: timedelta = LOOKBACK, most: int) -> list[Hour]:
+        """Return the loaded hours of the span (`discover` tells where it begins) whose files have changed, `most` of them."""
+        within = self.looked.within if self.looked else time_of(self.database, self._bucket, self._earliest)
+        if since is None and until is None:
+            with self.database.transaction() as transaction:
+                since = ledger.lookback_start(transaction, lookback, self._earliest)
+        span = max(since or within.since, within.since), min(until or within.until, within.until)
+        found = drift.drifted(self.database, self._bucket, *span)
+        if len(found) > most:
+            log.warning("%d loaded hours have drifted; the oldest %d are reloaded (see --max-reload)", len(found), most)
+        return found[:most]
+
+    def load_hours(
+        self, hours: Iterable[Hour], *, again: Container[Hour] = (), named: Container[Hour] = (), jobs: int = 1
+    ) -> Iterator[Outcome]:
+        """Load `hours`, `jobs` at once, and give each one's outcome in their order.
+
+        `again`: replace those that are loaded; `named`: load those also if they were skipped or pruned. After an outcome
+        that stops the run no further hour is begun.
+        """
+        stop = threading.Event()
+
+        def load(hour: Hour) -> Outcome | None:
+            if stop.is_set():
+                return None
+            outcome = self.loader.load(hour, again=hour in again, named=hour in named)
+            if outcome.stops_run:
+                stop.set()
+            return outcome
+
+        for outcome in map(load, hours) if jobs == 1 else _in_threads(load, hours, jobs):
+            if outcome is not None:
+                yield outcome
+        self.loader.summarise()
+
+    def await_hour(self, hour: Hour, patience: timedelta, *, again: bool = False) -> Iterator[Outcome]:
+        """Wait up to `patience` for the hour's marker, then load it and give its outcome: not-ready when it did not come.
+
+        Nothing is given for an hour that was settled before, unless `again`.
+        """
+        with self.database.transaction() as transaction:
+            known = ledger.entry(transaction, hour)
+        if known is not None and known.is_settled and not again:
+            return
+        deadline = time.monotonic() + patience.total_seconds()
+        while self._bucket.marker(hour) is None and time.monotonic() < deadline:
+            time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+        # The books may have changed during the wait; what is sold without a price takes theirs.
+        catalogue.refresh(self.database)
+        asked_for = [hour] if again else []
+        yield from self.load_hours([hour], again=asked_for, named=asked_for)
+
+    def choose(
+        self,
+        named: Iterable[Hour] = (),
+        *,
+        since: Hour | None = None,
+        until: Hour | None = None,
+        everything: bool = False,
+        changed: bool = False,
+        most_changed: int = 0,
+        lookback: timedelta = LOOKBACK,
+    ) -> Choice:
+        """Return the hours that were `named`; else what `pending` finds. `changed`: and those that have drifted.
+
+        Of drifted hours, the oldest `most_changed` are chosen; a named one always. Raises NotReady for what lies out of time.
+        """
+        named = frozenset(named)
+        if named:
+            require_believable(sorted(named), time_of(self.database, self._bucket, self._earliest))
+            drifted = (hour for hour in named if changed and self.drifted(hour, hour + 1, lookback=lookback, most=1))
+            return Choice(tuple(sorted(named)), frozenset(drifted), named)
+        pending = self.pending(since=since, until=until, everything=everything, lookback=lookback)
+        again: list[Hour] = []
+        if changed:
+            again = self.drifted(FIRST if everything else since, until, lookback=lookback, most=most_changed)
+        return Choice(tuple(sorted({*pending, *again})), frozenset(again))
+
+    def by_the_hour(
+        self, hour: Hour | None, patience: timedelta | None, *, lookback: timedelta = LOOKBACK
+    ) -> tuple[Iterator[Outcome], int]:
+        """Begin what cron asks for: `hour`, or what is pending; and return how many hours that is.
+
+        With `patience` the hour is waited for so long; without an hour it is the one that ended last. Raises NotReady for an
+        hour that lies out of time.
+        """
+        named = [] if hour is None else [hour]
+        chosen = self.choose(named, lookback=lookback)
+        if hour is not None:
+            chosen = Choice(() if patience else (hour,), frozenset(named), frozenset(named))
+        last = hour or Hour.last()
+        loading = self.load(chosen)
+        if patience is not None and last not in chosen.hours:
+            loading = in_turn(loading, self.await_hour(last, patience, again=hour is not None))
+        return loading, len(chosen.hours)
+
+    def load(self, choice: Choice) -> Iterator[Outcome]:
+        """Load what was chosen and give each hour's outcome; take the bucket where it has moved, and the books, before."""
+        if self._new_source:
+            self.take_source()
+        catalogue.refresh(self.database)
+        yield from self.load_hours(choice.hours, again=choice.again, named=choice.named, jobs=self._jobs)
+
+    def preview(self, choice: Choice) -> Preview:
+        """Return what loading the chosen hours would do; write nothing."""
+        return preview(
+            self.database, self._bucket, self._columns, choice.hours, reject_limit=self._reject_limit, again=choice.again
+        )
+
+    def status(self, lookback: timedelta = LOOKBACK) -> Status:
+        """Return how the hours stand after the run, as far as that costs little."""
+        return status(self.database, self._bucket, lookback=lookback, earliest=self._earliest, at_length=False)
+
+    def follow(self, outcomes: Iterable[Outcome], tell: Callable[[Outcome], None]) -> Ended:
+        """Tell each of `outcomes` as it comes, and return them all, with what ended the run before its end."""
+        ended = Ended()
+        try:
+            for outcome in outcomes:
+                ended.outcomes.append(outcome)
+                tell(outcome)
+        except (BookreportError, Interrupted) as error:
+            ended.failure = error
+        else:
+            self.end_look(ended.outcomes)
+        return ended
+
+
+def in_turn(first: Iterable[Outcome], second: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Give both in turn; the second are not begun when one of the first stops the run."""
+    for outcome in first:
+        yield outcome
+        if outcome.stops_run:
+            return
+    yield from second
+
+
+def _in_threads(load: Callable[[Hour], Outcome | None], hours: Iterable[Hour], jobs: int) -> Iterator[Outcome | None]:
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="load")
+    outcomes = [pool.submit(load, hour) for hour in hours]
+    try:
+        for outcome in outcomes:
+            yield outcome.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        wait([outcome for outcome in outcomes if outcome.running()], LAST_WORDS_SECONDS)
