@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from bookreport import catalogue, demo, schema
+from bookreport.bucket import Bucket
 from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.hours import EARLIEST, Hour
 from bookreport.outcomes import Outcome
 from bookreport.rejects import RejectLimit
 from bookreport.run import Run
-from bookreport.source import Bucket
 from bookstore import BOOKS, BUCKET, Bookstore, write_books
 from connection import Sql, connected
 

@@ -39,7 +39,7 @@ class Refresh:
 
 def state(transaction: Transaction) -> State:
     """Return how the catalogue stands against the books; each book is read once (1,000,000 in a third of a second)."""
-    row = transaction.one("catalogue")
+    row = transaction.one("catalogue/state")
     return State(row.as_of, row.is_current, tuple(row.languages), row.may_refresh)
 
 
@@ -61,8 +61,8 @@ def refresh(database: Database) -> Refresh:
         found = state(transaction)
         if found.is_current:
             return Refresh(found.as_of)
-        transaction.run("forget_changes")
-        done = Refresh(**transaction.one("refresh")._asdict())
+        transaction.run("catalogue/forget_changes")
+        done = Refresh(**transaction.one("catalogue/refresh")._asdict())
     log.info(
         "the books have changed; in the catalogue %d ISBNs were added, %d changed, %d removed",
         done.added,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bookreport import catalogue, ledger, schema
+from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.discovery import MOST_SKIPPED, come_after_all, time_of
 from bookreport.errors import BookreportError, Configuration, NotReady
 from bookreport.hours import EARLIEST, LAST, Hour
-from bookreport.source import Bucket
 
 OLDEST_POSTGRES = 150_000
 
@@ -82,7 +82,7 @@ def _bucket(bucket: Bucket, clocks: dict[str, timedelta]) -> tuple[str, str | No
 
 def _postgres(database: Database, clocks: dict[str, timedelta]) -> tuple[str, str | None]:
     with database.transaction(search_path="") as transaction:
-        server = transaction.one("server")
+        server = transaction.one("check/server")
         clocks["Postgres"] = server.now - datetime.now(UTC)
     if server.version_number < OLDEST_POSTGRES:
         raise Configuration(f"PostgreSQL {server.version} is too old", hint="bookreport needs PostgreSQL 15 or newer")
@@ -99,13 +99,13 @@ def _clock(clocks: dict[str, timedelta]) -> tuple[str, str | None]:
 
 def _source(database: Database, bucket: Bucket) -> tuple[str, str | None]:
     with database.transaction() as transaction:
-        ledger.check_source(transaction, bucket)
+        ledger.check_source(transaction, bucket.identity)
     return "the ledger speaks of this bucket", None
 
 
 def _rights(database: Database) -> tuple[str, str | None]:
     with database.transaction() as transaction:
-        lacking = [row.lacking for row in transaction.rows("rights_lacking")]
+        lacking = [row.lacking for row in transaction.rows("check/rights_lacking")]
     if lacking:
         raise Configuration(f"this role may not: {', '.join(lacking)}", hint="see the README, Roles")
     return "this role may load", None
@@ -113,7 +113,7 @@ def _rights(database: Database) -> tuple[str, str | None]:
 
 def _replication(database: Database) -> tuple[str, str | None]:
     with database.transaction() as transaction:
-        found = transaction.rows("not_replicable")
+        found = transaction.rows("check/not_replicable")
     if found:
         first = found[0]
         raise Configuration(
@@ -126,10 +126,10 @@ def _replication(database: Database) -> tuple[str, str | None]:
 def _books(database: Database, language: str) -> tuple[str, str | None]:
     table = schema.require_books(database)
     with database.transaction() as transaction:
-        count = transaction.one("books_count")
+        count = transaction.one("check/books_count")
         kept = catalogue.state(transaction)
         spellings: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for row in transaction.rows("spellings"):
+        for row in transaction.rows("check/spellings"):
             spellings[row.kind, row.name.casefold()].append(row.name)
     languages = sorted(names[0] for (kind, _), names in spellings.items() if kind == "language")
     message = f"{count.isbns:,} ISBNs in {table}; languages: {', '.join(languages) or 'none'}"
@@ -180,8 +180,7 @@ def _time(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str 
 
 def _skipped(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str | None]:
     with database.transaction() as transaction:
-        found = transaction.rows("skipped_hours", since=earliest.start, until=LAST.start)
-    skipped = [Hour(row.hour) for row in found]
+        skipped = [hour for hour, _ in ledger.skipped_hours(transaction, earliest, LAST)]
     if come := come_after_all(bucket, skipped):
         more = f" and {len(come) - 1:,} more" if len(come) > 1 else ""
         raise Configuration(

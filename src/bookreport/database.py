@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import Any, Protocol, cast
@@ -50,7 +51,7 @@ class Stream(Protocol):
 
 
 def query(name: str) -> str:
-    """Return the text of `sql/NAME.sql`."""
+    """Return the text of `sql/NAME.sql`; NAME begins with the one module that runs it, as `ledger/entry` does."""
     return resources.files("bookreport").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
 
 
@@ -73,10 +74,15 @@ class Transaction:
         """The SQLAlchemy connection, for Alembic."""
         return self._connection
 
+    @property
+    def server_version(self) -> int:
+        """The server's version, as in server_version_num."""
+        return self.raw.server_version
+
     def begin(self, *, snapshot: bool, search_path: str) -> None:
         """Begin it, in one round trip, as `Database.transaction` promises."""
         isolation = "repeatable read, read only" if snapshot else "read committed, read write"
-        begin = _statement("begin", f"set transaction isolation level {isolation};\n")
+        begin = _statement("database/begin", f"set transaction isolation level {isolation};\n")
         with self._translated():
             self._connection.execute(begin, {"search_path": search_path, "lock_timeout": f"{LOCK_SECONDS}s"})
 
@@ -126,13 +132,17 @@ class Transaction:
                 raise
             return cursor.rowcount
 
+    def now(self) -> datetime:
+        """Return what time it is by Postgres."""
+        return cast(datetime, self.one("database/now").now)
+
     def try_lock(self, name: str) -> bool:
         """Take the advisory lock of `name` in this schema until the transaction ends; False when another run has it."""
-        return bool(self.one("try_lock", name=name).taken)
+        return bool(self.one("database/try_lock", name=name).taken)
 
     def wait_for_locks(self, *names: str) -> None:
         """Take the advisory locks of `names` in turn, waiting LOCK_SECONDS for each at the most; raises Locked after that."""
-        self.rows("wait_for_locks", names=list(names))
+        self.rows("database/wait_for_locks", names=list(names))
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

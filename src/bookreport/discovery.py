@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bookreport import ledger
+from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.errors import NotReady
 from bookreport.hours import EARLIEST, FIRST, LAST, LOOKBACK, Hour, Span, believable
-from bookreport.source import Bucket, FarOff
+from bookreport.partitions import FarOff
 
 MOST_SKIPPED = 100
 """Skipped hours whose marker is looked for, the newest of them: each costs a request."""
@@ -55,7 +56,7 @@ def discover(
     with database.transaction() as transaction:
         failed = {failure.hour for failure in ledger.failures(transaction) if failure.hour in within}
         spanned = since is not None or until is not None
-        if not spanned and not everything and ledger.is_looked_through(transaction, bucket):
+        if not spanned and not everything and ledger.is_looked_through(transaction, bucket.identity):
             since = ledger.lookback_start(transaction, lookback, earliest)
         settled = ledger.settled_hours(transaction, None if count_unlooked else since)
     found = bucket.hours(None if count_unlooked and not spanned else since, until, settled, within)
@@ -76,7 +77,7 @@ def discover(
 def time_of(database: Database, bucket: Bucket, earliest: Hour = EARLIEST) -> Span:
     """Return the hours that may be, by the clocks of Postgres and of the store; this machine's is not asked."""
     with database.transaction() as transaction:
-        now = transaction.one("now").now
+        now = transaction.now()
     return believable(earliest, (now, bucket.clock()))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
+from bookreport.bucket import Bucket
 from bookreport.database import Database, Transaction
 from bookreport.errors import BadData
 from bookreport.files import File, compare
 from bookreport.hours import Hour
-from bookreport.source import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 def recorded_files(transaction: Transaction, since: Hour, until: Hour) -> dict[Hour, list[File]]:
     """Return the files of each loaded hour from `since` to `until` (not included), as they were loaded."""
     recorded: dict[Hour, list[File]] = {}
-    for row in transaction.rows("recorded_files", since=since.start, until=until.start):
+    for row in transaction.rows("drift/recorded_files", since=since.start, until=until.start):
         files = recorded.setdefault(Hour(row.hour), [])
         if row.key is not None:
             files.append(File(row.key, row.size, row.etag, row.last_modified))

@@ -1,4 +1,4 @@
-"""Files: the CSV objects of a partition, what tells one from another, and how two listings differ."""
+"""Plain values of the bucket: what it and its files are known by, and how two listings differ."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bookreport.hours import Hour
+
+
+@dataclass(frozen=True)
+class Source:
+    """What tells one bucket from another, as the ledger knows it; `endpoint` is empty for AWS."""
+
+    endpoint: str
+    bucket: str
+    prefix: str
 
 
 @dataclass(frozen=True, order=True)

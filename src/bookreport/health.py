@@ -7,13 +7,14 @@ from datetime import timedelta
 from itertools import islice
 
 from bookreport import ledger
+from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.discovery import come_after_all, discover
 from bookreport.drift import recorded_files
 from bookreport.errors import BadData
 from bookreport.files import Difference, compare
 from bookreport.hours import EARLIEST, FIRST, LAST, Hour, Span
-from bookreport.source import Bucket, FarOff
+from bookreport.partitions import FarOff
 
 MOST_MISSING = 10_000
 """Missing hours that are named one by one; all of them are in the gaps."""
@@ -35,7 +36,7 @@ def verify(database: Database, bucket: Bucket, since: Hour | None = None, until:
     bounds = (since or FIRST, until or LAST)
     with database.transaction(snapshot=True) as transaction:
         recorded = recorded_files(transaction, *bounds)
-        accounts = transaction.rows("accounts", since=bounds[0].start, until=bounds[1].start)
+        accounts = transaction.rows("health/accounts", since=bounds[0].start, until=bounds[1].start)
     found = [
         Difference(Hour(row.hour), row.kind, None, f"{row.what}: {row.expected} in the ledger, {row.found} in the tables")
         for row in accounts
@@ -107,13 +108,14 @@ def status(
     )
     overdue = tuple(hour for hour in looked.open if hour <= Hour.last() and _has_files(bucket, hour))
     within = looked.within
-    bounds = {"since": max(since or FIRST, within.since).start, "until": min(until or LAST, within.until).start}
+    span = max(since or FIRST, within.since), min(until or LAST, within.until)
+    bounds = {"since": span[0].start, "until": span[1].start}
     seen, unlooked = ([hour.start for hour in hours] for hours in ({*looked.pending, *overdue}, looked.unlooked))
     with database.transaction(snapshot=True) as transaction:
-        counts = transaction.one("ledger_counts", **bounds)
-        gaps = transaction.rows("gaps", **bounds, seen=seen, unlooked=unlooked)
+        counts = transaction.one("health/counts", **bounds)
+        gaps = transaction.rows("health/gaps", **bounds, seen=seen, unlooked=unlooked)
         failed = ledger.failures(transaction)
-        skipped = tuple((Hour(row.hour), row.reason) for row in transaction.rows("skipped_hours", **bounds))
+        skipped = tuple(ledger.skipped_hours(transaction, *span))
         looked_at = bounds | {"since": max(looked.looked_from or FIRST, within.since).start}
         found = Status(
             newest_loaded=ledger.newest_loaded(transaction, earliest),
@@ -129,7 +131,7 @@ def status(
             far_off=looked.far_off,
             far_off_loaded=ledger.far_off(transaction, within),
             rejected_rows=counts.rejected_rows,
-            rows_unmatched=transaction.one("unmatched", **looked_at).rows_unmatched if at_length else 0,
+            rows_unmatched=transaction.one("health/unmatched", **looked_at).rows_unmatched if at_length else 0,
         )
     # The bucket is asked when the snapshot is over, which keeps what others delete.
     come = come_after_all(bucket, [hour for hour, _ in skipped]) if at_length else ()

@@ -40,14 +40,16 @@ def behind(database: Database, files: Files) -> list[Hour]:
         languages = sorted(books.languages) if reports.lacks(books, files.language) else None
         wanted = {"path": files.output.identity, "format": files.format, "language": files.language, "languages": languages}
         known: dict[Hour, set[int | None]] = defaultdict(set)
-        for row in transaction.rows("files_known", **wanted):
+        for row in transaction.rows("hourly/files_known", **wanted):
             known[Hour(row.hour)].add(row.file_time)
         there = {hour: files.output.of(hour).file_time for hour in known}
         right = {hour: time for hour, time in there.items() if time is not None and time in known[hour]}
-        touched = {Hour(row.hour) for row in transaction.rows("files_touched", path=files.output.identity, **_times(right))}
+        touched = {
+            Hour(row.hour) for row in transaction.rows("hourly/files_touched", path=files.output.identity, **_times(right))
+        }
     unchanged = {hour: time for hour, time in right.items() if hour not in touched}
     with database.transaction() as transaction:
-        transaction.run("files_unchanged", path=files.output.identity, as_of=books.as_of, **_times(unchanged))
+        transaction.run("hourly/files_unchanged", path=files.output.identity, as_of=books.as_of, **_times(unchanged))
     return [hour for hour in known if hour not in unchanged]
 
 
@@ -88,7 +90,7 @@ def _write(database: Database, files: Files, made: Report, text: str) -> None:
         replaced = file.file_time
         file.write(text)
         transaction.run(
-            "record_written",
+            "hourly/record_written",
             host=socket.gethostname(),
             path=path,
             hour=hour.start,

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from bookreport import __version__
+from bookreport import __version__, purchases
 from bookreport.columns import Reading
 from bookreport.database import Database, Transaction
 from bookreport.errors import BookreportError, Configuration, Locked, TooManyRejects, Usage
-from bookreport.files import File, fingerprint
+from bookreport.files import File, Source, fingerprint
 from bookreport.hours import EARLIEST, FIRST, Hour, Span
 from bookreport.outcomes import Ending, Entry, HourState
 from bookreport.purchases import Sums
-from bookreport.source import Bucket
 
 
 @dataclass(frozen=True)
@@ -40,24 +39,22 @@ class Attempt:
     seconds: dict[str, float]
 
 
-def check_source(transaction: Transaction, bucket: Bucket) -> None:
-    """Raise Configuration when the ledger speaks of another bucket than `bucket`."""
-    known = transaction.row("source")
-    if known is None:
+def check_source(transaction: Transaction, source: Source) -> None:
+    """Raise Configuration when the ledger belongs to another bucket than `source`."""
+    known = transaction.row("ledger/source")
+    differing = [name for name, value in asdict(source).items() if known is not None and getattr(known, name) != value]
+    if not differing:
         return
-    is_now = bucket.identity
-    differing = [name for name in ("endpoint", "bucket", "prefix") if getattr(known, name) != is_now[name]]
-    if differing:
-        told = ", ".join(f"{name} is {is_now[name]!r}, was {getattr(known, name)!r}" for name in differing)
-        raise Configuration(
-            f"the ledger was loaded from another source: {told}",
-            hint="look at S3_BUCKET, S3_PREFIX and S3_ENDPOINT_URL; if the bucket has moved, say --new-source once",
-        )
+    told = ", ".join(f"{name} is {getattr(source, name)!r}, was {getattr(known, name)!r}" for name in differing)
+    raise Configuration(
+        f"the ledger was loaded from another source: {told}",
+        hint="look at S3_BUCKET, S3_PREFIX and S3_ENDPOINT_URL; if the bucket has moved, say --new-source once",
+    )
 
 
-def take_source(transaction: Transaction, bucket: Bucket) -> None:
-    """Write that the ledger speaks of `bucket` from now on, whatever it spoke of before."""
-    transaction.run("record_source", **bucket.identity)
+def take_source(transaction: Transaction, source: Source) -> None:
+    """Write that the ledger belongs to `source` from now on, whatever it belonged to before."""
+    transaction.run("ledger/record_source", **asdict(source))
 
 
 def lock(transaction: Transaction, hour: Hour) -> None:
@@ -70,13 +67,13 @@ def lock(transaction: Transaction, hour: Hour) -> None:
 
 def entry(transaction: Transaction, hour: Hour) -> Entry | None:
     """Return what is known of `hour`; None when it was never tried."""
-    row = transaction.row("ledger_entry", hour=hour.start)
+    row = transaction.row("ledger/entry", hour=hour.start)
     return _entry(hour, row) if row else None
 
 
 def newest_loaded(transaction: Transaction, earliest: Hour = EARLIEST) -> Hour | None:
     """Return the newest loaded hour that may be (`hours.believable`, by Postgres's clock); None with none."""
-    row = transaction.row("newest_loaded", earliest=earliest.start)
+    row = transaction.row("ledger/newest_loaded", earliest=earliest.start)
     return _hour(row.hour) if row and row.hour else None
 
 
@@ -88,20 +85,20 @@ def lookback_start(transaction: Transaction, lookback: timedelta, earliest: Hour
     return Hour(newest.start - min(lookback, newest.start - FIRST.start))
 
 
-def is_looked_through(transaction: Transaction, bucket: Bucket) -> bool:
+def is_looked_through(transaction: Transaction, source: Source) -> bool:
     """Return whether a run has looked through the whole of this bucket, so that the next need look at its end alone."""
-    known = transaction.row("source")
+    known = transaction.row("ledger/source")
     if known is None or known.looked_through_at is None:
         return False
-    return all(getattr(known, name) == value for name, value in bucket.identity.items())
+    return Source(known.endpoint, known.bucket, known.prefix) == source
 
 
-def record_looked_through(transaction: Transaction, bucket: Bucket, oldest_open: Hour | None) -> None:
+def record_looked_through(transaction: Transaction, source: Source, oldest_open: Hour | None) -> None:
     """Write that a run has looked through the whole bucket; `oldest_open` is the oldest hour there without a marker.
 
-    Nothing is written where the ledger speaks of another bucket by now.
+    Nothing is written where the ledger belongs to another bucket by now.
     """
-    transaction.run("record_looked_through", **bucket.identity, oldest_open=oldest_open.start if oldest_open else None)
+    transaction.run("ledger/record_looked_through", **asdict(source), oldest_open=oldest_open.start if oldest_open else None)
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,7 @@ class SetAside:
 def rejects(database: Database, hour: Hour | None, limit: int) -> list[SetAside]:
     """Return the first `limit` rejects, of `hour` or of all hours, newest hour first."""
     with database.transaction(snapshot=True) as transaction:
-        found = transaction.rows("rejects", hour=hour.start if hour else None, limit=limit)
+        found = transaction.rows("ledger/rejects", hour=hour.start if hour else None, limit=limit)
     return [SetAside(_hour(row.hour), row.key, row.line_number, row.reason, row.raw) for row in found]
 
 
@@ -126,19 +123,19 @@ def twins(transaction: Transaction, hour: Hour) -> list[str]:
     """Return a sentence for each file of `hour` that has the size and ETag of another of its day."""
     return [
         f"{hour} {row.key} is the same as {_hour(row.other_hour)} {row.other_key}: probably one file under two names"
-        for row in transaction.rows("twins", hour=hour.start)
+        for row in transaction.rows("ledger/twins", hour=hour.start)
     ]
 
 
 def far_off(transaction: Transaction, within: Span) -> tuple[Span, ...]:
     """Return the loaded hours that can't be (not `within`), as runs of them, oldest first."""
-    found = transaction.rows("far_off_hours", since=within.since.start, until=within.until.start)
+    found = transaction.rows("ledger/far_off_hours", since=within.since.start, until=within.until.start)
     return tuple(Span(_hour(row.since), _hour(row.until)) for row in found)
 
 
 def settled_hours(transaction: Transaction, since: Hour | None = None) -> set[Hour]:
     """Return the hours from `since` on (None: all) that need no load: loaded once, or given up."""
-    return {_hour(row.hour) for row in transaction.rows("settled_hours", since=since.start if since else None)}
+    return {_hour(row.hour) for row in transaction.rows("ledger/settled_hours", since=since.start if since else None)}
 
 
 @dataclass(frozen=True)
@@ -152,7 +149,13 @@ class Failure:
 
 def failures(transaction: Transaction) -> list[Failure]:
     """Return every failed hour with its error, however old, oldest first."""
-    return [Failure(_hour(row.hour), row.attempts, row.error) for row in transaction.rows("failures")]
+    return [Failure(_hour(row.hour), row.attempts, row.error) for row in transaction.rows("ledger/failures")]
+
+
+def skipped_hours(transaction: Transaction, since: Hour, until: Hour) -> list[tuple[Hour, str]]:
+    """Return the hours from `since` to `until` (not included) that were given up, each with its reason, oldest first."""
+    found = transaction.rows("ledger/skipped_hours", since=since.start, until=until.start)
+    return [(_hour(row.hour), row.reason) for row in found]
 
 
 def skip(database: Database, hour: Hour, reason: str) -> None:
@@ -162,13 +165,13 @@ def skip(database: Database, hour: Hour, reason: str) -> None:
         known = entry(transaction, hour)
         if known is not None and known.status in (HourState.LOADED, HourState.PRUNED):
             raise Usage(f"{hour} is {known.status}; only an hour that is failed or never came is skipped", hour=hour.instant)
-        transaction.run("record_skipped", hour=hour.start, reason=reason)
+        transaction.run("ledger/record_skipped", hour=hour.start, reason=reason)
 
 
 def record_load(
     transaction: Transaction,
     attempt: Attempt,
-    bucket: Bucket,
+    source: Source,
     marker_at: datetime,
     files: Sequence[FileLoad],
     before: Sums | None,
@@ -176,14 +179,14 @@ def record_load(
 ) -> Entry:
     """Write that the hour is loaded, in the transaction that loads it; `before` is None unless it was a reload.
 
-    A ledger that speaks of no bucket yet speaks of `bucket` from then on. Raises Configuration when it speaks of another.
+    A ledger that belongs to no bucket yet belongs to `source` from then on. Raises Configuration when it is another's.
     """
     hour = attempt.hour
     total_bytes = sum(load.file.size for load in files)
     rejected = sum(load.rows_rejected for load in files)
     counts = {"files": len(files), "bytes": total_bytes, "rows_loaded": after.rows, "rows_rejected": rejected}
     load = transaction.one(
-        "insert_load",
+        "ledger/insert_load",
         **_attempt(attempt),
         **counts,
         outcome=Ending.RELOADED if before else Ending.LOADED,
@@ -194,7 +197,7 @@ def record_load(
         error=None,
     )
     recorded = transaction.one(
-        "record_loaded",
+        "ledger/record_loaded",
         **counts,
         hour=hour.start,
         rows_unmatched=after.rows_unmatched,
@@ -216,65 +219,65 @@ def record_load(
         for load in files
     ]
     if batch:
-        transaction.run("insert_file", *batch)
+        transaction.run("ledger/insert_file", *batch)
     # Two first runs: the second waits here until the first has committed, and then sees whose the ledger is.
-    transaction.run("first_source", **bucket.identity)
-    check_source(transaction, bucket)
+    transaction.run("ledger/first_source", **asdict(source))
+    check_source(transaction, source)
     return _entry(hour, recorded)
 
 
 def remove_files(transaction: Transaction, hour: Hour) -> None:
     """Take the files of an earlier load away, for the load that replaces it."""
-    transaction.run("delete_files", hour=hour.start)
+    transaction.run("ledger/delete_files", hour=hour.start)
 
 
 def record_failure(
-    database: Database, bucket: Bucket, attempt: Attempt, error: BookreportError, settled_as: Entry | None
+    database: Database, source: Source, attempt: Attempt, error: BookreportError, settled_as: Entry | None
 ) -> int:
     """Write that an attempt failed, in a transaction of its own; return the number of attempts so far.
 
     The history always has it. The hour's entry has it, written under the hour's lock, where the hour is still what the
     attempt began from: failed, never tried, or `settled_as`. What another run made of it since is later, and stays as it
     is. A loaded hour stays loaded, with the error beside it; of one that is failed, the first rejects are kept. Raises
-    Configuration when the ledger speaks of another bucket.
+    Configuration when the ledger belongs to another bucket.
     """
     hour = attempt.hour
     try:
         with database.transaction() as transaction:
             transaction.wait_for_locks(hour.instant)
             now = entry(transaction, hour)
-            _add_failure(transaction, bucket, attempt, error)
+            _add_failure(transaction, source, attempt, error)
             if now is not None and now.is_settled and not now.is_as(settled_as):
                 return now.attempts
             return _mark_failed(transaction, hour, error)
     except Locked:
         # Whoever has the hour says later what became of it.
         with database.transaction() as transaction:
-            _add_failure(transaction, bucket, attempt, error)
+            _add_failure(transaction, source, attempt, error)
         return 0
 
 
-def _add_failure(transaction: Transaction, bucket: Bucket, attempt: Attempt, error: BookreportError) -> None:
-    check_source(transaction, bucket)
+def _add_failure(transaction: Transaction, source: Source, attempt: Attempt, error: BookreportError) -> None:
+    check_source(transaction, source)
     nothing = dict.fromkeys(
         ("files", "bytes", "rows_loaded", "rows_rejected", "books_sold_before", "books_sold", "sale_value_before", "sale_value")
     )
-    transaction.row("insert_load", **_attempt(attempt), **nothing, outcome=Ending.FAILED, error=error.message)
+    transaction.row("ledger/insert_load", **_attempt(attempt), **nothing, outcome=Ending.FAILED, error=error.message)
 
 
 def _mark_failed(transaction: Transaction, hour: Hour, error: BookreportError) -> int:
-    recorded = transaction.one("record_failed", hour=hour.start, error=error.message)
+    recorded = transaction.one("ledger/record_failed", hour=hour.start, error=error.message)
     if recorded.status == HourState.FAILED:
-        transaction.run("delete_rejects", hour=hour.start)
+        purchases.remove_rejects(transaction, hour)
         batch = [reject | {"hour": hour.start} for reject in error.rejects] if isinstance(error, TooManyRejects) else []
         if batch:
-            transaction.run("insert_reject", *batch)
+            transaction.run("ledger/insert_reject", *batch)
     return int(recorded.attempts)
 
 
 def load_of_run(transaction: Transaction, run_id: UUID, hour: Hour) -> bool:
     """Return whether this run's load of the hour was committed."""
-    return transaction.row("load_of_run", run_id=str(run_id), hour=hour.start) is not None
+    return transaction.row("ledger/load_of_run", run_id=str(run_id), hour=hour.start) is not None
 
 
 def _attempt(attempt: Attempt) -> dict[str, object]:

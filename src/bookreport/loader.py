@@ -8,6 +8,7 @@ from dataclasses import asdict
 from uuid import UUID
 
 from bookreport import ledger, purchases
+from bookreport.bucket import Bucket
 from bookreport.columns import Columns
 from bookreport.database import Database, Transaction
 from bookreport.errors import (
@@ -27,7 +28,6 @@ from bookreport.ledger import Attempt, FileLoad
 from bookreport.outcomes import Ending, Entry, Outcome, Stopwatch
 from bookreport.rejects import FirstRejects, RejectLimit
 from bookreport.rows import Body, RowStream, only_plain, opened
-from bookreport.source import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class Loader:
         try:
             with self._database.transaction() as transaction:
                 ledger.lock(transaction, hour)
-                ledger.check_source(transaction, self._bucket)
+                ledger.check_source(transaction, self._bucket.identity)
                 known = ledger.entry(transaction, hour)
                 if known is not None and known.is_settled and not (again if known.is_loaded else named):
                     return Outcome.of(Ending.UNCHANGED if known.is_loaded else Ending(known.status), known, watch.total)
@@ -107,7 +107,7 @@ class Loader:
                     self._see_no_change(hour, files)
                 self._account(hour, loads, after, known)
                 attempt = Attempt(self._run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
-                entry = ledger.record_load(transaction, attempt, self._bucket, marker_at, loads, before, after)
+                entry = ledger.record_load(transaction, attempt, self._bucket.identity, marker_at, loads, before, after)
                 twins = ledger.twins(transaction, hour)
         except CommitUnknown as error:
             entry = self._committed_after_all(hour, error)
@@ -292,7 +292,7 @@ class Loader:
     def _record_failure(self, hour: Hour, watch: Stopwatch, error: BookreportError, settled_as: Entry | None) -> int:
         attempt = Attempt(self._run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
         try:
-            return ledger.record_failure(self._database, self._bucket, attempt, error, settled_as)
+            return ledger.record_failure(self._database, self._bucket.identity, attempt, error, settled_as)
         except BookreportError as second:
             # A database out of reach keeps no record; the first failure is what the user must see.
             error.__context__ = second

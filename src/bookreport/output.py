@@ -10,8 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
 from bookreport.errors import Configuration
 from bookreport.hours import Hour
 
@@ -92,7 +90,8 @@ class Output:
         """
         text = text if text.endswith("\n") else f"{text}\n"
         if self.path is None:
-            click.echo(text, nl=False)
+            # Nothing where stdout is closed.
+            print(text, end="", flush=True)  # noqa: T201 - this is the one place that does
             return
         try:
             if _is_stream(self.path):

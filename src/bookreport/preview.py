@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 
 from bookreport import catalogue, ledger, purchases
+from bookreport.bucket import Bucket
 from bookreport.columns import Columns, Reading
 from bookreport.database import Database
 from bookreport.errors import BadData, NotReady, Unreadable
@@ -18,7 +19,6 @@ from bookreport.loader import see_reject_limit
 from bookreport.outcomes import Ending, Outcome
 from bookreport.rejects import FirstRejects, RejectLimit
 from bookreport.rows import opened
-from bookreport.source import Bucket
 
 SHOWN, SAMPLED = 3, 1000
 """Rows shown, and rows whose ISBNs are looked up, of each shape of header."""
@@ -124,5 +124,5 @@ class _Looker:
         percent = None
         if isbns:
             with self._database.transaction(snapshot=True) as transaction:
-                percent = round(100 * transaction.one("isbns_matched", isbns=isbns).matched / len(isbns), 1)
+                percent = round(100 * transaction.one("preview/isbns_matched", isbns=isbns).matched / len(isbns), 1)
         self.shapes[reading.header] = Sample(1, reading, tuple(map(tuple, rows[:SHOWN])), percent)

@@ -11,6 +11,7 @@ from bookreport.errors import Usage
 from bookreport.hours import EARLIEST, Hour, Span, believable
 
 log = logging.getLogger(__name__)
+_FORGETTING = ("prune/delete_rows", "prune/delete_sums", "prune/delete_rejects", "prune/delete_files", "prune/delete_hours")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class PrunedMonth:
 def prunable(database: Database, before: Hour, *, keep_sums: bool) -> list[PrunedMonth]:
     """Return the months with loaded hours before `before`, oldest first."""
     with database.transaction(snapshot=True) as transaction:
-        found = transaction.rows("prunable", before=before.start, keep_sums=keep_sums)
+        found = transaction.rows("prune/prunable", before=before.start, keep_sums=keep_sums)
     months = []
     for row in found:
         starts, ends = Hour(row.month), Hour(row.month).next_month
@@ -47,11 +48,11 @@ def prune(database: Database, month: PrunedMonth, *, keep_sums: bool) -> None:
         if month.whole:
             transaction.script(f"drop table if exists {quoted(rows_table)}")
         else:
-            transaction.run("delete_rows_of_span", **bounds)
+            transaction.run("prune/delete_rows", **bounds)
         if not keep_sums:
-            transaction.run("delete_sums_of_span", **bounds)
-        transaction.run("delete_rejects_of_span", **bounds)
-        transaction.run("record_pruned", **bounds, keep_sums=keep_sums)
+            transaction.run("prune/delete_sums", **bounds)
+        transaction.run("prune/delete_rejects", **bounds)
+        transaction.run("prune/record_pruned", **bounds, keep_sums=keep_sums)
     for table in ("rejects", *(() if month.whole else (rows_table,)), *(() if keep_sums else (sums_table,))):
         database.vacuum(table)
 
@@ -59,7 +60,7 @@ def prune(database: Database, month: PrunedMonth, *, keep_sums: bool) -> None:
 def rejects_with_text(database: Database, before: Hour) -> int:
     """Return how many rejects before `before` still have their raw text."""
     with database.transaction() as transaction:
-        return int(transaction.one("rejects_with_text", before=before.start).rejects)
+        return int(transaction.one("prune/rejects_with_text", before=before.start).rejects)
 
 
 def remove_reject_text(database: Database, before: Hour) -> None:
@@ -68,7 +69,7 @@ def remove_reject_text(database: Database, before: Hour) -> None:
     The rest of the rejects stays, and so do the errors in the ledger and in the history of loads.
     """
     with database.transaction() as transaction:
-        for statement in ("remove_reject_text", "redact_loads", "redact_ledger"):
+        for statement in ("prune/remove_reject_text", "prune/redact_loads", "prune/redact_ledger"):
             transaction.run(statement, before=before.start)
     database.vacuum("rejects")
 
@@ -79,13 +80,13 @@ def mistaken(database: Database, since: Hour) -> list[PrunedMonth]:
     Raises Usage when `since` is no more than an hour after now, by Postgres's clock.
     """
     with database.transaction(snapshot=True) as transaction:
-        within = believable(EARLIEST, [transaction.one("now").now])
+        within = believable(EARLIEST, [transaction.now()])
         if since < within.until:
             raise Usage(
                 f"hours from {since} on may be: not all of them lie after now",
                 hint="--from takes out hours that can't have been yet; for old ones: --before",
             )
-        found = transaction.rows("future_months", since=since.start)
+        found = transaction.rows("prune/future_months", since=since.start)
     return [
         PrunedMonth(Span(max(Hour(row.month), since), Hour(row.month).next_month), whole=False, hours=row.hours, rows=row.rows)
         for row in found
@@ -99,9 +100,9 @@ def forget(database: Database, month: PrunedMonth) -> None:
     """
     bounds = {"since": month.span.since.start, "until": month.span.until.start}
     with database.transaction() as transaction:
-        transaction.wait_for_locks(*(Hour(row.hour).instant for row in transaction.rows("known_hours", **bounds)))
-        for what in ("rows", "sums", "rejects", "files", "hours"):
-            transaction.run(f"delete_{what}_of_span", **bounds)
+        transaction.wait_for_locks(*(Hour(row.hour).instant for row in transaction.rows("prune/known_hours", **bounds)))
+        for statement in _FORGETTING:
+            transaction.run(statement, **bounds)
     for table in ("rejects", *(purchases.tables_of(month.span.since) if month.rows else ())):
         database.vacuum(table)
 

@@ -38,7 +38,7 @@ class Sums:
 
 def ensure_month(transaction: Transaction, hour: Hour) -> None:
     """Make the table partition of the hour's month unless it is there; in a transaction of its own, so that none waits."""
-    transaction.rows("ensure_month", hour=hour.start)
+    transaction.rows("purchases/ensure_month", hour=hour.start)
 
 
 def tables_of(hour: Hour) -> tuple[str, str]:
@@ -49,18 +49,18 @@ def tables_of(hour: Hour) -> tuple[str, str]:
 
 def begin_hour(transaction: Transaction, hour: Hour) -> None:
     """Say which hour the rows of this transaction belong to; their table is there from then on, also if it was just pruned."""
-    transaction.rows("set_hour", hour=hour.instant)
+    transaction.rows("purchases/set_hour", hour=hour.instant)
 
 
 def remove(transaction: Transaction, hour: Hour) -> None:
     """Take the hour's rows and sums away, for the load that replaces them."""
-    for statement in ("delete_rows", "delete_sums"):
-        transaction.run(statement, hour=hour.start)
+    transaction.run("purchases/delete_rows", hour=hour.start)
+    transaction.run("purchases/delete_sums", hour=hour.start)
 
 
 def remove_rejects(transaction: Transaction, hour: Hour) -> None:
     """Take the hour's rejects away, for the load that sets others aside."""
-    transaction.run("delete_rejects", hour=hour.start)
+    transaction.run("purchases/delete_rejects", hour=hour.start)
 
 
 def make_room(transaction: Transaction, reading: Reading) -> None:
@@ -73,9 +73,9 @@ def make_room(transaction: Transaction, reading: Reading) -> None:
         return
     require_loadable(transaction, reading)
     unknown = len(reading.header) - len(reading.columns)
-    incoming = transaction.row("incoming")
+    incoming = transaction.row("purchases/incoming")
     if incoming is None:
-        transaction.run("make_incoming")
+        transaction.run("purchases/make_incoming")
     elif incoming.bytes:
         # Made outside of a savepoint, and emptied there, the table gives its room back at once and not at the commit.
         transaction.script("delete from incoming" if incoming.bytes <= _SOON_DELETED else "truncate incoming")
@@ -99,7 +99,7 @@ def copy_rows(transaction: Transaction, reading: Reading, stream: Stream) -> int
 
 def require_loadable(transaction: Transaction, reading: Reading) -> None:
     """Raise BadData for a file of more columns than there is room for, and when no price is to be had."""
-    if not reading.priced and not transaction.one("catalogue_has_prices").has_prices:
+    if not reading.priced and not transaction.one("purchases/catalogue_has_prices").has_prices:
         raise BadData(
             f"no column for a price in the header {shown(reading.header)}, and the catalogue has no prices",
             hint="name the price's column: BOOKREPORT_COLUMNS='unit_price=NAME'",
@@ -118,13 +118,13 @@ def record_check(
     """Return the check that judges the records of the file `key` as this database's tables and its server do."""
     has_price = frozenset[str]()
     if not reading.priced:
-        has_price = frozenset(row.isbn10 for row in transaction.rows("priced_isbns"))
+        has_price = frozenset(row.isbn10 for row in transaction.rows("purchases/priced_isbns"))
     return RecordCheck(
         key,
         reading,
         columns,
         header_lines=header_lines,
-        server_version=transaction.raw.server_version,
+        server_version=transaction.server_version,
         has_price=has_price,
         first=first,
     )
@@ -139,19 +139,19 @@ def set_aside(transaction: Transaction, rejects: IO[bytes]) -> None:
 
 def add_up(transaction: Transaction, hour: Hour) -> Sums:
     """Make the sums of the hour's rows that reports add up, and return their total."""
-    transaction.run("new_sums", hour=hour.start)
-    transaction.run("insert_sums", hour=hour.start)
+    transaction.run("purchases/new_sums", hour=hour.start)
+    transaction.run("purchases/insert_sums", hour=hour.start)
     return sums(transaction, hour)
 
 
 def sums(transaction: Transaction, hour: Hour) -> Sums:
     """Return the total of the hour's stored sums."""
-    return Sums(**transaction.one("hour_total", hour=hour.start)._asdict())
+    return Sums(**transaction.one("purchases/hour_total", hour=hour.start)._asdict())
 
 
 def summarise(transaction: Transaction, hour: Hour) -> None:
     """Summarise the month's newest pages for its BRIN index; after the commit, since it would make other loads wait."""
-    transaction.rows("summarise", hour=hour.start)
+    transaction.rows("purchases/summarise", hour=hour.start)
 
 
 def _empty_values(columns: Iterable[str], unknown: Iterable[str] = ()) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
-from bookreport import catalogue
+from bookreport import catalogue, ledger
 from bookreport.catalogue import State
 from bookreport.database import Database, Transaction
 from bookreport.errors import NotReady
@@ -176,10 +176,9 @@ class Report:
 def newest_span(database: Database, hours: int = 1, earliest: Hour = EARLIEST) -> Span:
     """Return the span of that many hours that ends with the newest loaded one; raises NotReady when none is loaded."""
     with database.transaction(snapshot=True) as transaction:
-        row = transaction.row("newest_loaded", earliest=earliest.start)
-    if row is None or row.hour is None:
+        newest = ledger.newest_loaded(transaction, earliest)
+    if newest is None:
         raise NotReady("no hour is loaded yet", hint="load some: bookreport ingest")
-    newest = Hour(row.hour)
     # The calendar may begin later than the span would.
     return Span(newest + -min(hours - 1, (newest.start - FIRST.start) // ONE_HOUR), newest + 1)
 
@@ -227,8 +226,8 @@ def make_reports(
         spellings = _spellings(books, languages)
         first = _first_hour(transaction, earliest)
         for span in spans:
-            coverage = transaction.rows("coverage", **_bounds(span))
-            given_up = transaction.rows("given_up", **_bounds(span))
+            coverage = transaction.rows("reports/coverage", **_bounds(span))
+            given_up = transaction.rows("reports/given_up", **_bounds(span))
             missing = _missing(span, coverage, first)
             if loaded_only and not coverage:
                 continue
@@ -243,7 +242,7 @@ def make_reports(
             made = _report(transaction, books, span, coverage, spellings, first)
             before = span.before if compare else None
             if before is not None:
-                coverage = transaction.rows("coverage", **_bounds(before))
+                coverage = transaction.rows("reports/coverage", **_bounds(before))
                 made = replace(made, previous=_report(transaction, books, before, coverage, spellings, first))
             if series:
                 made = replace(made, series=_series(transaction, made, spellings))
@@ -258,8 +257,8 @@ def _report(
     spellings: Mapping[str, list[str]],
     first: Hour | None,
 ) -> Report:
-    sold = transaction.rows("sales", **_bounds(span))
-    given_up = transaction.rows("given_up", **_bounds(span))
+    sold = transaction.rows("reports/sales", **_bounds(span))
+    given_up = transaction.rows("reports/given_up", **_bounds(span))
     return Report(
         span=span,
         generated_at=datetime.now(UTC).replace(microsecond=0),
@@ -290,8 +289,8 @@ def _series(transaction: Transaction, report: Report, spellings: Mapping[str, li
     by_day = len(span) > LONGEST_BY_HOUR
     steps = span.days() if by_day else map(Span.of_hour, span)
     bounds = _bounds(span) | {"step": "1 day" if by_day else "1 hour"}
-    sold = {row.starts: row for row in transaction.rows("sales_by_step", **bounds)}
-    bought = {row.starts: row for row in transaction.rows("buyers_by_step", **bounds, spellings=names)}
+    sold = {row.starts: row for row in transaction.rows("reports/sales_by_step", **bounds)}
+    bought = {row.starts: row for row in transaction.rows("reports/buyers_by_step", **bounds, spellings=names)}
     points = []
     for part in steps:
         starts = part.since.start.replace(hour=0) if by_day else part.since.start
@@ -315,7 +314,7 @@ def _bounds(span: Span) -> dict[str, Any]:
 
 def _first_hour(transaction: Transaction, earliest: Hour) -> Hour | None:
     """Return the shop's first hour, from which on one that is missing is a gap; None until it is known."""
-    row = transaction.row("first_hour", earliest=earliest.start)
+    row = transaction.row("reports/first_hour", earliest=earliest.start)
     return Hour(row.hour) if row and row.hour else None
 
 
@@ -341,7 +340,7 @@ def _buyers(transaction: Transaction, span: Span, spellings: Mapping[str, list[s
     return tuple(
         Buyers(language.strip(), row.buyers, row.users, bool(names))
         for language, names in spellings.items()
-        for row in transaction.rows("buyers", **_bounds(span), spellings=names)
+        for row in transaction.rows("reports/buyers", **_bounds(span), spellings=names)
     )
 
 

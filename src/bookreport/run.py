@@ -12,6 +12,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from bookreport import catalogue, drift, ledger
+from bookreport.bucket import Bucket
 from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.discovery import Discovery, discover, require_believable, require_span_believable, time_of
@@ -22,7 +23,6 @@ from bookreport.loader import Loader
 from bookreport.outcomes import Ending, Outcome
 from bookreport.preview import Preview, preview
 from bookreport.rejects import RejectLimit
-from bookreport.source import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -86,13 +86,13 @@ class Run:
         self._jobs = jobs
         if not new_source:
             with database.transaction() as transaction:
-                ledger.check_source(transaction, bucket)
+                ledger.check_source(transaction, bucket.identity)
 
     def take_source(self) -> None:
         """Write that the bucket has moved here; raises what listing it raises, and writes nothing then."""
         self._bucket.clock()
         with self.database.transaction() as transaction:
-            ledger.take_source(transaction, self._bucket)
+            ledger.take_source(transaction, self._bucket.identity)
 
     def pending(
         self,
@@ -132,7 +132,7 @@ class Run:
         if looked is not None and looked.whole and settled.issuperset(looked.pending):
             try:
                 with self.database.transaction() as transaction:
-                    ledger.record_looked_through(transaction, self._bucket, min(looked.open, default=None))
+                    ledger.record_looked_through(transaction, self._bucket.identity, min(looked.open, default=None))
             except BookreportError as error:
                 # The hours are loaded whatever happens now; the next run looks through the whole bucket again.
                 log.debug("it is not remembered that the whole bucket was looked through: %s", error.message)

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
+from bookreport.bucket import BucketWriter
 from bookreport.database import Database
 from bookreport.errors import Configuration
 from bookreport.hours import Hour, Span
 from bookreport.isbn import with_check_digit
 from bookreport.rows import RowStream
-from bookreport.source import BucketWriter
 
 LANGUAGES = {"English": 56, "Spanish": 26, "French": 8, "German": 6, "Italian": 4}
 """Languages, and how many of a hundred books are in each, and of a hundred users read it."""
@@ -162,7 +162,7 @@ def write(plan: Plan, database: Database, bucket: BucketWriter) -> None:
     Raises Configuration, before anything is written, when the database or the bucket holds any data already.
     """
     with database.transaction(search_path="") as transaction:
-        tables = [row.name for row in transaction.rows("tables_with_data", schema=database.schema)]
+        tables = [row.name for row in transaction.rows("sample/tables_with_data", schema=database.schema)]
     if tables:
         raise Configuration(
             f"the database holds data already: {', '.join(tables[:5])}", hint="samples go into an empty database alone"

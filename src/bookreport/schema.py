@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,6 @@ from bookreport import catalogue
 from bookreport.columns import NAMES, fold
 from bookreport.database import Database, Transaction, literal, quoted
 from bookreport.errors import Configuration, WrongSchema
-
-REPEATABLE = ("0004_catalogue.sql", "0005_states.sql")
-"""The migrations that bring back what somebody dropped of the views, functions and tables that are made of others."""
 
 REPEATABLE = ("0004_catalogue.sql", "0005_states.sql")
 """The migrations that bring back what somebody dropped of the views, functions and tables that are made of others."""
@@ -65,12 +61,12 @@ def migrate(database: Database, books_table: str | None = None) -> str:
     """
     with database.transaction(search_path="") as transaction:
         transaction.wait_for_locks(f"migrate {database.schema}")
-        if not transaction.rows("schema_exists", schema=database.schema):
+        if not transaction.rows("schema/exists", schema=database.schema):
             transaction.script(f"create schema {quoted(database.schema)}")
     with database.transaction() as transaction:
         transaction.wait_for_locks("migrate")
         _upgrade(transaction)
-        installed = transaction.one("installed")
+        installed = transaction.one("schema/installed")
         if not installed.is_whole:
             for name in REPEATABLE:
                 transaction.script((migrations() / "versions" / name).read_text(encoding="utf-8"))
@@ -79,7 +75,7 @@ def migrate(database: Database, books_table: str | None = None) -> str:
     require_books(database)
     catalogue.refresh(database)
     with database.transaction() as transaction:
-        return str(transaction.one("installed").books)
+        return str(transaction.one("schema/installed").books)
 
 
 def require(database: Database, *, books: bool = True) -> None:
@@ -93,19 +89,19 @@ def require_revision(database: Database) -> str:
     """Return the revision of the tables; raise Configuration unless it is this code's."""
     try:
         with database.transaction() as transaction:
-            installed = transaction.row("installed")
+            installed = transaction.row("schema/installed")
     except WrongSchema as error:
         raise Configuration(
             f"bookreport's tables are not in schema {database.schema!r} of this database", hint="run: bookreport migrate"
         ) from error
-    revision, newest = (installed.revision if installed else "none"), newest_revision()
-    if revision > newest and revision != "none":
+    revision, newest = installed.revision if installed else None, newest_revision()
+    if revision is None or revision < newest:
+        raise Configuration(
+            f"the tables are of revision {revision or 'none'}, this bookreport wants {newest}", hint="run: bookreport migrate"
+        )
+    if revision > newest:
         raise Configuration(
             f"the tables are of revision {revision}, newer than this bookreport's {newest}", hint="install the newer bookreport"
-        )
-    if revision != newest:
-        raise Configuration(
-            f"the tables are of revision {revision}, this bookreport wants {newest}", hint="run: bookreport migrate"
         )
     return str(revision)
 
@@ -113,7 +109,7 @@ def require_revision(database: Database) -> str:
 def require_books(database: Database) -> str:
     """Return the name of the user's books table; raise Configuration when the books can't be read from it."""
     with database.transaction() as transaction:
-        installed = transaction.one("installed")
+        installed = transaction.one("schema/installed")
     if not installed.is_whole:
         raise Configuration("the catalogue or a view is missing from bookreport's schema", hint="run: bookreport migrate")
     if not installed.books:
@@ -121,7 +117,7 @@ def require_books(database: Database) -> str:
     table = str(installed.books).replace('"', "")
     try:
         with database.transaction() as transaction:
-            transaction.rows("books_readable")
+            transaction.rows("schema/books_readable")
     except WrongSchema as error:
         raise Configuration(
             f"the books can't be read from {table} any more: {error.message.removeprefix('Postgres: ')}",
@@ -132,8 +128,10 @@ def require_books(database: Database) -> str:
 
 def _upgrade(transaction: Transaction) -> None:
     # Alembic costs a quarter of a second to import, and only this command needs it.
-    command = importlib.import_module("alembic.command")
-    config = importlib.import_module("alembic.config").Config()
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
     config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = transaction.connection
@@ -142,16 +140,16 @@ def _upgrade(transaction: Transaction) -> None:
 
 def _find_books(database: Database, books_table: str | None) -> None:
     with database.transaction() as transaction:
-        installed = transaction.row("installed")
+        installed = transaction.row("schema/installed")
     if installed is not None and installed.books and books_table is None:
         return
     with database.transaction(search_path="") as transaction:
         if books_table is not None:
-            found = transaction.rows("books_table", table=books_table)
+            found = transaction.rows("schema/books_table", table=books_table)
             if not found:
                 raise Configuration(f"there is no table {books_table}", hint="write it like --books schema.table")
         else:
-            found = transaction.rows("books_candidates", schema=database.schema)
+            found = transaction.rows("schema/books_candidates", schema=database.schema)
     candidates = [books for row in found if (books := Books.recognise(row.schema, row.name, row.columns))]
     if not candidates and books_table is not None:
         raise Configuration(

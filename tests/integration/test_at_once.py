@@ -7,13 +7,13 @@ import psycopg2
 import pytest
 
 from bookreport import reports, schema
+from bookreport.bucket import Bucket
 from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.errors import Configuration
 from bookreport.hours import Hour, Span
 from bookreport.rejects import RejectLimit
 from bookreport.run import Run
-from bookreport.source import Bucket
 from bookstore import BOOKS, HOUR, UNKNOWN, Bookstore, csv_file, write_books
 from connection import Sql
 from loading import SOLD, Load, MakeLoader

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import documents
 import truth
 from bookreport import catalogue, reports, schema
+from bookreport.bucket import Bucket
 from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.errors import Configuration, Locked
@@ -26,7 +27,6 @@ from bookreport.outcomes import Outcome
 from bookreport.present.report import report_json
 from bookreport.preview import preview
 from bookreport.rejects import RejectLimit
-from bookreport.source import Bucket
 from bookstore import AUDIO, BOOKS, ENGLISH, FRENCH, HOUR, POCKET, SPANISH, UNKNOWN, Bookstore, csv_file, isbn, write_books
 from connection import Sql, connected
 from truth import Book, Purchase

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from bookreport import schema
+from bookreport.bucket import Bucket
 from bookreport.check import Check, check
 from bookreport.database import Database
 from bookreport.errors import Configuration, NotReady, Temporary
 from bookreport.hours import Hour
 from bookreport.outcomes import Outcome
-from bookreport.source import Bucket
 from bookstore import BOOKS, ENGLISH, HOUR, SPANISH, Bookstore, csv_file, write_books
 from conftest import Sql
 from truth import Book, Purchase

@@ -102,9 +102,9 @@ def test_the_settings_of_a_transaction_end_with_it(database: Database) -> None:
 
 def test_a_snapshot_can_only_read_and_sees_one_state(database: Database, sql: Sql) -> None:
     with database.transaction(snapshot=True) as transaction:
-        assert transaction.rows("failures") == []
+        assert transaction.rows("ledger/failures") == []
         sql("insert into ledger (hour, status) values (%s, 'failed')", HOUR.start)
-        assert transaction.rows("failures") == []
+        assert transaction.rows("ledger/failures") == []
     with pytest.raises(BookreportError), database.transaction(snapshot=True) as transaction:
         transaction.script("delete from ledger")
     assert sql("select count(*) from ledger") == [(1,)]
@@ -114,8 +114,8 @@ def test_a_snapshot_can_only_read_and_sees_one_state(database: Database, sql: Sq
 def month(database: Database) -> Iterator[Transaction]:
     """A transaction that may copy purchases of HOUR."""
     with database.transaction() as transaction:
-        transaction.rows("ensure_month", hour=HOUR.start)
-        transaction.rows("set_hour", hour=HOUR.instant)
+        transaction.rows("purchases/ensure_month", hour=HOUR.start)
+        transaction.rows("purchases/set_hour", hour=HOUR.instant)
         yield transaction
 
 
@@ -143,8 +143,8 @@ def test_what_broke_the_stream_is_the_error_that_is_seen(database: Database, sql
 
     def copy() -> None:
         with database.transaction() as transaction:
-            transaction.rows("ensure_month", hour=HOUR.start)
-            transaction.rows("set_hour", hour=HOUR.instant)
+            transaction.rows("purchases/ensure_month", hour=HOUR.start)
+            transaction.rows("purchases/set_hour", hour=HOUR.instant)
             transaction.copy("purchase_rows", COLUMNS, RowStream(cut()), "")
 
     with pytest.raises(Temporary, match="the store went away"):
@@ -186,7 +186,7 @@ def test_a_table_that_somebody_holds_is_locked(database: Database, sql: Sql) -> 
     sql("begin")
     sql("lock table ledger")
     with pytest.raises(Locked) as caught, database.transaction() as transaction:
-        transaction.rows("failures")
+        transaction.rows("ledger/failures")
     sql("rollback")
     assert "pg_locks" in str(caught.value.hint)
 
@@ -194,12 +194,12 @@ def test_a_table_that_somebody_holds_is_locked(database: Database, sql: Sql) -> 
 def test_a_connection_that_is_cut_is_temporary_and_the_next_one_works(database: Database, sql: Sql) -> None:
     def use(transaction: Transaction) -> None:
         sql("select pg_terminate_backend(%s, 5000)", transaction.raw.info.backend_pid)
-        transaction.rows("failures")
+        transaction.rows("ledger/failures")
 
     with pytest.raises(Temporary), database.transaction() as transaction:
         use(transaction)
     with database.transaction() as transaction:
-        assert transaction.rows("failures") == []
+        assert transaction.rows("ledger/failures") == []
 
 
 def test_a_statement_can_be_cancelled_from_another_thread(database: Database, sql: Sql) -> None:
@@ -233,7 +233,7 @@ def test_a_server_is_waited_for_a_little(database: Database, monkeypatch: pytest
 
     monkeypatch.setattr(database._engine, "connect", late)
     with database.transaction() as transaction:
-        assert transaction.rows("failures") == []
+        assert transaction.rows("ledger/failures") == []
     assert len(tries) == 3
 
 
@@ -257,7 +257,7 @@ def test_a_url_that_is_none_for_postgres_is_told_without_its_password(url: str) 
 def test_every_usual_scheme_is_taken(database_url: str, scheme: str) -> None:
     database = Database(database_url.replace("postgresql", scheme, 1))
     with database.transaction() as transaction:
-        assert transaction.rows("failures") == []
+        assert transaction.rows("ledger/failures") == []
     database.close()
 
 

@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 from moto.server import ThreadedMotoServer
 
+from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.demo import Store
 from bookreport.errors import BadData, Configuration, Temporary
 from bookreport.hours import Hour
 from bookreport.loader import Loader
 from bookreport.outcomes import Outcome
-from bookreport.source import Bucket
 from bookstore import HOUR, Bookstore, csv_file
 from conftest import Sql
 from truth import Purchase

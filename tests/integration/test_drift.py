@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.health import Verification, verify
 from bookreport.hours import Hour
 from bookreport.loader import Loader
 from bookreport.outcomes import Outcome
-from bookreport.source import Bucket
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
 from conftest import Sql
 from truth import Purchase

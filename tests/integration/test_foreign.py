@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from bookreport.bucket import Bucket
 from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.errors import BadData, TooManyRejects
@@ -16,7 +17,6 @@ from bookreport.loader import Loader
 from bookreport.outcomes import Outcome
 from bookreport.preview import preview
 from bookreport.rejects import RejectLimit
-from bookreport.source import Bucket
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
 from connection import Sql
 from truth import Purchase

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from bookreport import run as running
+from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.errors import Interrupted, Locked, NotReady, Temporary
 from bookreport.files import File
 from bookreport.hours import Hour
 from bookreport.loader import Loader
 from bookreport.outcomes import Outcome
-from bookreport.source import Bucket
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
 from conftest import Sql
 from truth import Purchase

@@ -7,10 +7,10 @@ import psycopg2
 import pytest
 
 from bookreport import reports
+from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.errors import ChangedWhileLoading
 from bookreport.hours import Hour, Span
-from bookreport.source import Bucket
 from bookstore import COLUMNS, ENGLISH, HOUR, UNKNOWN, Bookstore, csv_file
 from connection import Sql
 from loading import ROWS, SOLD, Load, MakeLoader, everything, expected_rows

@@ -227,7 +227,7 @@ def test_the_wheel_holds_the_migrations_and_no_tests(distributions: Path) -> Non
     with zipfile.ZipFile(next(distributions.glob("*.whl"))) as wheel:
         names = set(wheel.namelist())
     migrations = {f"bookreport/migrations/versions/{path.name}" for path in (PROJECT / "migrations/versions").glob("0*")}
-    assert migrations | {"bookreport/migrations/env.py", "bookreport/sql/sales.sql", "bookreport/py.typed"} <= names
+    assert migrations | {"bookreport/migrations/env.py", "bookreport/sql/reports/sales.sql", "bookreport/py.typed"} <= names
     assert not [name for name in names if name.startswith("tests/")]
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,45 +32,50 @@ HOUR = {"hour": NEWEST.start}
 BEFORE = {"before": (NEWEST + 1).start}
 PATH = "/srv/reports/{hour}.json"
 PLANNED: dict[str, dict[str, Any]] = {
-    "accounts": SPAN,
-    "books_count": {},
-    "books_readable": {},
-    "buyers": SPAN | {"spellings": ["Spanish", "spanish"]},
-    "buyers_by_step": SPAN | {"spellings": ["Spanish", "spanish"], "step": "1 hour"},
-    "catalogue": {},
-    "catalogue_has_prices": {},
-    "delete_rejects": HOUR,
-    "delete_rejects_of_span": SPAN,
-    "delete_rows": HOUR,
-    "delete_rows_of_span": SPAN,
-    "delete_sums": HOUR,
-    "delete_sums_of_span": SPAN,
-    "files_touched": {"path": PATH, "hours": [(OLDEST + number).start for number in range(HOURS)], "file_times": [1] * HOURS},
-    "hour_total": HOUR,
-    "insert_reject": HOUR | {"key": "a.csv", "line_number": 2, "reason": "none", "raw": ""},
-    "insert_sums": HOUR,
-    "isbns_matched": {"isbns": [f"{number:010}" for number in range(ISBNS)]},
-    "make_incoming": {},
-    "new_sums": HOUR,
-    "priced_isbns": {},
-    "refresh": {},
-    "rejects": HOUR | {"limit": 100},
-    "rejects_with_text": BEFORE,
-    "remove_reject_text": BEFORE,
-    "sales": SPAN,
-    "sales_by_step": SPAN | {"step": "1 hour"},
-    "spellings": {},
-    "unmatched": SPAN,
+    "catalogue/refresh": {},
+    "catalogue/state": {},
+    "check/books_count": {},
+    "check/spellings": {},
+    "health/accounts": SPAN,
+    "health/unmatched": SPAN,
+    "hourly/files_touched": {
+        "path": PATH,
+        "hours": [(OLDEST + number).start for number in range(HOURS)],
+        "file_times": [1] * HOURS,
+    },
+    "ledger/insert_reject": HOUR | {"key": "a.csv", "line_number": 2, "reason": "none", "raw": ""},
+    "ledger/rejects": HOUR | {"limit": 100},
+    "preview/isbns_matched": {"isbns": [f"{number:010}" for number in range(ISBNS)]},
+    "prune/delete_rejects": SPAN,
+    "prune/delete_rows": SPAN,
+    "prune/delete_sums": SPAN,
+    "prune/rejects_with_text": BEFORE,
+    "prune/remove_reject_text": BEFORE,
+    "purchases/catalogue_has_prices": {},
+    "purchases/delete_rejects": HOUR,
+    "purchases/delete_rows": HOUR,
+    "purchases/delete_sums": HOUR,
+    "purchases/hour_total": HOUR,
+    "purchases/insert_sums": HOUR,
+    "purchases/make_incoming": {},
+    "purchases/new_sums": HOUR,
+    "purchases/priced_isbns": {},
+    "reports/buyers": SPAN | {"spellings": ["Spanish", "spanish"]},
+    "reports/buyers_by_step": SPAN | {"spellings": ["Spanish", "spanish"], "step": "1 hour"},
+    "reports/sales": SPAN,
+    "reports/sales_by_step": SPAN | {"step": "1 hour"},
+    "schema/books_readable": {},
 }
 """The statements that read these tables, with the parameters of the newest hour."""
 
 EXEMPT = {
-    "installed": "it asks whether the tables are there, and reads none of them",
+    "schema/installed": "it asks whether the tables are there, and reads none of them",
 }
 
 
 def test_every_statement_that_reads_these_tables_is_planned_or_exempt() -> None:
-    statements = {entry.name.removesuffix(".sql") for entry in resources.files("bookreport").joinpath("sql").iterdir()}
+    folder = Path(str(resources.files("bookreport").joinpath("sql")))
+    statements = {file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.sql")}
     reading = {name for name in statements if READ.search(NO_SQL.sub("", query(name)))}
     assert reading | EXEMPT.keys() == PLANNED.keys() | EXEMPT.keys()
     assert not PLANNED.keys() & EXEMPT.keys()
@@ -103,7 +109,7 @@ def fill(sql: Sql, database: Database) -> Fill:
             rows // 10,
         )
         sql("insert into ledger (hour, status, rows_loaded) values (%s, 'loaded', %s)", hour.start, rows)
-        sql("insert into reports_written values ('host', %s, %s, 'json', 1, 1, '-infinity')", PATH, hour.start)
+        sql("insert into reports_written values ('host', %s, %s, 'json', 'Spanish', 1, 1, '-infinity')", PATH, hour.start)
         with database.transaction() as transaction:
             purchases.add_up(transaction, hour)
 
@@ -172,8 +178,8 @@ def test_a_file_without_prices_costs_no_more_for_a_large_catalogue(
     surpassed(sql, database, fill, 10_000)
     reading, rows = Columns().read(["user", "isbn"]), 100
     written: list[str] = []
-    script = Transaction.script
-    monkeypatch.setattr(Transaction, "script", lambda self, statement: (written.append(statement), script(self, statement)))
+    insert = Transaction.insert
+    monkeypatch.setattr(Transaction, "insert", lambda self, statement: (written.append(statement), insert(self, statement)))
     with database.transaction() as transaction:
         purchases.begin_hour(transaction, NEWEST)
         purchases.make_room(transaction, reading)
@@ -191,8 +197,8 @@ def work_of(database: Database, name: str) -> int:
     found = 0
     try:
         with database.transaction() as transaction:
-            if name == "insert_sums":
-                transaction.run("new_sums", **HOUR)
+            if name == "purchases/insert_sums":
+                transaction.run("purchases/new_sums", **HOUR)
             found = work_done(transaction, query(name), **PLANNED[name])
             raise RolledBack
     except RolledBack:

@@ -7,6 +7,7 @@ import pytest
 
 import documents
 from bookreport import prune, reports
+from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.errors import NotReady
 from bookreport.health import verify
@@ -15,7 +16,6 @@ from bookreport.loader import Loader
 from bookreport.outcomes import Outcome
 from bookreport.present import words
 from bookreport.present.report import report_json, report_table
-from bookreport.source import Bucket
 from bookstore import ENGLISH, SPANISH, Bookstore, csv_file
 from conftest import Sql
 from truth import Purchase

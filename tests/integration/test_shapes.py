@@ -9,10 +9,10 @@ from decimal import Decimal
 import pytest
 
 from bookreport import schema
+from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.hours import Hour
 from bookreport.outcomes import Outcome
-from bookreport.source import Bucket
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore
 from connection import Sql
 

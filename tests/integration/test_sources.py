@@ -9,9 +9,9 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from urllib3 import HTTPResponse
 
+from bookreport.bucket import Bucket
 from bookreport.errors import Configuration
 from bookreport.hours import Hour
-from bookreport.source import Bucket
 from bookstore import HOUR, Bookstore, csv_file
 from connection import Sql
 from loading import SOLD, TABLES, Load, MakeLoader, everything

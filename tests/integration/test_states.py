@@ -11,6 +11,7 @@ import pytest
 
 from bookreport import ledger, prune, reports
 from bookreport import loader as loading
+from bookreport.bucket import Bucket
 from bookreport.database import Database, Transaction
 from bookreport.errors import BookreportError, Configuration, Locked
 from bookreport.files import File
@@ -18,7 +19,6 @@ from bookreport.health import verify
 from bookreport.hours import Hour, Span
 from bookreport.loader import Loader
 from bookreport.outcomes import Outcome
-from bookreport.source import Bucket
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
 from connection import Sql
 from truth import Purchase

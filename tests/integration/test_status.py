@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bookreport import catalogue, ledger, reports
+from bookreport.bucket import Bucket
 from bookreport.check import Check, check
 from bookreport.database import Database
 from bookreport.errors import Locked, NotReady, Usage
@@ -14,7 +15,6 @@ from bookreport.hours import Hour, Span
 from bookreport.loader import Loader
 from bookreport.outcomes import Outcome
 from bookreport.present.state import status_json, status_text
-from bookreport.source import Bucket
 from bookstore import BOOKS, ENGLISH, FRENCH, HOUR, UNKNOWN, Bookstore, csv_file, write_books
 from conftest import Sql
 from truth import Book, Purchase

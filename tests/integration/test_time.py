@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bookreport import ledger, reports
+from bookreport.bucket import Bucket
 from bookreport.check import Check, check
 from bookreport.database import Database
 from bookreport.errors import Locked, NotReady, Usage
@@ -16,7 +17,6 @@ from bookreport.loader import Loader
 from bookreport.outcomes import Outcome
 from bookreport.prune import forget, mistaken, prunable, prune
 from bookreport.purchases import ensure_month, tables_of
-from bookreport.source import Bucket
 from bookstore import ENGLISH, HOUR, Bookstore, csv_file
 from conftest import Sql
 from truth import Purchase

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import ordeal
+from bookreport.bucket import Bucket
 from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.demo import Store
 from bookreport.preview import preview
 from bookreport.rejects import RejectLimit
 from bookreport.run import Run
-from bookreport.source import Bucket
 from bookstore import BUCKET, Bookstore
 from connection import Sql, connected
 from sheet import Case, clean

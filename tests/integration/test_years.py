@@ -1,12 +1,13 @@
 """What a run costs does not grow with history, holes or not."""
 
 from collections.abc import Callable
+from dataclasses import astuple
 
 import pytest
 
+from bookreport.bucket import Bucket
 from bookreport.hours import Hour
 from bookreport.loader import Loader
-from bookreport.source import Bucket
 from bookstore import ENGLISH, SPANISH, csv_file
 from conftest import Sql
 from listing import served
@@ -24,7 +25,7 @@ def remember(sql: Sql, hours: list[Hour], bucket: Bucket) -> None:
     sql("truncate source")
     sql(
         "insert into source (endpoint, bucket, prefix, looked_through_at) values (%s, %s, %s, now())",
-        *(bucket.identity[name] for name in ("endpoint", "bucket", "prefix")),
+        *astuple(bucket.identity),
     )
     sql("truncate ledger, ledger_files, purchase_rows, hour_sums")
     sql(

@@ -30,6 +30,14 @@ def test_a_dash_is_stdout_and_a_file_of_that_name_needs_its_folder() -> None:
     assert Output.parse("./-", by_hour=False).path is not None
 
 
+def test_stdout_has_what_a_file_would(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "hour,raw\n2024-05-01T13,\x1b[31mred\x1b[0m\n"
+    Output().write(text)
+    Output(tmp_path / "rejects.csv").write(text)
+    assert capsys.readouterr().out == text
+    assert (tmp_path / "rejects.csv").read_text(encoding="utf-8") == text
+
+
 def test_nothing_is_left_behind_when_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     there = tmp_path / "report.json"
     there.write_text("yesterday's")

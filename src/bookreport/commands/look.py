@@ -7,6 +7,7 @@ from datetime import timedelta
 import click
 
 from bookreport import health
+from bookreport.bucket import Bucket
 from bookreport.check import Check, look
 from bookreport.check import check as look_at_all
 from bookreport.columns import Columns
@@ -18,7 +19,6 @@ from bookreport.hours import Hour
 from bookreport.present.state import checks_json, checks_text, status_json, status_text, verification_json, verification_table
 from bookreport.reports import SPANISH
 from bookreport.settings import Settings
-from bookreport.source import Bucket
 
 
 @click.command()

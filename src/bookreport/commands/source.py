@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from bookreport import ledger
+from bookreport.bucket import Bucket
 from bookreport.columns import Columns
 from bookreport.commands.session import Session
 from bookreport.database import Database
 from bookreport.rejects import RejectLimit
 from bookreport.run import Run
-from bookreport.source import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class BucketSession(Session):
         with self.migrated(books=False) as database:
             bucket = self.bucket(Bucket)
             with database.transaction(snapshot=True) as transaction:
-                ledger.check_source(transaction, bucket)
+                ledger.check_source(transaction, bucket.identity)
             yield database, bucket
 
     @contextmanager

@@ -8,11 +8,11 @@ import click
 
 from bookreport import demo as demonstration
 from bookreport import sample as samples
+from bookreport.bucket import BucketWriter
 from bookreport.commands.options import HOUR, CommonOptions, common_options
 from bookreport.commands.source import BucketSession
 from bookreport.hours import Hour
 from bookreport.signals import interruptible
-from bookreport.source import BucketWriter
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from bookreport.hours import Hour, Span
 
 if TYPE_CHECKING:
     # What is printed is known by its type alone: a report must not wait for boto3.
-    from bookreport.source import FarOff
+    from bookreport.partitions import FarOff
 
 MOST_SPANS = 6
 """Spans that are named in a sentence; of more, their number is told."""

@@ -1,3 +1,3 @@
--- Remembers the bucket that the ledger speaks of, where it speaks of none yet.
+-- Remembers the bucket that the ledger belongs to, where it belongs to none yet.
 insert into source (endpoint, bucket, prefix) values (:endpoint, :bucket, :prefix)
 on conflict (singleton) do nothing

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
-import itertools
 import logging
 import random
-import re
 import threading
 import time
-import zlib
-from collections.abc import Collection, Generator, Iterator, Mapping, Set
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -32,9 +28,11 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
+from bookreport import gzipped, partitions
 from bookreport.errors import BadData, BookreportError, ChangedWhileLoading, Configuration, NotReady, Temporary, Unreadable
-from bookreport.files import File
-from bookreport.hours import FIRST, LAST, ONE_HOUR, Hour, Span
+from bookreport.files import File, Source
+from bookreport.hours import FIRST, LAST, Hour, Span
+from bookreport.partitions import Partitions, Sought
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -48,36 +46,7 @@ CHUNK = 1 << 18
 FRUITLESS_TRIES = 5
 """Times that a body is asked for again without a byte of progress, before the file is given up."""
 
-_LEVELS = (("year", 4), ("month", 2), ("day", 2), ("hour", 2))
-_PART = re.compile(r"(year|month|day|hour)=(.*)/")
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "403", "401"}
-
-
-@dataclass(frozen=True)
-class FarOff:
-    """A year, month, day or hour of the bucket that lies out of time as a whole; `prefix` is below the bucket's."""
-
-    prefix: str
-    since: Hour
-    until: Hour
-
-
-@dataclass(frozen=True)
-class Partitions:
-    """The hours of a bucket that have a partition, oldest first, and what of it is far off in time."""
-
-    hours: list[Hour]
-    far_off: list[FarOff]
-
-
-@dataclass(frozen=True)
-class _Sought:
-    """What is looked for in the bucket: hours of a span that are not known, and `within` which they are to be believed."""
-
-    since: Hour
-    until: Hour
-    known: Set[Hour]
-    within: Span
 
 
 class Bucket:
@@ -131,10 +100,9 @@ class Bucket:
         self._pages = self._client.get_paginator("list_objects_v2")
 
     @property
-    def identity(self) -> dict[str, str]:
-        """What the ledger knows its source by."""
-        endpoint = (self.endpoint_url or "").rstrip("/")
-        return {"endpoint": endpoint, "bucket": self.name, "prefix": self.prefix}
+    def identity(self) -> Source:
+        """What the ledger knows the bucket by."""
+        return Source((self.endpoint_url or "").rstrip("/"), self.name, self.prefix)
 
     def url(self, hour: Hour, key: str = "") -> str:
         """Return the address of an hour's partition, or of an object in it, for people to read."""
@@ -163,9 +131,11 @@ class Bucket:
         which is told as far off whatever the span. A prefix that looks like a partition but is no real hour is told in a
         warning.
         """
-        found = Partitions([], [])
-        self._walk((), _Sought(since or FIRST, until or LAST, set(known), within or Span(FIRST, LAST)), found)
-        return Partitions(sorted(set(found.hours).difference(known)), found.far_off)
+        sought = Sought(since or FIRST, until or LAST, set(known), within or Span(FIRST, LAST))
+        found = partitions.find(self._folders, sought)
+        for prefix in found.unreal:
+            log.warning("s3://%s/%s%s is no real hour; it is left out", self.name, self.prefix, prefix)
+        return found
 
     def marker(self, hour: Hour) -> datetime | None:
         """Return when the hour was closed, by its marker's time; None when it is still open."""
@@ -228,8 +198,8 @@ class Bucket:
             first += chunk
             if len(first) >= 2:
                 break
-        if first.startswith(b"\x1f\x8b"):
-            yield from _gunzip(first, chunks)
+        if first.startswith(gzipped.MAGIC):
+            yield from gzipped.unpack(first, chunks)
         else:
             yield first
             yield from chunks
@@ -282,38 +252,8 @@ class Bucket:
                 f"{file.key} has {offset:,} bytes, not the {file.size:,} that were listed", hint="the next run tries again"
             )
 
-    def _walk(self, above: tuple[int, ...], sought: _Sought, found: Partitions) -> None:
-        level, digits = _LEVELS[len(above)]
-        path = "".join(f"{name}={number:0{width}}/" for (name, width), number in zip(_LEVELS, above, strict=False))
-        for prefix in self._prefixes(f"{self.prefix}{path}"):
-            match = _PART.fullmatch(prefix)
-            if not match or match[1] != level:
-                continue
-            below = _first_hour((*above, int(match[2]))) if re.fullmatch(f"[0-9]{{{digits}}}", match[2]) else None
-            if below is None:
-                log.warning("s3://%s/%s%s%s is no real hour; it is left out", self.name, self.prefix, path, prefix)
-                continue
-            numbers = (*above, int(match[2]))
-            end = _end(numbers)
-            if end <= sought.within.since or below >= sought.within.until:
-                found.far_off.append(FarOff(f"{path}{prefix}", below, end))
-            elif end <= sought.since or below >= sought.until:
-                continue
-            elif len(numbers) == len(_LEVELS):
-                found.hours.append(below)
-            elif not self._all_known(below, end, sought):
-                self._walk(numbers, sought, found)
-
-    @staticmethod
-    def _all_known(start: Hour, end: Hour, sought: _Sought) -> bool:
-        hour, end = max(start, sought.since), min(end, sought.until)
-        while hour < end:
-            if hour not in sought.known:
-                return False
-            hour += 1
-        return True
-
-    def _prefixes(self, prefix: str) -> Iterator[str]:
+    def _folders(self, path: str) -> Iterator[str]:
+        prefix = f"{self.prefix}{path}"
         with self._translated():
             for page in self._listing(prefix, "/"):
                 for entry in page.get("CommonPrefixes", []):
@@ -420,46 +360,3 @@ class _Missing(Configuration):
 
 class _Changed(BookreportError):
     """The object is not the one that was listed."""
-
-
-def _first_hour(numbers: tuple[int, ...]) -> Hour | None:
-    year, month, day, hour = (*numbers, *(1, 1, 1, 0)[len(numbers) :])
-    try:
-        return Hour.of(year, month, day, hour)
-    except ValueError:
-        return None
-
-
-def _end(numbers: tuple[int, ...]) -> Hour:
-    """Return the first hour after the year, month, day or hour that `numbers` name."""
-    if len(numbers) == 1:
-        return Hour.of(numbers[0] + 1, 1, 1, 0) if numbers[0] < 9999 else LAST
-    if len(numbers) == 2:
-        return _end(numbers[:1]) if numbers[1] == 12 else Hour.of(numbers[0], numbers[1] + 1, 1, 0)
-    year, month, day, hour = (*numbers, 0)[:4]
-    start, hours = Hour.of(year, month, day, hour), 24 if len(numbers) == 3 else 1
-    return start + hours if LAST.start - start.start >= hours * ONE_HOUR else LAST
-
-
-def _gunzip(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpack gzip, of one member or several (RFC 1952 section 2.2), a bounded chunk at a time."""
-    packed = _behind_zeros(first, chunks)
-    try:
-        while packed:
-            unpack = zlib.decompressobj(wbits=31)
-            while not unpack.eof:
-                if not packed and not (packed := next(chunks, b"")):
-                    raise BadData("its gzip data is cut short", hint="write the file again")
-                yield unpack.decompress(packed, 4 * CHUNK)
-                packed = unpack.unconsumed_tail
-            packed = _behind_zeros(unpack.unused_data, chunks)
-    except zlib.error as error:
-        raise BadData(f"its gzip data is broken: {error}", hint="write the file again") from error
-
-
-def _behind_zeros(packed: bytes, chunks: Iterator[bytes]) -> bytes:
-    """Return the bytes behind zeros, which pad members and the file's end; b"" only when every chunk was read."""
-    for chunk in itertools.chain((packed,), chunks):
-        if rest := chunk.lstrip(b"\0"):
-            return rest
-    return b""

@@ -1,2 +1,0 @@
--- The bucket that the ledger speaks of, and when a run had looked through all of it; no row before the first load.
-select endpoint, bucket, prefix, looked_through_at from source
