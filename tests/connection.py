@@ -1,4 +1,4 @@
-"""A connection to a test's database that has nothing to do with bookreport's own."""
+"""A connection to the test's database, independent of bookreport's own."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ Sql = Callable[..., list[tuple[Any, ...]]]
 
 @contextmanager
 def connected(url: str) -> Iterator[Sql]:
-    """Give a function that runs a statement, of its own transaction, and returns its rows."""
+    """Give a function that runs a statement in a transaction of its own and returns its rows."""
     connection = psycopg2.connect(url)
     connection.autocommit = True
 

@@ -1,4 +1,4 @@
-"""JSON documents of commands, held to their schemas: what a schema does not name must not be printed either."""
+"""The commands' JSON documents, checked against their schemas; a field that the schema lacks is an error too."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DOCUMENT = re.compile(r'\{\s*"schema": "bookreport\.')
 
 
 def read(text: str) -> Any:
-    """Return the document that `text` is; fails unless it fits its schema."""
+    """Parse a document; fails unless it fits its schema."""
     return fitting(json.loads(text))
 
 
 def fitting(document: Any) -> Any:
-    """Return `document`; fails unless it fits the schema that its own field `schema` names."""
+    """Return `document`; fails unless it fits the schema named in its field `schema`."""
     validator(document["schema"]).validate(document)
     return document
 
@@ -40,13 +40,13 @@ def read_all(folder: Path, arguments: Sequence[str], out: str, err: str) -> None
 
 @cache
 def validator(identity: str) -> Draft202012Validator:
-    """Return what validates documents of a schema, as `bookreport.report/1`, in which no field may be added."""
+    """Return the validator of a schema, such as `bookreport.report/1`, that allows no further fields."""
     (name,) = [name for name in documents.NAMES if f"bookreport.{name}/1" == identity]
     return Draft202012Validator(closed(documents.schema(name)))
 
 
 def closed(schema: Any) -> Any:
-    """Return a schema without room for further fields; as it is published, fields may be added."""
+    """Return a schema that allows no further fields; the published one does."""
     if isinstance(schema, list):
         return [closed(part) for part in schema]
     if not isinstance(schema, dict):

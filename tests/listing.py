@@ -1,4 +1,4 @@
-"""An S3 store of ten years of hours, in a few megabytes: it lists partitions by delimiter, and each hour has one same file."""
+"""An S3 store with ten years of hours in a few megabytes: it lists by delimiter, and each hour has the same single file."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ WRITTEN = "2024-05-01T00:00:00.000Z"
 
 
 class Listing:
-    """What is below each prefix that ends in a slash."""
+    """The entries below each prefix that ends in a slash."""
 
     def __init__(self, hours: Iterable[Hour], content: bytes) -> None:
         self.content = content
@@ -47,7 +47,7 @@ class Listing:
 
 @contextmanager
 def served(hours: Iterable[Hour], content: bytes) -> Iterator[str]:
-    """Give the address of a store that holds these hours, each complete and with one file."""
+    """Give the URL of a store that holds these hours, each complete and with one file."""
     listing = Listing(hours, content)
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,17 +1,22 @@
-"""What tests of loads share: the types of their fixtures, a few sales, and all that is stored."""
+"""Shared by tests that load: the types of their fixtures, a few sales, and everything that is stored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-from bookreport.loader import Loader
+from bookreport.bucket import Bucket
+from bookreport.database import Database
+from bookreport.hours import Hour
 from bookreport.outcomes import Outcome
+from bookreport.run import Run
 from bookstore import ENGLISH, POCKET, SPANISH, UNKNOWN
 from connection import Sql
 from truth import Purchase
 
 Load = Callable[..., Outcome]
-MakeLoader = Callable[..., Loader]
+MakeRun = Callable[..., Run]
+OpenBucket = Callable[..., Bucket]
 
 SOLD = [
     Purchase("ana", ENGLISH, 2, "12.50"),
@@ -23,11 +28,23 @@ ROWS = "select user_id, isbn10, quantity, unit_price, sale_value from purchases 
 TABLES = ("purchase_rows", "hour_sums", "ledger", "ledger_files", "loads", "rejects", "source")
 
 
+def outcomes(run: Iterable[Outcome]) -> list[tuple[Hour, str]]:
+    return [(outcome.hour, outcome.outcome) for outcome in run]
+
+
+@contextmanager
+def held(database: Database, hour: Hour) -> Iterator[None]:
+    """Hold the lock of an hour, as a run that loads it does."""
+    with database.transaction() as transaction:
+        assert transaction.try_lock(hour.instant)
+        yield
+
+
 def expected_rows(purchases: list[Purchase]) -> list[tuple[Any, ...]]:
     rows = [(p.user_id, p.isbn10, p.books, None if p.unit_price is None else Decimal(p.unit_price), p.value) for p in purchases]
     return sorted(rows, key=lambda row: row[:2])
 
 
 def everything(sql: Sql, *but: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Return all that is stored, to be compared with what is stored later."""
+    """Return everything that is stored, to compare with what is stored later."""
     return {table: sorted(sql(f"select t::text from {table} t")) for table in TABLES if table not in but}

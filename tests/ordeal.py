@@ -1,4 +1,4 @@
-"""Loads damaged files on real servers, and holds what came of each against what it knows of itself."""
+"""Loads damaged files on real servers, and compares what became of each with what it knows of itself."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 from bookreport.errors import BadData
 from bookreport.hours import Hour
 from bookreport.outcomes import Outcome
+from connection import Sql
 from sheet import Case, Row, fold, judge
 
 FIRST_HOUR = Hour.of(2023, 1, 1, 0)
 
-Sql = Callable[..., list[tuple[Any, ...]]]
 Files = dict[str, Case]
 """The files of one hour by their keys."""
 Outcomes = dict[Hour, Outcome | BaseException]
@@ -24,7 +23,7 @@ Outcomes = dict[Hour, Outcome | BaseException]
 
 @dataclass
 class Tally:
-    """What came of the files of one class."""
+    """What became of the files of one class."""
 
     files: int = 0
     loaded: int = 0
@@ -39,7 +38,7 @@ class Tally:
 
 @dataclass
 class Account:
-    """What came of all files, by class; `violations` of each class say what must never be."""
+    """What became of all files, by class; `violations` lists, by class, what must never happen."""
 
     classes: dict[str, Tally] = field(default_factory=dict)
     violations: dict[str, list[str]] = field(default_factory=dict)
@@ -82,22 +81,22 @@ def write(hours: dict[Hour, Files], put: Callable[[str, bytes], object]) -> None
 
 
 def each(hours: Iterable[Hour], act: Callable[[Hour], Outcome]) -> Outcomes:
-    """Load each hour, or tell what a load would do, two at once; an exception costs its hour alone."""
+    """Load, or dry-run, each hour, two at a time; an exception affects its own hour only."""
     with ThreadPoolExecutor(2) as pool:
         acts = {hour: pool.submit(act, hour) for hour in hours}
     return {hour: done.exception() or done.result() for hour, done in acts.items()}
 
 
 def otherwise(hours: dict[Hour, Files], told: Outcomes, did: Outcomes) -> Iterator[str]:
-    """Give a sentence for each hour of which a dry run has told something else than the load then did."""
+    """Give a sentence for each hour where the dry run and the load disagreed."""
     for hour, would in told.items():
         if _gist(would) != _gist(did[hour]):
             case = next(iter(hours[hour].values()))
             yield f"{case.name}: told {_gist(would)}, did {_gist(did[hour])}\n    {case.content[:1000]!r}"
 
 
-def _gist(outcome: Outcome | Exception) -> tuple[object, ...]:
-    if isinstance(outcome, Exception):
+def _gist(outcome: Outcome | BaseException) -> tuple[object, ...]:
+    if isinstance(outcome, BaseException):
         return (repr(outcome),)
     if outcome.error is not None:
         return ("failed", outcome.error.message, outcome.error.hint)
@@ -105,7 +104,7 @@ def _gist(outcome: Outcome | Exception) -> tuple[object, ...]:
 
 
 def account(hours: dict[Hour, Files], outcomes: Outcomes, sql: Sql) -> Account:
-    """Judge each hour by the rows and rejects that are in the database."""
+    """Judge each hour by its rows and rejects in the database."""
     rows = _rows(sql)
     rejects: dict[tuple[Hour, str], list[str]] = {}
     for hour, key, raw in sql("select hour, key, raw from rejects order by hour, key, line_number"):
@@ -118,26 +117,31 @@ def account(hours: dict[Hour, Files], outcomes: Outcomes, sql: Sql) -> Account:
 
 
 def _judge(
-    made: Account, files: Files, outcome: Outcome | Exception, rows: Counter[Row], rejects: dict[str, list[str]]
+    made: Account, files: Files, outcome: Outcome | BaseException, rows: Counter[Row], rejects: dict[str, list[str]]
 ) -> None:
     damaged = next(iter(files.values()))
     for case in files.values():
         tally = made.classes.setdefault(case.name, Tally())
         tally.files += 1
         tally.records += case.records
-    if isinstance(outcome, Exception):
+    if isinstance(outcome, BaseException):
         told = "".join(traceback.format_exception_only(outcome)).strip()
         made.violate(damaged, "broken", told)
         return
-    if outcome.error is not None:
-        for case in files.values():
-            made.classes[case.name].refused += 1
-        fault = _fault_of(outcome, files)
-        if fault:
-            made.violate(damaged, "broken", fault)
-        if rows:
-            made.violate(damaged, "wrong", f"refused, but {rows.total()} rows are there")
+    if outcome.error is None:
+        _judge_load(made, files, outcome, rows, rejects)
         return
+    for case in files.values():
+        made.classes[case.name].refused += 1
+    fault = _fault_of(outcome, files)
+    if fault:
+        made.violate(damaged, "broken", fault)
+    if rows:
+        made.violate(damaged, "wrong", f"refused, but {rows.total()} rows are there")
+
+
+def _judge_load(made: Account, files: Files, outcome: Outcome, rows: Counter[Row], rejects: dict[str, list[str]]) -> None:
+    damaged = next(iter(files.values()))
     if (outcome.rows_loaded, outcome.rows_rejected) != (rows.total(), sum(map(len, rejects.values()))):
         made.violate(damaged, "broken", f"{outcome} of {rows.total()} rows and {rejects}")
     for key, case in files.items():
@@ -156,7 +160,7 @@ def _judge(
 
 
 def _fault_of(outcome: Outcome, files: Files) -> str | None:
-    """Return what is wrong with a refusal; None when it tells all that it must."""
+    """Return what is wrong with a refusal; None if it says all it must."""
     error = outcome.error
     assert error is not None
     if not isinstance(error, BadData):
@@ -170,9 +174,9 @@ def _fault_of(outcome: Outcome, files: Files) -> str | None:
 
 def _rows(sql: Sql) -> dict[Hour, Counter[Row]]:
     rows: dict[Hour, Counter[Row]] = {}
-    for hour, *values, extra in sql(
+    for hour, user, isbn, quantity, price, value, at, extra in sql(
         "select hour, user_id, isbn10, quantity, unit_price, sale_value, purchased_at, extra from purchases"
     ):
-        row = Row(*values, frozenset((fold(name), text) for name, text in (extra or {}).items()))
+        row = Row(user, isbn, quantity, price, value, at, frozenset((fold(name), text) for name, text in (extra or {}).items()))
         rows.setdefault(Hour(hour), Counter())[row] += 1
     return rows

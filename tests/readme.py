@@ -1,9 +1,9 @@
-"""The parts of README.md that are taken from the project itself; cog puts them there (`make readme`)."""
+"""The generated parts of README.md; cog inserts them (`make readme`)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -23,10 +23,10 @@ timestamp,user_id,isbn10,quantity
 user_id,isbn10,quantity,price,value
 customer,buyer,isbn,price
 """.strip().splitlines()
-"""Typical headers: known names, unknown columns, what pandas leaves, no price, and two that are refused."""
+"""Typical headers: known names, unknown columns, pandas' index, no price, and two that are refused."""
 
 SETTING = re.compile(r"#?(?P<name>[A-Z0-9_]+)=(?P<value>.*)")
-"""A line of .env.example; the comment above it tells what it is for."""
+"""A line of .env.example; the comment above it explains it."""
 
 EVERY_COMMAND: dict[str, click.Command] = {
     name: command
@@ -42,12 +42,12 @@ def command_table() -> str:
 
 
 def header_table() -> str:
-    """Return the table of HEADERS, and how each is read."""
+    """Return the table of HEADERS and how each is read."""
     return _table(("header", "read as"), [(f"`{line}`", _meaning(line)) for line in HEADERS])
 
 
 def _meaning(line: str) -> str:
-    """Return what each column of a header line is taken for, in order; or why it is refused, and how to settle that."""
+    """Return how each column of a header line is read, in order; or why it is refused, and how to fix that."""
     try:
         reading = read_header([f"{line}\n".encode()], Columns()).reading
     except BadData as error:
@@ -62,7 +62,7 @@ def _meaning(line: str) -> str:
 
 
 def column_table() -> str:
-    """Return the table of the names that are understood for each column."""
+    """Return the table of the names recognised for each column."""
     return _table(("column", "names recognised"), [(f"`{column}`", ", ".join(names)) for column, names in NAMES.items()])
 
 
@@ -77,11 +77,11 @@ def settings() -> Iterator[tuple[str, str, str, bool]]:
 
 
 def setting_table() -> str:
-    """Return the table of the settings that a set-up needs: those that .env.example sets."""
+    """Return the table of the settings that every set-up needs: those that .env.example sets."""
     rows = [(f"`{name}`", purpose.replace("*", r"\*")) for name, _, purpose, commented in settings() if not commented]
     return _table(("setting", "what it is"), rows)
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [header, ("---",) * len(header), *rows]
     return "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |\n" for line in lines)

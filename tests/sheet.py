@@ -1,4 +1,4 @@
-"""A CSV file that knows its records: it can be damaged, and still tells which are intact and what the others may become.
+"""A CSV file that knows its records: when damaged, it still knows which are intact and what the others may become.
 
 A `Sheet` is cut into stretches: its header, then a record each. An intact record must arrive with the very values it was
 made of, or be set aside with its text. A stretch that was touched is read anew, strictly by RFC 4180: what is well-formed
@@ -14,11 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 BOM = "\ufeff"
 MEBIBYTE = 1 << 20
 LONGEST_TEXT = 900
-"""Bytes of a line longer than a mebibyte that are looked for among the rejects: only its beginning is kept."""
+"""How many bytes of a line over a mebibyte are looked for among the rejects: they keep only its beginning."""
 
 NAMES = {
     "user_id": ("user_id", "User ID", "customer-id", "buyer"),
@@ -36,7 +37,7 @@ UNDERSTOOD = {
     "sale_value": ("salevalue", "total", "totalprice", "totalvalue", "value", "amount"),
     "purchased_at": ("purchasedat", "timestamp", "purchasetime", "purchasedate", "datetime", "createdat", "date", "time"),
 }
-"""The names that the contract knows, folded."""
+"""The names that the contract lists, folded."""
 
 ISBNS = ("0439785960", "0-306-40615-2", "080442957X", "9780306406157", "140449132", "8420412147", "9799999999990")
 NOTES = ("", "gift", "for Zoë", "a; b | c", "it's \\ fine", "tab\tin it")
@@ -58,7 +59,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Record:
-    """What must not vanish: its text is set aside, or one of `rows` is loaded."""
+    """A record that must not vanish: its text is set aside, or one of `rows` is loaded."""
 
     text: str
     rows: tuple[Row, ...] = ()
@@ -71,7 +72,7 @@ Way = tuple[Record, ...]
 
 @dataclass(frozen=True)
 class Case:
-    """A damaged file: each of its `stretches` has the ways in which it may be read."""
+    """A damaged file: each of its `stretches` lists the ways it may be read."""
 
     name: str
     content: bytes
@@ -106,7 +107,7 @@ class Stretch:
 
 @dataclass
 class Sheet:
-    """A file in stretches; `columns` are its header's names, `values` of each record what it was made of."""
+    """A file in stretches; `columns` are what its columns mean, `names` its header, `values` the fields of each record."""
 
     columns: tuple[str, ...]
     names: tuple[str, ...]
@@ -138,7 +139,7 @@ class Sheet:
         return range(self.head + 1, len(self.stretches))
 
     def edit(self, start: int, end: int, new: bytes) -> None:
-        """Replace bytes; all stretches that they are of are damaged. An insertion belongs to the stretch behind it."""
+        """Replace bytes; every stretch they touch is damaged. An insertion belongs to the stretch after it."""
         at = 0
         for number, stretch in enumerate(self.stretches):
             first, last = at, at + len(stretch.raw)
@@ -151,11 +152,11 @@ class Sheet:
             self.stretches[number] = Stretch(left + new + right, kind=stretch.kind)
             new = b""
 
-    def write(self, number: int, raw: bytes, **options: object) -> None:
-        """Put other bytes in the place of a stretch."""
+    def write(self, number: int, raw: bytes, **options: Any) -> None:
+        """Replace the bytes of a stretch."""
         self.stretches[number] = replace(self.stretches[number], raw=raw, row=None, **options)
 
-    def insert(self, number: int, raw: bytes, **options: object) -> None:
+    def insert(self, number: int, raw: bytes, **options: Any) -> None:
         """Put further lines before the stretch `number`, which may be one behind the last."""
         if number == len(self.stretches) and not self.plain.endswith(b"\n"):
             self.stretches[-1].raw += self.line_end.encode()
@@ -164,7 +165,7 @@ class Sheet:
     def case(
         self, name: str, pack: Callable[[bytes], bytes] = bytes, *, more: Sequence[Record] = (), suffix: str | None = None
     ) -> Case:
-        """Return the file as it is now, with all that may come of it; `more` are records that it must not lose besides."""
+        """Return the file as it is now, with all it may become; `more` are further records that must not be lost."""
         content = pack(self.plain)
         if suffix is None:
             suffix = ".csv.gz" if content.startswith(b"\x1f\x8b") else ".csv"
@@ -181,7 +182,7 @@ class Sheet:
                 header, below = _first_line(stretch.raw)
                 columns = _understood(header)
                 for each in swallowed:
-                    # A record that became a part of the header.
+                    # A record that became part of the header.
                     if _rendered(each.raw) in _rendered(header):
                         yield ((Record(_rendered(each.raw)),),)
                 yield from _ways_of(below, columns)
@@ -240,7 +241,7 @@ def fold(name: str) -> str:
 
 
 def _understood(header: bytes) -> tuple[str, ...] | None:
-    """Return what each column of a damaged header is; None when that is not to be known, and nothing may be loaded."""
+    """Return what each column of a damaged header means; None if nobody can know, and nothing may be loaded."""
     fields = _fields(header.decode("utf-8", "replace").strip("\r").lstrip(BOM))
     if fields is None or b"\0" in header:
         return None
@@ -264,7 +265,7 @@ def _understood(header: bytes) -> tuple[str, ...] | None:
 
 
 def _ways_of(raw: bytes, columns: tuple[str, ...] | None) -> Iterator[tuple[Way, ...]]:
-    """Give the ways to read damaged bytes: line by line, by CR too, or with the line breaks that quotes hold."""
+    """Give the ways to read damaged bytes: line by line, with CR as a line end too, or with line breaks within quotes."""
     by_line = _way(raw.split(b"\n"), columns)
     if not by_line:
         return
@@ -306,7 +307,7 @@ _FIELD = re.compile(r'"((?:[^"]|"")*)"|([^",\r\n]*)')
 
 
 def _fields(text: str) -> list[str] | None:
-    """Return the fields of one record of strict RFC 4180; None when it is none."""
+    """Return the fields of one record by strict RFC 4180; None if it is not one."""
     fields, at = [], 0
     while True:
         match = _FIELD.match(text, at)
@@ -320,15 +321,15 @@ def _fields(text: str) -> list[str] | None:
 
 
 def read_strictly(text: str, columns: tuple[str, ...] | None) -> tuple[Row, ...]:
-    """Return the rows that a record may be loaded as, none unless it is RFC 4180's; outer blanks may be kept or not."""
+    """Return the rows that a record may become, none unless it obeys RFC 4180; outer blanks may be kept or not."""
     if columns is None or "\0" in text:
         return ()
     rows = (
         row_of(dict(zip(columns, fields, strict=True)), strip, keep)
-        # A BOM may stand before a quote.
+        # A BOM may precede a quote.
         for fields in map(_fields, (text, text.lstrip(BOM)))
         if fields is not None and len(fields) == len(columns)
-        for strip, keep in itertools.product((_strip, _strip_all), (str, _strip_all))
+        for strip, keep in itertools.product((_strip, _strip_all), (_as_it_is, _strip_all))
     )
     return tuple(dict.fromkeys(row for row in rows if row is not None))
 
@@ -351,6 +352,10 @@ def row_of(values: dict[str, str], strip: Callable[[str], str], keep: Callable[[
     return Row(user, isbn, int(quantity), price, total, keep(values.get("purchased_at", "")) or None, frozenset(extra))
 
 
+def _as_it_is(text: str) -> str:
+    return text
+
+
 def _strip(text: str) -> str:
     return text.strip(" \t\r\n" + BOM)
 
@@ -366,7 +371,7 @@ _DECIMAL = re.compile(r"[+-]?(?:\d+(?:_\d+)*\.?(?:\d+(?:_\d+)*)?|\.\d+(?:_\d+)*)
 
 
 def _number(text: str, *, whole: bool = False) -> Decimal | None:
-    """Return what Postgres takes a text for; None where it is no number that anybody pays or counts."""
+    """Return the number that Postgres reads in a text; None if it is no plausible price or quantity."""
     digits = text.strip(" \t\n\v\f\r")
     if _WHOLE.fullmatch(digits):
         bare = digits.replace("_", "").lower()
@@ -416,7 +421,7 @@ def _value(chance: random.Random, column: str, user: int, quoting: str) -> str:
 
 @dataclass
 class Finding:
-    """What came of one file: records set aside though intact, and all that must never be."""
+    """What became of one file: intact records set aside, and everything that must never happen."""
 
     loaded: int = 0
     intact_set_aside: int = 0
@@ -424,9 +429,9 @@ class Finding:
 
 
 def judge(case: Case, found: Counter[Row], raws: Sequence[str]) -> Finding:
-    """Take what the file may have brought off the rows `found`, and look for all else among its rejects' texts.
+    """Subtract the rows that the file may have loaded from `found`, and look for the other records among its rejects.
 
-    What is left of `found` once all files of the hour were judged was never in them.
+    Whatever is left of `found` after all files of the hour was in none of them.
     """
     finding = Finding()
     aside = _SetAside(raws)
@@ -470,7 +475,7 @@ class _SetAside:
         self._all = "\n".join(text for text in texts if text)
 
     def holds(self, text: str, used: int) -> bool:
-        """Say whether a text is there once more; it may be a part of a longer one, or lines of several."""
+        """Return whether a text occurs once more; it may be part of a longer one, or lines of several."""
         used += self._used[text]
         return self._texts[text] > used or self._all.count(text) > used
 

@@ -1,4 +1,4 @@
-"""Ways to damage a clean file, all that public corpora of bad CSV have and more; each case knows what may come of it."""
+"""Ways to damage a clean file: all that public corpora of bad CSV have, and more; each case knows what it may become."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ COPIES = (
 Damage = Callable[[random.Random], Case]
 
 DAMAGES: dict[str, Damage] = {}
-"""How to damage a file, by the name of the class."""
+"""How to damage a file, by name of the class."""
 
 HEAVY = {"overlong line", "gzip: zeros between members"}
-"""Classes of large files: few of each are enough."""
+"""Classes of large files; a few of each are enough."""
 
 
 def damage(name: str) -> Callable[[Callable[[random.Random, str], Case]], Callable[[random.Random, str], Case]]:
@@ -44,7 +44,7 @@ def damage(name: str) -> Callable[[Callable[[random.Random, str], Case]], Callab
 
 
 def cases(seed: object, files: int, *, heavy: int = 1) -> Iterator[Case]:
-    """Give `files` damaged files, as many of each class; of the heavy ones `heavy` in all."""
+    """Give `files` damaged files, the same number of each class; of the heavy classes `heavy` in all."""
     light = [name for name in DAMAGES if name not in HEAVY]
     names = [name for name in HEAVY for _ in range(heavy)]
     names += list(itertools.islice(itertools.cycle(light), files - len(names)))
@@ -89,12 +89,16 @@ for _what, _how in itertools.product(_PLACES, ("deleted", "doubled", "replaced",
     _single(_what, _how)
 
 
-@damage("mark inserted anywhere")
-def _(chance: random.Random, name: str) -> Case:
-    sheet = clean(chance)
+def _insert_mark(chance: random.Random, sheet: Sheet) -> None:
     text = sheet.plain.decode()
     at = len(text[: chance.randint(0, len(text))].encode())
     sheet.edit(at, at, chance.choice(MARKS).encode())
+
+
+@damage("mark inserted anywhere")
+def _(chance: random.Random, name: str) -> Case:
+    sheet = clean(chance)
+    _insert_mark(chance, sheet)
     return sheet.case(name)
 
 
@@ -102,9 +106,7 @@ def _(chance: random.Random, name: str) -> Case:
 def _(chance: random.Random, name: str) -> Case:
     sheet = clean(chance)
     for _ in range(chance.randint(2, 4)):
-        text = sheet.plain.decode()
-        at = len(text[: chance.randint(0, len(text))].encode())
-        sheet.edit(at, at, chance.choice(MARKS).encode())
+        _insert_mark(chance, sheet)
     return sheet.case(name)
 
 
@@ -339,7 +341,7 @@ def _(chance: random.Random, name: str) -> Case:
 
 
 def _spoil(chance: random.Random, sheet: Sheet, numbers: Sequence[int]) -> None:
-    """Make some of the records bad ones."""
+    """Spoil some of the records."""
     for number in numbers:
         if chance.random() < 0.5:
             values = _values(sheet, number)
@@ -452,7 +454,7 @@ def _(chance: random.Random, name: str) -> Case:
     blank = chance.choice(["", "", " ", "\t", "  \t "]) + chance.choice(["\n", "\r\n"])
     bom = chance.choice(["", "", BOM])
     sheet.insert(0, (bom + blank * chance.choice([1, 1, 2, 7])).encode(), kind="noise")
-    return sheet.case(name, chance.choice([bytes, bytes, _gzip]))
+    return sheet.case(name, chance.choice(PACKS))
 
 
 @damage("lines of delimiters alone")
@@ -546,7 +548,7 @@ def _(chance: random.Random, name: str) -> Case:
 
 @damage("another header")
 def _(chance: random.Random, name: str) -> Case:
-    """Files put together by cat: from a line on, another header speaks for the records."""
+    """Files concatenated with cat: from some line on, another header applies."""
     sheet = clean(chance, records=4)
     while True:
         second = clean(chance, records=4, first=100, notes="extra note" in sheet.columns)
@@ -698,7 +700,7 @@ def _(chance: random.Random, name: str) -> Case:
 
 @damage("clean")
 def _(chance: random.Random, name: str) -> Case:
-    return clean(chance).case(name, chance.choice([bytes, bytes, _gzip]))
+    return clean(chance).case(name, chance.choice(PACKS))
 
 
 @damage("UTF-16 and UTF-32")
@@ -709,7 +711,7 @@ def _(chance: random.Random, name: str) -> Case:
     before = chance.choice([b"", b"", b"\n", b"\r\n", b" \n\n", BOM.encode()])
     raw = before + big_endian + sheet.plain.decode().encode(encoding)
     sheet.stretches = [Stretch(raw, kind="head")]
-    return sheet.case(name, chance.choice([bytes, bytes, _gzip]))
+    return sheet.case(name, chance.choice(PACKS))
 
 
 @damage("UTF-16 behind the header")
@@ -756,14 +758,14 @@ def _(chance: random.Random, name: str) -> Case:
 
 
 def truncated(sheet: Sheet, size: int, name: str = "truncated") -> Case:
-    """Return the first bytes of a file: a cut last field may be another value, as well-formed as the whole."""
+    """Return the first bytes of a file: a last field that is cut may still be well-formed, with another value."""
     cut, left = replace(sheet, stretches=[]), size
     for stretch in sheet.stretches:
         if not left:
             break
         raw = stretch.raw[:left]
         left -= len(raw)
-        # What is left of a record without its line end is whole.
+        # A record that lost only its line end is whole.
         whole = raw.rstrip(b"\r\n") == stretch.raw.rstrip(b"\r\n")
         cut.stretches.append(replace(stretch, raw=raw) if whole else Stretch(raw, kind=stretch.kind))
     return cut.case(name)
@@ -809,6 +811,10 @@ def _gzip(plain: bytes) -> bytes:
     return gzip.compress(plain, mtime=0)
 
 
+PACKS: tuple[Callable[[bytes], bytes], ...] = (bytes, bytes, _gzip)
+"""One file in three is compressed."""
+
+
 def _members(chance: random.Random, plain: bytes, padding: bytes = b"") -> bytes:
     cuts = sorted(chance.randint(0, len(plain)) for _ in range(chance.randint(1, 3)))
     parts = [plain[start:end] for start, end in itertools.pairwise([0, *cuts, len(plain)])]
@@ -835,7 +841,7 @@ def _(chance: random.Random, name: str) -> Case:
 
 @damage("gzip: cut")
 def _(chance: random.Random, name: str) -> Case:
-    # A cut between two members leaves a whole file of fewer, and nobody can know.
+    # A cut between two members leaves a valid, shorter file; nobody can tell.
     before = chance.choice([b"", _gzip(b"")])
 
     def cut(plain: bytes) -> bytes:

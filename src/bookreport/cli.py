@@ -17,6 +17,7 @@ import click
 from bookreport import __version__
 from bookreport.commands.options import CommonOptions, common_options
 from bookreport.errors import BookreportError, Interrupted, Usage
+from bookreport.present.run import error_json
 
 COMMANDS = {
     "check": ("look:check", "Print whether all that a run needs is there, and what to do where it is not."),
@@ -73,20 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; every failure becomes a sentence on stderr and an exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = commands.main(arguments, prog_name="bookreport", standalone_mode=False, obj=CommonOptions()) or 0
-        sys.stdout.flush()
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        code = error.exit_code
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "bookreport"
-        code = _fail(Usage(error.format_message(), hint=f"see {command} --help"), arguments)
-    except click.ClickException as error:
-        code = _fail(Usage(error.format_message()), arguments)
-    except (BookreportError, Interrupted) as error:
-        code = _fail(error, arguments)
-    except (KeyboardInterrupt, click.Abort):
-        code = _fail(Interrupted(signal.SIGINT), arguments)
+        code = _run(arguments)
     except (BrokenPipeError, SystemExit):
         # The reader has seen enough; nothing went wrong. What is left in the buffer has nowhere to go.
         # Click itself ends by SystemExit here for a closed pipe alone.
@@ -102,10 +90,28 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
+def _run(arguments: Sequence[str]) -> int:
+    """Return the exit code of a command; what it raises by name is told on stderr."""
+    try:
+        code = commands.main(arguments, prog_name="bookreport", standalone_mode=False, obj=CommonOptions()) or 0
+        sys.stdout.flush()
+        return int(code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "bookreport"
+        return _fail(Usage(error.format_message(), hint=f"see {command} --help"), arguments)
+    except click.ClickException as error:
+        return _fail(Usage(error.format_message()), arguments)
+    except (BookreportError, Interrupted) as error:
+        return _fail(error, arguments)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail(Interrupted(signal.SIGINT), arguments)
+
+
 def _fail(error: BookreportError | Interrupted, arguments: Sequence[str]) -> int:
     if _wants_json(arguments):
-        from bookreport.present.run import error_json
-
         click.echo(error_json(error), err=True)
     else:
         click.echo(f"Error: {error.message}" + (f"\nHint: {error.hint}" if error.hint else ""), err=True)

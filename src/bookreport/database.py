@@ -353,13 +353,7 @@ def translate(error: DBAPIError | psycopg2.Error, raw: RawConnection | None = No
     state = cause.pgcode or ""
     said = _said(cause)
     if not state:
-        if isinstance(cause, psycopg2.OperationalError) and raw is None:
-            if _REFUSED.search(said) and not _COMING_BACK.search(said):
-                return Configuration(f"Postgres refuses the connection: {said}", hint="look at DATABASE_URL, POSTGRES_* or PG*")
-            return Temporary(f"Postgres is out of reach: {said}", hint="is the server up? the next run goes on from here")
-        if (raw is not None and raw.closed) or isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
-            return Temporary(f"the connection to Postgres was lost: {said}", hint="the next run goes on from here")
-        return BookreportError(f"Postgres: {said}")
+        return _without_state(cause, said, raw)
     if state in _ACCESS:
         return Configuration(f"Postgres refuses access: {said}", hint="the role needs more rights; see the README, Roles")
     if state in _UNKNOWN_THERE:
@@ -371,6 +365,17 @@ def translate(error: DBAPIError | psycopg2.Error, raw: RawConnection | None = No
     if state[:2] in _PASSING:
         return Temporary(f"Postgres: {said}", hint="the next run goes on from here")
     return BookreportError(f"Postgres: {said} ({state})")
+
+
+def _without_state(cause: psycopg2.Error, said: str, raw: RawConnection | None) -> BookreportError:
+    """Return the error that libpq's own `cause` means; `raw` is None where there was no connection yet."""
+    if isinstance(cause, psycopg2.OperationalError) and raw is None:
+        if _REFUSED.search(said) and not _COMING_BACK.search(said):
+            return Configuration(f"Postgres refuses the connection: {said}", hint="look at DATABASE_URL, POSTGRES_* or PG*")
+        return Temporary(f"Postgres is out of reach: {said}", hint="is the server up? the next run goes on from here")
+    if (raw is not None and raw.closed) or isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
+        return Temporary(f"the connection to Postgres was lost: {said}", hint="the next run goes on from here")
+    return BookreportError(f"Postgres: {said}")
 
 
 def _refusal(error: DBAPIError | psycopg2.Error) -> CopyRefused | None:

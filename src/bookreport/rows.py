@@ -149,7 +149,8 @@ def _from_first_line(source: Iterator[bytes]) -> tuple[bytes, int]:
     return (start, blank_lines) if start.strip() else (b"", blank_lines + bool(start))
 
 
-def _split_header(line: bytes) -> list[str]:
+def _header_text(line: bytes) -> str:
+    """Return a header's line as text; raises BadData where it is none, or no line of a CSV file."""
     _refuse_encodings(line)
     if len(line) > LONGEST_HEADER:
         raise BadData(f"the header does not end within {LONGEST_HEADER:,} bytes", hint="is it a CSV file with a header line?")
@@ -174,6 +175,11 @@ def _split_header(line: bytes) -> list[str]:
         raise BadData(
             f"the header {shown([text])} has no comma", hint="separate fields by commas, not by semicolons, tabs or bars"
         )
+    return text
+
+
+def _split_header(line: bytes) -> list[str]:
+    text = _header_text(line)
     try:
         names = split_record(text)
     except NotClosed as error:

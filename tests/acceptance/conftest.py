@@ -1,37 +1,18 @@
-"""The installed command, run as its user runs it: by its name, with nothing but environment variables."""
+"""The installed command, run as a user runs it: by name, with nothing but environment variables."""
 
 import os
 import subprocess
 import sysconfig
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import documents
 from bookstore import Bookstore
+from running import Ended, Finish, Run, Start
 
 PASSWORD = "hunter2-of-postgres"
-
-
-@dataclass(frozen=True)
-class Finished:
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return documents.read(self.out)
-
-    @property
-    def error(self) -> Any:
-        """The last line on stderr, which is a failure's JSON."""
-        return documents.read(self.err.splitlines()[-1])
 
 
 @pytest.fixture
@@ -42,7 +23,7 @@ def command() -> str:
 
 @pytest.fixture
 def environment(database_url: str, bookstore: Bookstore, tmp_path: Path) -> dict[str, str]:
-    """All that the command gets to know."""
+    """The whole environment of the command."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
@@ -55,8 +36,8 @@ def environment(database_url: str, bookstore: Bookstore, tmp_path: Path) -> dict
 
 
 @pytest.fixture
-def start(command: str, environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts the command; a setting given by name is set for it alone, None takes one away."""
+def start(command: str, environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
+    """Starts the command; keyword arguments set environment variables for this run, None unsets one."""
     started: list[subprocess.Popen[str]] = []
 
     def run(*arguments: str, **settings: str | None) -> subprocess.Popen[str]:
@@ -82,22 +63,21 @@ def start(command: str, environment: dict[str, str], tmp_path: Path) -> Iterator
 
 
 @pytest.fixture
-def finish(environment: dict[str, str], tmp_path: Path) -> Callable[[subprocess.Popen[str]], Finished]:
-    """Waits for a command's end. No command may ever say a password, or print a document that does not fit its schema."""
+def finish(environment: dict[str, str], tmp_path: Path) -> Finish:
+    """Waits for the command to end. No command may print a password, or a document that does not fit its schema."""
 
-    def wait(process: subprocess.Popen[str]) -> Finished:
+    def wait(process: subprocess.Popen[str]) -> Ended:
         out, err = process.communicate(timeout=120)
         for secret in (PASSWORD, environment["MINIO_ROOT_PASSWORD"]):
             assert secret not in out + err
-        documents.read_all(tmp_path, [str(argument) for argument in process.args], out, err)
-        return Finished(process.returncode, out, err)
+        assert isinstance(process.args, list)
+        documents.read_all(tmp_path, process.args, out, err)
+        return Ended(process.returncode, out, err)
 
     return wait
 
 
 @pytest.fixture
-def bookreport(
-    start: Callable[..., subprocess.Popen[str]], finish: Callable[[subprocess.Popen[str]], Finished]
-) -> Callable[..., Finished]:
+def bookreport(start: Start, finish: Finish) -> Run:
     """Runs the command to its end."""
     return lambda *arguments, **settings: finish(start(*arguments, **settings))

@@ -1,21 +1,19 @@
-"""What a script branches on: exit codes, and the error as JSON."""
+"""What scripts branch on: exit codes, and errors as JSON."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from bookstore import ENGLISH, HOUR, Bookstore, csv_file
 from connection import Sql
+from running import Run
 from truth import Purchase
-
-Run = Callable[..., Any]
 
 FILE = csv_file([Purchase("ana", ENGLISH)])
 
 
 def refused(ended: Any, code: int, kind: str) -> str:
-    """Hold a failure without any result against what scripts know; return its message."""
+    """Assert that a command failed without a result, with this code and kind; return its message and hint."""
     assert (ended.code, ended.out) == (code, "")
     error = ended.error
     assert (error["schema"], error["code"], error["kind"]) == ("bookreport.error/1", code, kind)

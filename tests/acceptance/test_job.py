@@ -1,8 +1,7 @@
-"""The job of the tool, from the bucket to the report."""
+"""The whole job, from the bucket to the report."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,21 +9,15 @@ import truth
 from bookreport.database import Database
 from bookstore import BOOKS, COLUMNS, ENGLISH, FRENCH, HOUR, POCKET, SPANISH, UNKNOWN, Bookstore, csv_file, write_books
 from connection import Sql, connected
-from truth import Book, Purchase
+from running import Run
+from truth import Book, Purchase, figures
 
-Run = Callable[..., Any]
-
-FIGURES = ("sales", "unmatched", "total", "buyers")
 SPELLINGS = (
     COLUMNS,
     {"unit_price": "Price", "quantity": "Qty", "isbn10": "ISBN-10", "user_id": "User ID"},
     {"isbn10": "isbn", "user_id": "customerId", "unit_price": "bookPrice", "quantity": "copies", "purchased_at": "createdAt"},
     {"user_id": "BUYER_ID", "purchased_at": "PURCHASE_TIME", "isbn10": "ISBN10", "unit_price": "UNIT_PRICE"},
 )
-
-
-def figures(report: dict[str, Any]) -> dict[str, Any]:
-    return {name: report[name] for name in FIGURES}
 
 
 def purchases_of(number: int, quantity: int = 2) -> list[Purchase]:

@@ -1,4 +1,4 @@
-"""What is said where: stdout for results, stderr for people, files whole."""
+"""What goes where: results to stdout, messages to stderr, files written whole."""
 
 import csv
 import io
@@ -6,9 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,9 +14,8 @@ import documents
 from bookreport import __version__
 from bookstore import ENGLISH, HOUR, SPANISH, UNKNOWN, Bookstore, csv_file, write_books
 from connection import Sql
+from running import Run
 from truth import Book, Purchase
-
-Run = Callable[..., Any]
 
 FILE = csv_file([Purchase("ana", ENGLISH), Purchase("bob", SPANISH), Purchase("eva", UNKNOWN)])
 

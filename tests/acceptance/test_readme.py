@@ -12,7 +12,7 @@ def test_the_report_that_the_readme_shows_is_what_the_demo_prints() -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "bookreport", "demo"], capture_output=True, text=True, encoding="utf-8", check=True
     )
-    # Its smaller rows are left out; when the catalogue was made is another time in each run.
+    # The README leaves out the smaller rows; the time of the catalogue differs in each run.
     made = re.compile(r"(?<=^Catalogue as of )[0-9: -]+(?= UTC)", re.MULTILINE)
     above, below = made.sub("then", shown[1]).split("…\n")
     _, found, rest = made.sub("then", ran.stdout).partition(above)

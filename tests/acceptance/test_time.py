@@ -1,21 +1,19 @@
-"""The command in states of time that nobody means: sentinel dates, years that are mistyped, a shop of a few hours."""
+"""The command at odd times: sentinel dates, mistyped years, a shop that is a few hours old."""
 
 import json
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from bookreport.hours import EARLIEST, FIRST, Hour
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
-from conftest import Sql
+from connection import Sql
+from running import Run
 from truth import Purchase
 
 FILE = csv_file([Purchase("ana", ENGLISH), Purchase("ben", SPANISH)])
 SENTINELS = (FIRST, Hour.of(9999, 12, 31, 23))
 FUTURE = Hour.of(2062, 5, 1, 13)
 
-Run = Callable[..., Any]
 
 COMMANDS = (
     ("ingest", "--dry-run"),
@@ -41,7 +39,7 @@ def test_dates_that_stand_for_none_break_no_command(bookstore: Bookstore, bookre
     for hour in (*SENTINELS, HOUR, FUTURE):
         bookstore.fill(hour, FILE)
     if loaded:
-        # Of the very last hour nothing could ever be loaded: its end is no instant.
+        # The very last hour can never be loaded: its end is no valid instant.
         for hour in (FIRST, FUTURE, SENTINELS[1] + -1):
             sql("insert into ledger (hour, status, loaded_at) values (%s, 'loaded', now())", hour.start)
     for command in COMMANDS:
@@ -98,7 +96,7 @@ def test_hours_before_the_first_of_a_new_shop_are_no_gap(bookstore: Bookstore, b
     for number in (1, 2, 4):
         bookstore.fill(HOUR + number, FILE)
     assert bookreport("run-hour", "--hour", str(HOUR + 4)).code == 0
-    # Nobody knows yet what the bucket holds before it.
+    # Nothing is known yet of what the bucket holds before it.
     assert bookreport("report", "--last", "7d", "--json").json["coverage"]["hours_expected"] == 168
     assert bookreport("ingest").code == 0
     ended = bookreport("report", "--last", "7d", "--json")

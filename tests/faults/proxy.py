@@ -1,4 +1,4 @@
-"""A TCP proxy that does to the bytes going through it whatever its `fault` says."""
+"""A TCP proxy that does to the bytes it passes whatever its `fault` says."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Callable
 from contextlib import suppress
 
 PIECE = 16 * 1024
-"""Bytes taken off a connection at once, at the most."""
+"""The most bytes read from a connection at once."""
 
 
 class Cut(Exception):
     """Raised by a fault: end the connection, by FIN or by RST.
 
-    `passed` still goes on to where the piece was going; `answer` goes back to where it came from.
+    `passed` still goes to the receiver; `answer` goes back to the sender.
     """
 
     def __init__(self, *, passed: bytes = b"", answer: bytes = b"", reset: bool = False) -> None:
@@ -25,7 +25,7 @@ class Cut(Exception):
 
 
 class Link:
-    """One connection through the proxy; a fault may keep what it wants to know of it in `notes`."""
+    """One connection through the proxy; `notes` is for faults to remember things in."""
 
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.client, self.server = client, server
@@ -33,7 +33,7 @@ class Link:
 
 
 Fault = Callable[[Link, bool, bytes], bytes]
-"""Called for every piece with its connection and whether it goes to the server; returns what goes on, or raises Cut."""
+"""Called for every piece with its link and whether it goes to the server; returns what to pass on, or raises Cut."""
 
 
 def no_fault(_link: Link, _to_server: bool, piece: bytes) -> bytes:
@@ -41,7 +41,7 @@ def no_fault(_link: Link, _to_server: bool, piece: bytes) -> bytes:
 
 
 class Proxy:
-    """Listens on a port of the loopback until `close`; `reach` makes a connection to the server behind it."""
+    """Listens on a loopback port until `close`; `reach` connects to the server behind it."""
 
     def __init__(self, reach: Callable[[], socket.socket]) -> None:
         self.fault: Fault = no_fault
@@ -52,7 +52,7 @@ class Proxy:
         self._threads[0].start()
 
     def close(self) -> None:
-        """Listen no more, and wait until every connection has ended."""
+        """Stop listening, and wait until every connection has ended."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()

@@ -1,4 +1,4 @@
-"""dlt as its documentation sets it up for a bucket, loaded incrementally. A rival of `rivals.py`, not part of the tests."""
+"""dlt set up as its documentation says, to load a bucket incrementally. A rival of `rivals.py`, not part of the tests."""
 
 import os
 

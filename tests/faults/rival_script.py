@@ -18,7 +18,9 @@ with connection, connection.cursor() as cursor:
     cursor.execute("select hour from ledger")
     done = {hour for (hour,) in cursor.fetchall()}
 for marker in [key for key in keys if key.endswith("/FULL")]:
-    hour = "{}-{}-{}T{}".format(*HOUR.match(marker).groups())
+    partition = HOUR.match(marker)
+    assert partition
+    hour = "{}-{}-{}T{}".format(*partition.groups())
     if hour in done:
         continue
     with connection, connection.cursor() as cursor:

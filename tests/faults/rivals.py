@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bookreport import __version__
 from faults.account import wait_until_alone
-from faults.lab import ROUNDS, SEED, Lab, Trace, Usual, laboratory
+from faults.lab import ROUNDS, SEED, Lab, Trace, Usual, killing, laboratory
 from faults.proxy import Cut, Link
 from faults.shop import Hour, shop
 
@@ -34,12 +34,12 @@ ROWS = 1000
 """Purchases in each of the three files of each of the four hours."""
 
 TRIES = 5
-"""Runs in a row that may fail, undisturbed, before a rival is taken for stuck."""
+"""Consecutive undisturbed runs that may fail before a rival counts as stuck."""
 
 
 @dataclass
 class Score:
-    """What a rival made of all the faults together."""
+    """How a rival did under all the faults together."""
 
     faults: int = 0
     seen_half: int = 0
@@ -98,30 +98,23 @@ def truth(hour: Hour) -> Counter[str]:
 
 
 def disturbed(lab: Lab, rival: Rival, database: str, work: Path, usual: Usual, chance: random.Random, kind: str) -> None:
-    """Run a rival once, and kill it or cut one of its connections at a random piece of what passes."""
+    """Run a rival once, and kill it or cut one of its connections at a random piece of the traffic."""
     process: list[subprocess.Popen[str]] = []
     way = chance.choice(sorted(usual.pieces))
     arrives, share, reset = chance.random() < 0.5, chance.random(), chance.random() < 0.5
-
-    def kill(_link: Link, _to_server: bool, piece: bytes) -> bytes:
-        process[0].kill()
-        process[0].wait()
-        if arrives:
-            return piece
-        raise Cut
 
     def cut(_link: Link, _to_server: bool, piece: bytes) -> bytes:
         raise Cut(passed=piece[: int(share * len(piece))], reset=reset)
 
     at = (*way, 1 + int(chance.random() * usual.pieces[way]))
-    lab.trace(Trace(at, kill if kind == "kill -9" else cut))
+    lab.trace(Trace(at, killing(process, arrives=arrives) if kind == "kill -9" else cut))
     process.append(rival.start(lab, database, work))
     process[0].communicate(timeout=300)
     lab.calm()
 
 
 def settle(lab: Lab, rival: Rival, database: str, work: Path) -> str:
-    """Run a rival undisturbed until it says that all is well; return its last words when it never does."""
+    """Run a rival undisturbed until it succeeds; return its last stderr if it never does."""
     said = ""
     for _ in range(TRIES):
         process = rival.start(lab, database, work)
@@ -132,7 +125,7 @@ def settle(lab: Lab, rival: Rival, database: str, work: Path) -> str:
 
 
 def play(lab: Lab, rival: Rival, hours: list[Hour], say: Callable[[str], object]) -> None:
-    """Disturb a rival by ROUNDS kills and as many cuts, each on an empty database, and count what came of it."""
+    """Disturb a rival with ROUNDS kills and as many cuts, each on an empty database, and count the damage."""
     truths = {str(hour): truth(hour) for hour in hours}
     usual = None
     for kind in ("usual", *["kill -9"] * ROUNDS, *["cut"] * ROUNDS):

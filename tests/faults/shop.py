@@ -10,8 +10,11 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
-from functools import cached_property
+from decimal import Decimal
+from functools import cache, cached_property
+from typing import Any
+
+import truth
 
 FIRST = datetime(2022, 12, 8, tzinfo=UTC)
 BOOKS = {
@@ -20,7 +23,7 @@ BOOKS = {
 }
 UNKNOWN_BOOK = "9999999999"
 DIRT = ("user001,0000000001,1,n/a,x", "\\.", 'user001,"0000000001,1,9.99,x')
-"""Lines that are no sales; the second file of each hour has them, so it is read by the careful path."""
+"""Lines that are not sales; the second file of each hour has them, so it takes the careful path."""
 
 HEADER = ("user_id", "isbn10", "quantity", "unit_price", "purchased_at")
 
@@ -29,9 +32,9 @@ Sale = tuple[str, str, int, Decimal, str]
 
 
 class Hour:
-    """One hour of the shop: the sales of each of its files; the same for the same seed.
+    """One hour of the shop: the sales of each file; the same for the same seed.
 
-    Equal rows occur: what was bought twice counts twice.
+    Equal rows occur: a book bought twice counts twice.
     """
 
     def __init__(self, start: datetime, rows: int, files: int = 3, seed: object = 1) -> None:
@@ -66,7 +69,7 @@ class Hour:
 
     @cached_property
     def rows(self) -> Counter[str]:
-        """The rows that a reader of `purchases` must find, as CSV: the sale value counted out, and the hour left out."""
+        """The rows that a reader of `purchases` must find, as CSV: with the sale value, without the hour."""
         return Counter(
             f"{user},{isbn10},{quantity},{price:.2f},{quantity * price:.2f},{minute}"
             for user, isbn10, quantity, price, minute in self.sales
@@ -95,7 +98,7 @@ class Hour:
 
 
 def content(name: str, sales: Sequence[Sale]) -> bytes:
-    """Return the bytes of a file of `sales`, packed if its name says so."""
+    """Return the bytes of a file of `sales`, compressed if its name says so."""
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(HEADER)
@@ -108,36 +111,22 @@ def content(name: str, sales: Sequence[Sale]) -> bytes:
 
 
 def dirt(name: str) -> tuple[str, ...]:
-    """Return the lines of a file that are no sales."""
+    """Return the lines of a file that are not sales."""
     return DIRT if name.startswith("purchases-0002.") else ()
 
 
 def shop(hours: int = 4, rows: int = 4000, seed: object = 1) -> list[Hour]:
-    """Return `hours` hours in a row, each of three files of `rows` purchases."""
+    """Return `hours` consecutive hours, each of three files of `rows` purchases."""
     return [Hour(FIRST + number * timedelta(hours=1), rows, seed=seed) for number in range(hours)]
 
 
-def figures(hours: Sequence[Hour]) -> dict[str, object]:
-    """Return what the JSON of a report over `hours` must say, but for its window and its clock."""
-    groups: dict[tuple[str, str] | None, tuple[int, Decimal]] = {}
-    users, buyers = set(), set()
-    for user, isbn10, quantity, price, _ in (sale for hour in hours for sale in hour.sales):
-        group = BOOKS.get(isbn10)
-        books, value = groups.get(group, (0, Decimal()))
-        groups[group] = (books + quantity, value + quantity * price)
-        users.add(user)
-        if group and group[1] == "Spanish":
-            buyers.add(user)
-    books, value = sum(group[0] for group in groups.values()), sum((group[1] for group in groups.values()), Decimal())
-    unmatched = groups.pop(None, (0, Decimal()))
-    percent = (Decimal(100 * len(buyers)) / len(users)).quantize(Decimal("0.01"), ROUND_HALF_UP)
-    return {
-        "sales": [
-            {"format": format_, "language": language, "books_sold": books, "sale_value": f"{value:.2f}"}
-            for (format_, language), (books, value) in sorted(groups.items(), key=lambda item: (-item[1][1], item[0]))
-        ],
-        "unmatched": {"books_sold": unmatched[0], "sale_value": f"{unmatched[1]:.2f}", "isbns": 1},
-        "total": {"books_sold": books, "sale_value": f"{value:.2f}"},
-        "buyers": {"language": "Spanish", "buyers": len(buyers), "users": len(users), "percent": float(percent)},
-        "rejected_rows": sum(hour.rejects.total() for hour in hours),
-    }
+def figures(hours: Sequence[Hour]) -> dict[str, Any]:
+    """Return what the JSON of a report over `hours` must say, apart from its window and its timestamps."""
+    return _figures(tuple(hours))
+
+
+@cache
+def _figures(hours: tuple[Hour, ...]) -> dict[str, Any]:
+    books = [truth.Book(isbn10, *book) for isbn10, book in BOOKS.items()]
+    sold = [truth.Purchase(sale[0], sale[1], sale[2], str(sale[3])) for hour in hours for sale in hour.sales]
+    return truth.report(sold, books) | {"rejected_rows": sum(hour.rejects.total() for hour in hours)}

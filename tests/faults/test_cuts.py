@@ -26,11 +26,11 @@ def cuts(lab: Lab, rounds: Rounds) -> list[Future[Played]]:
             time.sleep(held_up)
             raise Cut(passed=piece[: int(share * len(piece))], reset=kind == "RST")
 
-        # The last pieces may be fewer in another run, and a fault that never comes is none.
+        # Another run may have fewer pieces, and a fault that never strikes is no test.
         trace = lab.trace(Trace((*way, 1 + int(0.95 * chance.random() * usual.pieces[way])), cut))
         ended = lab.run(database, "ingest", "--json")
         assert trace.struck
-        assert ended.code == 0 or (ended.code, ended.error["kind"]) == (5, "temporary"), ended.stderr
+        assert ended.code == 0 or (ended.code, ended.error["kind"]) == (5, "temporary"), ended.err
         damage = inspect(lab.url(database), lab.hours, complete=ended.code == 0)
         return f"{kind} {'to' if to_server else 'from'} {server}", trace.phase, damage + lab.finish(database)
 
@@ -56,7 +56,7 @@ def delays(rounds: Rounds) -> list[Future[Played]]:
 
         lab.postgres.fault = lab.s3.fault = falter
         ended = lab.run(database, "ingest")
-        assert ended.code == 0, ended.stderr
+        assert ended.code == 0, ended.err
         return "delays", "throughout", lab.finish(database)
 
     return rounds(play, max(1, ROUNDS // 10))

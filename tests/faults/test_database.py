@@ -1,18 +1,20 @@
-"""Postgres under fire: backends that end, commits whose answer is lost, a restart, time-outs, a full disk."""
+"""Postgres under fire: terminated backends, commits whose answer is lost, a restart, time-outs, a full disk."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
+from typing import Any
 
 from faults.account import inspect
-from faults.lab import Ended, Lab, Trace, at_request
+from faults.lab import Lab, Trace, at_request
 from faults.proxy import PIECE, Cut, Fault, Link
+from running import Ended
 
 
 def in_copy(act: Fault) -> Fault:
-    """Return a fault that lets `act` have a piece in the middle of the first COPY."""
+    """Return a fault that hands `act` a piece in the middle of the first COPY."""
     pieces = 0
 
     def fault(link: Link, to_server: bool, piece: bytes) -> bytes:
@@ -28,7 +30,7 @@ def in_copy(act: Fault) -> Fault:
 
 
 def at_commit(act: Fault) -> Fault:
-    """Return a fault that lets `act` have the commit of the first load."""
+    """Return a fault that hands `act` the commit of the first load."""
     trace = Trace()
     note = trace.fault("postgres")
 
@@ -42,9 +44,14 @@ def at_commit(act: Fault) -> Fault:
     return fault
 
 
-def terminate(lab: Lab, database: str) -> None:
-    """End the backends of the tool, as an administrator would."""
-    lab.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}'")
+def terminating(lab: Lab, database: str) -> Fault:
+    """Return a fault that terminates the tool's backends, as an administrator would."""
+
+    def terminate(_link: Link, _to_server: bool, piece: bytes) -> bytes:
+        lab.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}'")
+        return piece
+
+    return terminate
 
 
 def loads(lab: Lab, database: str) -> int:
@@ -52,7 +59,7 @@ def loads(lab: Lab, database: str) -> int:
 
 
 def assert_temporary_and_nothing_loaded(lab: Lab, database: str, ended: Ended) -> None:
-    assert (ended.code, ended.error["kind"], ended.error["hour"]) == (5, "temporary", "2022-12-08T00:00:00Z"), ended.stderr
+    assert (ended.code, ended.error["kind"], ended.error["hour"]) == (5, "temporary", "2022-12-08T00:00:00Z"), ended.err
     assert not inspect(lab.url(database), lab.hours, complete=False).told
     assert loads(lab, database) == 0
     assert not lab.finish(database).told
@@ -60,20 +67,12 @@ def assert_temporary_and_nothing_loaded(lab: Lab, database: str, ended: Ended) -
 
 
 def test_a_backend_ended_in_copy_is_temporary_and_the_next_run_loads_the_hour(lab: Lab, database: str) -> None:
-    def act(_link: Link, _to_server: bool, piece: bytes) -> bytes:
-        terminate(lab, database)
-        return piece
-
-    lab.postgres.fault = in_copy(act)
+    lab.postgres.fault = in_copy(terminating(lab, database))
     assert_temporary_and_nothing_loaded(lab, database, lab.run(database, "ingest", "--json"))
 
 
 def test_a_backend_ended_before_the_commit_is_temporary_and_the_next_run_loads_the_hour(lab: Lab, database: str) -> None:
-    def act(_link: Link, _to_server: bool, piece: bytes) -> bytes:
-        terminate(lab, database)
-        return piece
-
-    lab.postgres.fault = at_commit(act)
+    lab.postgres.fault = at_commit(terminating(lab, database))
     assert_temporary_and_nothing_loaded(lab, database, lab.run(database, "ingest", "--json"))
 
 
@@ -93,7 +92,7 @@ def test_a_commit_whose_answer_is_lost_is_looked_up_in_the_ledger(lab: Lab, data
 
     lab.postgres.fault = at_commit(act)
     ended = lab.run(database, "ingest", "--json")
-    assert ended.code == 0, ended.stderr
+    assert ended.code == 0, ended.err
     assert [hour["outcome"] for hour in ended.json["hours"]] == ["loaded"] * len(lab.hours)
     assert not inspect(lab.url(database), lab.hours, complete=True).told
     assert loads(lab, database) == len(lab.hours)
@@ -101,7 +100,7 @@ def test_a_commit_whose_answer_is_lost_is_looked_up_in_the_ledger(lab: Lab, data
 
 
 def test_a_commit_that_is_still_at_work_when_the_connection_is_lost_is_waited_for(lab: Lab, database: str) -> None:
-    """A slow commit (here a deferred trigger that takes two seconds) goes on behind a connection that is gone."""
+    """A slow commit (a deferred trigger that takes two seconds) continues after its connection is gone."""
     lab.execute(
         "create function bookreport.slow() returns trigger language plpgsql as"
         " $$ begin if new.hour = '2022-12-08 00:00Z' then perform pg_sleep(2); end if; return null; end $$",
@@ -120,16 +119,20 @@ def test_a_commit_that_is_still_at_work_when_the_connection_is_lost_is_waited_fo
 
     lab.postgres.fault = at_commit(act)
     ended = lab.run(database, "ingest", "--json")
-    assert ended.code == 0, ended.stderr
+    assert ended.code == 0, ended.err
     assert not inspect(lab.url(database), lab.hours, complete=True).told
     assert loads(lab, database) == len(lab.hours)
 
 
 def test_a_run_goes_on_when_a_postgres_that_restarts_between_two_hours_is_back(lab: Lab, database: str) -> None:
-    starter = threading.Thread(target=lambda: (time.sleep(1.5), lab.server.ensure_postgres_running()))
+    def start() -> None:
+        time.sleep(1.5)
+        lab.server.ensure_postgres_running()
+
+    starter = threading.Thread(target=start)
 
     def restart(_link: Link, piece: bytes) -> bytes:
-        postmaster = lab.server.get_postmaster_info().process
+        postmaster: Any = lab.server.get_postmaster_info().process
         postmaster.send_signal(signal.SIGINT)
         postmaster.wait(60)
         starter.start()
@@ -138,13 +141,13 @@ def test_a_run_goes_on_when_a_postgres_that_restarts_between_two_hours_is_back(l
     lab.s3.fault = at_request(r"list-type=2.*hour=01/(&|$)", restart)
     ended = lab.run(database, "ingest", "--json")
     starter.join()
-    assert ended.code == 0, ended.stderr
+    assert ended.code == 0, ended.err
     assert [hour["outcome"] for hour in ended.json["hours"]] == ["loaded"] * len(lab.hours)
     assert not lab.finish(database).told
 
 
 def test_time_outs_set_for_the_role_break_no_load(lab: Lab, database: str) -> None:
-    """Time-outs that are meant for readers' queries must not end a COPY that is slow."""
+    """Time-outs meant for readers' queries must not end a slow COPY."""
     lab.execute(f"alter database {database} set statement_timeout = '300ms'")
     lab.execute(f"alter database {database} set idle_in_transaction_session_timeout = '300ms'")
 
@@ -155,12 +158,12 @@ def test_time_outs_set_for_the_role_break_no_load(lab: Lab, database: str) -> No
     lab.postgres.fault = in_copy(slow)
     ended = lab.run(database, "ingest", "--json")
     lab.execute(f"alter database {database} reset all")
-    assert ended.code == 0, ended.stderr
+    assert ended.code == 0, ended.err
     assert not inspect(lab.url(database), lab.hours, complete=True).told
 
 
 def test_a_full_disk_is_temporary_and_leaves_the_hour_as_before(lab: Lab, database: str) -> None:
-    """The server's own error, raised in the middle of a COPY by a trigger: filling a disk takes more than tests may do."""
+    """The server's own error, raised by a trigger in the middle of a COPY: a test can't fill a disk."""
     lab.execute(
         "create function bookreport.full_disk() returns trigger language plpgsql as $$ begin raise exception"
         " 'could not extend file: No space left on device' using errcode = 'disk_full'; end $$",
@@ -172,7 +175,7 @@ def test_a_full_disk_is_temporary_and_leaves_the_hour_as_before(lab: Lab, databa
         database,
     )
     ended = lab.run(database, "ingest", "--json")
-    assert (ended.code, ended.error["kind"]) == (5, "temporary"), ended.stderr
+    assert (ended.code, ended.error["kind"]) == (5, "temporary"), ended.err
     assert "room" in ended.error["message"]
     assert not inspect(lab.url(database), lab.hours, complete=False).told
     lab.execute("drop trigger full_disk on bookreport.purchase_rows", database)

@@ -10,30 +10,22 @@ from concurrent.futures import Future
 import pytest
 
 from faults.account import Played, Rounds, Tally, inspect
-from faults.lab import ROUNDS, SEED, Lab, Trace
-from faults.proxy import Cut, Link
+from faults.lab import ROUNDS, SEED, Lab, Trace, killing
 from faults.shop import Hour
 
 
 def killed(lab: Lab, database: str, chance: random.Random, template: str, *arguments: str, **others: str) -> tuple[str, str]:
-    """Run the tool and kill it at a random moment; return the database, and what the tool was at.
+    """Run the tool and kill it at a random moment; return the database, and the phase of the load.
 
-    A run that ends before its moment comes is no kill: then another one is tried, on another database.
+    If the run ends before the moment of the kill, try again on another database.
     """
     usual = lab.usual(template, *arguments, **others)
     process: list[subprocess.Popen[str]] = []
     arrives, moment = chance.random() < 0.5, chance.random()
-    # Most of what passes to Postgres is COPY; without a way it is the clock that decides.
+    # Most of the traffic to Postgres is COPY; without a direction, the clock decides.
     way = chance.choice([("postgres", True), ("postgres", True), ("postgres", False), ("s3", False), None])
 
-    def kill(_link: Link, _to_server: bool, piece: bytes) -> bytes:
-        process[0].kill()
-        process[0].wait()
-        if arrives:
-            return piece
-        raise Cut
-
-    trace = lab.trace(Trace((*way, 1 + int(moment * usual.pieces[way])), kill) if way else Trace())
+    trace = lab.trace(Trace((*way, 1 + int(moment * usual.pieces[way])), killing(process, arrives=arrives)) if way else Trace())
     process.append(lab.start(database, *arguments, **others))
     if way is None:
         try:
@@ -44,7 +36,7 @@ def killed(lab: Lab, database: str, chance: random.Random, template: str, *argum
     lab.calm()
     if ended.code == -9:
         return database, trace.phase
-    assert ended.code == 0, ended.stderr
+    assert ended.code == 0, ended.err
     return killed(lab, lab.new_database(template), chance, template, *arguments, **others)
 
 
@@ -67,13 +59,13 @@ def test_an_hour_of_a_killed_run_is_as_before_or_wholly_loaded(kills: list[Futur
 
 @pytest.fixture(scope="module")
 def reloads(lab: Lab, rounds: Rounds) -> Iterator[list[Future[Played]]]:
-    """Kills while an hour that is loaded in the database `loaded`, and then changed in the bucket, is loaded anew."""
+    """Kills during the reload of an hour that was loaded into the database `loaded` and then changed in the bucket."""
     before, after = lab.hours[0], Hour(lab.hours[0].start, 5000, files=2, seed="changed")
     elsewhere = {"S3_BUCKET": "reloads"}
     lab.calm()
     lab.new_bucket("reloads", [before])
     lab.execute("create database loaded template migrated")
-    # Through the proxies of one twin and not of another, the store's address differs.
+    # The store's address differs from twin to twin.
     reload = ("run-hour", "--new-source", "--hour", str(after))
     assert lab.run("loaded", "ingest", **elsewhere).code == 0
     lab.change("reloads", before, after)
@@ -83,7 +75,7 @@ def reloads(lab: Lab, rounds: Rounds) -> Iterator[list[Future[Played]]]:
         database, phase = killed(lab, database, random.Random(f"{SEED} reload {number}"), "loaded", *reload, **elsewhere)
         damage = inspect(lab.url(database), [after], before={str(before): before}, complete=False)
         again = lab.run(database, *reload, **elsewhere)
-        assert again.code == 0, again.stderr
+        assert again.code == 0, again.err
         return "kill -9 of a reload", phase, damage + inspect(lab.url(database), [after], complete=True)
 
     yield rounds(play, max(1, ROUNDS // 5), "loaded")

@@ -17,7 +17,7 @@ from faults.lab import ROUNDS, SEED, Lab
 
 
 def as_shells_see(code: int) -> int:
-    """Return the exit code that a shell shows; a process that died of a signal has 128 and the signal's number there."""
+    """Return the exit code as a shell shows it: 128 plus the signal's number for a process that died of a signal."""
     return code if code >= 0 else 128 - code
 
 
@@ -36,7 +36,7 @@ def interruptions(lab: Lab, rounds: Rounds) -> list[Future[Played]]:
         ended = lab.end(process)
         # 0: every hour was loaded before the signal came.
         complete = ended.code == 0
-        assert complete or as_shells_see(ended.code) == 128 + signal_number, ended.stderr
+        assert complete or as_shells_see(ended.code) == 128 + signal_number, ended.err
         damage = inspect(lab.url(database), lab.hours, complete=complete)
         return signal_number.name, "ended before" if complete else "interrupted", damage + lab.finish(database)
 
@@ -52,7 +52,7 @@ def test_an_interrupted_run_leaves_whole_hours_and_no_backend(
 
 def waiting(lab: Lab, database: str) -> int:
     """Return how many backends wait for a lock."""
-    return lab.value("select count(*) from pg_stat_activity where datname = %s and wait_event_type = 'Lock'", database)
+    return int(lab.value("select count(*) from pg_stat_activity where datname = %s and wait_event_type = 'Lock'", database))
 
 
 @pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -67,7 +67,7 @@ def test_a_run_that_waits_for_a_lock_ends_at_a_signal_and_leaves_no_backend(
         process.send_signal(signal_number)
         ended = lab.end(process)
         left = waiting(lab, database)
-    assert (ended.code, left) == (code, 0), ended.stderr
+    assert (ended.code, left) == (code, 0), ended.err
     assert ended.error["kind"] == "interrupted"
     wait_until_alone(lab.url(database))
     assert not inspect(lab.url(database), lab.hours, complete=False).told

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from faults.account import inspect
-from faults.lab import Ended, Lab, at_request
+from faults.lab import Lab, at_request, marking
 from faults.proxy import Cut, Link
 from faults.shop import FIRST, HEADER, Hour, shop
+from running import Ended
 
 CHUNK = 1 << 18
-"""Bytes that the tool takes at once: what came of a chunk that broke is asked for again."""
+"""Bytes that the tool reads at once: a chunk that breaks off is requested again."""
 
 
 def two_hours(rows: int = 50) -> list[Hour]:
@@ -22,7 +23,7 @@ def two_hours(rows: int = 50) -> list[Hour]:
 
 @pytest.fixture
 def bucket(lab: Lab, database: str) -> Iterator[str]:
-    """The name of a bucket of the test's own, that is not there yet."""
+    """The name of a bucket for this test alone; it does not exist yet."""
     name = f"bucket-{database.replace('_', '-')}"
     yield name
     for page in lab.client.get_paginator("list_objects_v2").paginate(Bucket=name):
@@ -36,7 +37,7 @@ def failed_hour(ended: Ended) -> tuple[str, str]:
 
 
 def answer(status: str, code: str) -> Callable[[Link, bytes], bytes]:
-    """Return what answers a request in the store's place."""
+    """Return an action that answers a request in the store's place."""
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>made up</Message></Error>"
     head = f"HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n"
     date = "Date: Thu, 08 Dec 2022 01:02:03 GMT\r\nConnection: close\r\n\r\n"
@@ -59,14 +60,10 @@ def test_a_body_that_breaks_is_taken_up_where_it_broke(lab: Lab, database: str, 
     at = {"header end": HEADER_END, "middle": size // 2, "last byte": size - 1}.get(place) or int(place)
     heads: list[str] = []
 
-    def mark(link: Link, piece: bytes) -> bytes:
-        link.notes["cuts"] = True
-        return piece
-
-    watch = at_request(r"hour=00/purchases-0001\.csv", mark, seen=heads)
+    watch = marking(r"hour=00/purchases-0001\.csv", seen=heads)
 
     def fault(link: Link, to_server: bool, piece: bytes) -> bytes:
-        if to_server or "cuts" not in link.notes:
+        if to_server or "asked" not in link.notes:
             return watch(link, to_server, piece)
         before = link.notes.get("answer", b"")
         assert isinstance(before, bytes)
@@ -78,15 +75,17 @@ def test_a_body_that_breaks_is_taken_up_where_it_broke(lab: Lab, database: str, 
 
     lab.s3.fault = fault
     ended = lab.run(database, "ingest", "-v", S3_BUCKET=bucket)
-    assert ended.code == 0, ended.stderr
+    assert ended.code == 0, ended.err
     assert not inspect(lab.url(database), hours, complete=True).told
     assert len(heads) == 2
-    went_on = int(re.search(r"Range: bytes=(\d+)-", heads[1])[1])
-    # A reset throws away what the kernel has and nobody has read yet; an end does not.
+    resumed = re.search(r"Range: bytes=(\d+)-", heads[1])
+    assert resumed
+    went_on = int(resumed[1])
+    # A reset discards what the kernel holds unread; a FIN does not.
     assert went_on <= at
     assert reset or at - CHUNK < went_on
     assert all(re.search("If-Match: ", head) for head in heads)
-    assert re.search(rf"purchases-0001\.csv.*byte {went_on:,}\b|purchases-0001\.csv.*byte {went_on}\b", ended.stderr)
+    assert re.search(rf"purchases-0001\.csv.*byte {went_on:,}\b|purchases-0001\.csv.*byte {went_on}\b", ended.err)
 
 
 def test_a_body_that_always_breaks_is_temporary(lab: Lab, database: str, bucket: str) -> None:
@@ -116,7 +115,7 @@ def test_a_store_that_is_busy_for_a_while_is_asked_again(
     busy = answer(status, code)
     lab.s3.fault = at_request(pattern, lambda link, piece: busy(link, piece) if len(heads) < 3 else piece, number=0, seen=heads)
     ended = lab.run(database, "ingest", "--json", S3_BUCKET=bucket)
-    assert ended.code == 0, ended.stderr
+    assert ended.code == 0, ended.err
     assert len(heads) >= 3
     assert not inspect(lab.url(database), hours, complete=True).told
 
@@ -157,7 +156,7 @@ def test_a_refused_key_is_told_as_that(lab: Lab, database: str) -> None:
     assert (ended.code, ended.error["kind"]) == (6, "config")
     assert "access" in ended.error["message"]
     assert "MINIO_ROOT_PASSWORD" in ended.error["hint"]
-    assert "wrong-secret" not in ended.stderr
+    assert "wrong-secret" not in ended.err
 
 
 def test_a_missing_bucket_is_told_as_that(lab: Lab, database: str) -> None:
@@ -212,14 +211,10 @@ def test_a_file_replaced_while_it_is_read_is_never_a_mixture(lab: Lab, database:
     before, after = Hour(FIRST, 20_000, files=1), Hour(FIRST, 20_000, files=1, seed="new")
     lab.new_bucket(bucket, [before])
 
-    def mark(link: Link, piece: bytes) -> bytes:
-        link.notes["cuts"] = True
-        return piece
-
-    watch = at_request(r"purchases-0001\.csv", mark)
+    watch = marking(r"purchases-0001\.csv")
 
     def fault(link: Link, to_server: bool, piece: bytes) -> bytes:
-        if not to_server and "cuts" in link.notes:
+        if not to_server and "asked" in link.notes:
             passed = link.notes.setdefault("passed", 0)
             assert isinstance(passed, int)
             link.notes["passed"] = passed + len(piece)
@@ -264,6 +259,6 @@ def test_an_hour_of_more_files_than_a_listing_holds_is_loaded_whole(lab: Lab, da
     pages: list[str] = []
     lab.s3.fault = at_request(r"list-type=2.*hour=00/(&|$)", lambda _link, piece: piece, seen=pages)
     ended = lab.run(database, "ingest", "--json", S3_BUCKET=bucket)
-    assert ended.code == 0, ended.stderr
+    assert ended.code == 0, ended.err
     assert [head for head in pages if "continuation-token" in head]
     assert not lab.finish(database, hours=hours, S3_BUCKET=bucket).told

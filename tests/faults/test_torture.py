@@ -1,6 +1,6 @@
 """Damaged files by the thousands: nothing is lost in silence, and nothing wrong is loaded.
 
-The same ones in each run; FAULTS_SEED makes others.
+They are the same in each run; FAULTS_SEED makes others.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BUCKET = "torture"
 
 
 def beside(number: int) -> Case | None:
-    """A clean file beside each eighth."""
+    """A clean file beside every eighth damaged one."""
     return clean(random.Random(f"{SEED} {number}"), first=50_000).case("clean beside") if number % 8 == 0 else None
 
 
@@ -38,14 +38,14 @@ def account(lab: Lab, figures: dict[str, list[str]]) -> Iterator[ordeal.Account]
     """What came of the files, each in an hour of its own."""
     lab.new_bucket(BUCKET, [])
     name = lab.new_database()
-    keys = {"endpoint_url": lab.store.endpoint_url, "access_key": lab.store.access_key, "secret_key": lab.store.secret_key}
     damaged = [*cases(f"{SEED} torture", FILES, heavy=24), *truncations(random.Random(f"{SEED} truncations"))]
     hours = ordeal.hours_of(damaged, beside)
     ordeal.write(hours, lambda key, content: lab.put(BUCKET, {key: content}))
-    bucket = Bucket(BUCKET, **keys)
+    store = lab.store
+    bucket = Bucket(BUCKET, endpoint_url=store.endpoint_url, access_key=store.access_key, secret_key=store.secret_key)
     with closing(Database(lab.url(name))) as database, connected(lab.url(name)) as sql, closing(bucket._client):
-        loader = Run(database, bucket, Columns(), reject_limit=RejectLimit(count=1_000_000))
-        made = ordeal.account(hours, ordeal.each(hours, loader.load), sql)
+        run = Run(database, bucket, Columns(), reject_limit=RejectLimit(count=1_000_000))
+        made = ordeal.account(hours, ordeal.each(hours, run.loader.load), sql)
     figures["torture"] = made.table()
     yield made
     lab.drop(name)

@@ -39,7 +39,7 @@ def pairs(lab: Lab, rounds: Rounds) -> list[Future[Played]]:
             first.kill()
         ended = [lab.end(first), lab.end(second)]
         # 7: an hour was in the hands of the other run; -9: that run was the one to be killed.
-        assert {run.code for run in ended} <= ({0, 7, -9} if kills else {0, 7}), [run.stderr for run in ended]
+        assert {run.code for run in ended} <= ({0, 7, -9} if kills else {0, 7}), [run.err for run in ended]
         damage = inspect(lab.url(database), lab.hours, complete=not kills)
         damage += lab.finish(database)
         assert loads(lab, database) == {str(hour): 1 for hour in lab.hours}

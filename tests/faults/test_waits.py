@@ -10,8 +10,9 @@ import psycopg2
 import pytest
 
 from faults.account import inspect
-from faults.lab import Ended, Lab, at_request
+from faults.lab import Lab, marking
 from faults.proxy import Cut, Link
+from running import Ended
 
 
 @pytest.fixture(scope="module")
@@ -20,14 +21,10 @@ def waits(lab: Lab) -> Iterator[dict[str, tuple[str, Ended]]]:
     stalled, locked = lab.new_database(), lab.new_database()
     over = threading.Event()
 
-    def mark(link: Link, piece: bytes) -> bytes:
-        link.notes["stalls"] = True
-        return piece
-
-    watch = at_request(r"hour=00/purchases-0002\.csv", mark)
+    watch = marking(r"hour=00/purchases-0002\.csv")
 
     def stall(link: Link, to_server: bool, piece: bytes) -> bytes:
-        if not to_server and "stalls" in link.notes:
+        if not to_server and "asked" in link.notes:
             over.wait(100)
             raise Cut
         return watch(link, to_server, piece)
@@ -50,7 +47,7 @@ def waits(lab: Lab) -> Iterator[dict[str, tuple[str, Ended]]]:
 
 def test_a_body_that_stalls_is_taken_up_where_it_stopped(lab: Lab, waits: dict[str, tuple[str, Ended]]) -> None:
     database, ended = waits["stalled"]
-    assert ended.code == 0, ended.stderr
+    assert ended.code == 0, ended.err
     assert not inspect(lab.url(database), lab.hours, complete=True).told
 
 
@@ -58,6 +55,6 @@ def test_a_lock_that_never_comes_is_locked_and_the_next_run_loads_the_hour(
     lab: Lab, waits: dict[str, tuple[str, Ended]]
 ) -> None:
     database, ended = waits["locked"]
-    assert (ended.code, ended.error["kind"], ended.error["hour"]) == (7, "locked", "2022-12-08T01:00:00Z"), ended.stderr
+    assert (ended.code, ended.error["kind"], ended.error["hour"]) == (7, "locked", "2022-12-08T01:00:00Z"), ended.err
     assert not inspect(lab.url(database), lab.hours, complete=False).told
     assert not lab.finish(database).told

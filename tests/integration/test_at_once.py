@@ -16,14 +16,13 @@ from bookreport.rejects import RejectLimit
 from bookreport.run import Run
 from bookstore import BOOKS, HOUR, UNKNOWN, Bookstore, csv_file, write_books
 from connection import Sql
-from loading import SOLD, Load, MakeLoader
+from loading import SOLD, Load, MakeRun, held
 from truth import Book
 
 
 def test_an_hour_that_another_run_holds_is_locked(bookstore: Bookstore, load: Load, database: Database, sql: Sql) -> None:
     bookstore.fill(HOUR, csv_file(SOLD))
-    with database.transaction() as transaction:
-        assert transaction.try_lock(HOUR.instant)
+    with held(database, HOUR):
         outcome = load(HOUR)
         assert outcome.error is not None
         assert (outcome.outcome, outcome.error.exit_code) == ("locked", 7)
@@ -32,11 +31,11 @@ def test_an_hour_that_another_run_holds_is_locked(bookstore: Bookstore, load: Lo
     assert load(HOUR).outcome == "loaded"
 
 
-def test_runs_at_once_load_an_hour_once(bookstore: Bookstore, make_loader: MakeLoader, sql: Sql) -> None:
+def test_runs_at_once_load_an_hour_once(bookstore: Bookstore, make_run: MakeRun, sql: Sql) -> None:
     hours = [HOUR + number for number in range(4)]
     for hour in hours:
         bookstore.fill(hour, csv_file(SOLD))
-    loaders = [make_loader() for _ in range(3)]
+    loaders = [make_run() for _ in range(3)]
     start = threading.Barrier(3)
 
     def run(loader: Run) -> list[str]:
@@ -52,12 +51,12 @@ def test_runs_at_once_load_an_hour_once(bookstore: Bookstore, make_loader: MakeL
     assert sql("select count(*) from loads") == [(4,)]
 
 
-def test_runs_at_once_make_the_partitions_of_new_months(bookstore: Bookstore, make_loader: MakeLoader, sql: Sql) -> None:
+def test_runs_at_once_make_the_partitions_of_new_months(bookstore: Bookstore, make_run: MakeRun, sql: Sql) -> None:
     months = [Hour.of(2019, month, 1, 0) for month in range(1, 9)]
     for hour in months:
         bookstore.fill(hour, csv_file(SOLD))
         bookstore.fill(hour + 1, csv_file(SOLD))
-    loaders = [make_loader(), make_loader()]
+    loaders = [make_run(), make_run()]
     start = threading.Barrier(2)
 
     def run(number: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The catalogue follows the books, whatever happens to them, and every report is of one state."""
+"""The catalogue follows the books, whatever happens to them, and every report sees one state."""
 
 import logging
 from collections.abc import Callable
@@ -18,20 +18,17 @@ import truth
 from bookreport import catalogue, reports, schema
 from bookreport.bucket import Bucket
 from bookreport.columns import Columns
-from bookreport.database import Database
+from bookreport.database import Database, Transaction
 from bookreport.errors import Configuration, Locked
 from bookreport.hours import Span
 from bookreport.isbn import canonical_isbn
-from bookreport.loader import Loader
-from bookreport.outcomes import Outcome
 from bookreport.present.report import report_json
 from bookreport.preview import preview
 from bookreport.rejects import RejectLimit
 from bookstore import AUDIO, BOOKS, ENGLISH, FRENCH, HOUR, POCKET, SPANISH, UNKNOWN, Bookstore, csv_file, isbn, write_books
 from connection import Sql, connected
+from loading import Load, MakeRun
 from truth import Book, Purchase
-
-Load = Callable[..., Outcome]
 
 SOLD = [
     Purchase("ana", ENGLISH, 2, "5.50"),
@@ -40,12 +37,10 @@ SOLD = [
     Purchase("eva", UNKNOWN, 3),
     Purchase("zoe", POCKET),
 ]
-FIGURES = ("sales", "unmatched", "total", "buyers")
 
 
 def figures(database: Database, hours: int = 1) -> dict[str, Any]:
-    document = documents.fitting(report_json(reports.make_report(database, Span(HOUR, HOUR + hours))))
-    return {name: document[name] for name in FIGURES}
+    return truth.figures(documents.fitting(report_json(reports.make_report(database, Span(HOUR, HOUR + hours)))))
 
 
 def state(database: Database) -> catalogue.State:
@@ -66,10 +61,10 @@ def rows_as_written(sql: Sql) -> list[tuple[object, ...]]:
         'update public.books set "Format" = null where "ISBN-10" = \'{0}\'',
         "update public.books set \"Format\" = '' where \"ISBN-10\" = '{0}'",
         "update public.books set \"ISBN-10\" = '{3}' where \"ISBN-10\" = '{0}'",
-        # What a sum of linear hashes does not see: two books swap a value.
+        # Two books swap a value: a sum of linear hashes would miss it.
         """update public.books set "Language" = case "ISBN-10" when '{0}' then 'Spanish' else 'English' end
             where "ISBN-10" in ('{0}', '{1}')""",
-        # Two rows more, equal to each other, which a sum by exclusive or does not see.
+        # Two equal rows are added: a sum by exclusive or would miss it.
         "insert into public.books select n, '{3}', 'eBook', 'Spanish' from generate_series(1, 2) n",
         "insert into public.books values (7, '{2}', 'Audiobook', 'Latin')",
         "delete from public.books where \"ISBN-10\" = '{1}'",
@@ -178,16 +173,16 @@ def test_a_report_is_of_one_state_while_the_books_change(
 ) -> None:
     bookstore.fill(HOUR, csv_file(SOLD))
     load(HOUR)
-    rows = reports.Transaction.rows
+    rows = Transaction.rows
 
-    def meanwhile(self: reports.Transaction, name: str, /, **parameters: Any) -> Any:
+    def meanwhile(self: Transaction, name: str, /, **parameters: Any) -> Any:
         if name == "sales":
-            monkeypatch.setattr(reports.Transaction, "rows", rows)
+            monkeypatch.setattr(Transaction, "rows", rows)
             sql("update public.books set \"Language\" = 'Spanish', \"Format\" = 'Scroll'")
             catalogue.refresh(database)
         return rows(self, name, **parameters)
 
-    monkeypatch.setattr(reports.Transaction, "rows", meanwhile)
+    monkeypatch.setattr(Transaction, "rows", meanwhile)
     assert figures(database) == truth.report(SOLD, BOOKS)
     assert figures(database) == truth.report(SOLD, [Book(book.isbn10, "Scroll", "Spanish") for book in BOOKS])
 
@@ -219,16 +214,13 @@ def test_a_dry_run_leaves_the_catalogue_as_it_is(bookstore: Bookstore, bucket: B
     assert rows_as_written(sql) == before
 
 
-def test_a_refresh_tells_what_it_changed(
-    database: Database, sql: Sql, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logging.getLogger("bookreport"), "propagate", True)
-    caplog.set_level(logging.INFO)
+def test_a_refresh_tells_what_it_changed(database: Database, sql: Sql, log: pytest.LogCaptureFixture) -> None:
+    log.set_level(logging.INFO)
     catalogue.refresh(database)
-    assert caplog.messages == []
+    assert log.messages == []
     sql("delete from public.books")
     catalogue.refresh(database)
-    assert caplog.messages == ["the books have changed; in the catalogue 0 ISBNs were added, 0 changed, 5 removed"]
+    assert log.messages == ["the books have changed; in the catalogue 0 ISBNs were added, 0 changed, 5 removed"]
 
 
 @pytest.mark.parametrize(
@@ -314,7 +306,7 @@ MIGRATIONS = Path(__file__).parents[2] / "migrations"
 def test_a_database_of_version_0_1_is_upgraded_with_its_figures(
     empty_database_url: str, admin: Sql, request: pytest.FixtureRequest
 ) -> None:
-    """As version 0.1 left it: the catalogue a view, the sums without a canonical ISBN, a reader, a view of somebody's."""
+    """A database as version 0.1 left it: the catalogue a view, sums without canonical ISBNs, a reader, somebody's view."""
     admin("create role old_reader")
     request.addfinalizer(lambda: admin("drop role old_reader"))
     sold = {0: [*SOLD, Purchase("ana", ENGLISH.lstrip("0"), 4)], 1: [Purchase("eva", f" {SPANISH}"), *SOLD], 2: []}
@@ -370,7 +362,7 @@ def test_a_database_of_version_0_1_is_upgraded_with_its_figures(
         }
         for number, purchases in sold.items():
             document = report_json(reports.make_report(database, Span.of_hour(HOUR + number)))
-            assert {name: document[name] for name in FIGURES} == truth.report(purchases, books)
+            assert truth.figures(document) == truth.report(purchases, books)
         assert figures(database, 3) == truth.report([purchase for of in sold.values() for purchase in of], books)
         sql("set role old_reader")
         assert [sql(questions[number]) for number in (0, 2)] == [before[0], before[2]]
@@ -389,12 +381,12 @@ def test_what_is_no_isbn_stops_no_refresh(database: Database, sql: Sql) -> None:
 
 
 def test_books_that_change_during_a_wait_are_followed(
-    bookstore: Bookstore, make_loader: Callable[..., Loader], database: Database, sql: Sql
+    bookstore: Bookstore, make_run: MakeRun, database: Database, sql: Sql
 ) -> None:
     sql('alter table public.books add "Price" numeric')
     schema.migrate(database, "public.books")
-    loader = make_loader()
-    waiting = loader.await_hour(HOUR, timedelta(0))
+    run = make_run()
+    waiting = run.await_hour(HOUR, timedelta(0))
     sql('update public.books set "Price" = 3')
     bookstore.fill(HOUR, f"user_id,isbn10\nu1,{ENGLISH}\n".encode())
     assert [outcome.rows_loaded for outcome in waiting] == [1]

@@ -1,4 +1,4 @@
-"""What check finds: each prerequisite as it is, and what to do about it."""
+"""What `check` finds: the state of each prerequisite, and what to do about it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,9 +12,9 @@ from bookreport.check import Check, check
 from bookreport.database import Database
 from bookreport.errors import Configuration, NotReady, Temporary
 from bookreport.hours import Hour
-from bookreport.outcomes import Outcome
 from bookstore import BOOKS, ENGLISH, HOUR, SPANISH, Bookstore, csv_file, write_books
-from conftest import Sql
+from connection import Sql
+from loading import Load, OpenBucket
 from truth import Book, Purchase
 
 FILE = csv_file([Purchase("u1", ENGLISH)])
@@ -33,9 +33,10 @@ def look(database: Database, bucket: Bucket) -> Look:
     return run
 
 
-def test_all_is_well(look: Look, bookstore: Bookstore, load: Callable[..., Outcome]) -> None:
-    bookstore.fill(Hour.last(), FILE)
-    load(Hour.last())
+def test_all_is_well(look: Look, bookstore: Bookstore, load: Load) -> None:
+    hour = Hour.last()
+    bookstore.fill(hour, FILE)
+    load(hour)
     found = look(max_age=timedelta(hours=2))
     assert list(found) == NAMES
     assert [(each.message, each.hint) for each in found.values() if not each.ok] == []
@@ -52,18 +53,19 @@ def test_what_cannot_be_looked_at_is_left_out(look: Look, empty_database_url: st
     assert isinstance(found["postgres"].error, Temporary)
 
 
-def test_a_bucket_that_is_not_there_hides_nothing_else(look: Look, open_bucket: Callable[..., Bucket]) -> None:
+def test_a_bucket_that_is_not_there_hides_nothing_else(look: Look, open_bucket: OpenBucket) -> None:
     found = look(at=open_bucket("absent"))
     assert list(found) == [name for name in NAMES if name not in ("time", "skipped")]
     assert [name for name, each in found.items() if not each.ok] == ["bucket"]
     assert "absent" in found["bucket"].message
 
 
-@pytest.mark.parametrize("ahead", [timedelta(minutes=5), timedelta(minutes=-5)])
-def test_a_clock_that_is_wrong_is_told(look: Look, monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
+@pytest.mark.parametrize(("ahead", "told"), [(timedelta(minutes=5), "ahead of"), (timedelta(minutes=-5), "behind")])
+def test_a_clock_that_is_wrong_is_told(look: Look, monkeypatch: pytest.MonkeyPatch, ahead: timedelta, told: str) -> None:
     monkeypatch.setattr(Bucket, "clock", lambda _: datetime.now(UTC) + ahead)
-    assert "ahead of" in look()["clock"].message or "behind" in look()["clock"].message
-    assert not look()["clock"].ok
+    found = look()["clock"]
+    assert not found.ok
+    assert told in found.message
 
 
 @pytest.mark.parametrize("ahead", [timedelta(seconds=20), timedelta(seconds=-20)])
@@ -72,9 +74,7 @@ def test_clocks_need_not_agree_to_the_second(look: Look, monkeypatch: pytest.Mon
     assert look()["clock"].ok
 
 
-def test_the_newest_hour_is_too_old_only_where_an_age_is_given(
-    look: Look, bookstore: Bookstore, load: Callable[..., Outcome]
-) -> None:
+def test_the_newest_hour_is_too_old_only_where_an_age_is_given(look: Look, bookstore: Bookstore, load: Load) -> None:
     assert look()["freshness"].ok
     assert isinstance(look(max_age=timedelta(hours=2))["freshness"].error, NotReady)
     hour = Hour.last() + -3
@@ -85,9 +85,7 @@ def test_the_newest_hour_is_too_old_only_where_an_age_is_given(
     assert isinstance(look(max_age=timedelta(hours=2))["freshness"].error, NotReady)
 
 
-def test_another_bucket_than_the_ledgers_is_told(
-    look: Look, bookstore: Bookstore, load: Callable[..., Outcome], open_bucket: Callable[..., Bucket]
-) -> None:
+def test_another_bucket_than_the_ledgers_is_told(look: Look, bookstore: Bookstore, load: Load, open_bucket: OpenBucket) -> None:
     bookstore.fill(HOUR, FILE)
     load(HOUR)
     found = look(at=open_bucket(prefix="moved/"))["source"]
@@ -126,9 +124,7 @@ def test_rights_that_are_lacking_are_told_by_name(look: Look, as_role: Callable[
     assert "own the table purchase_rows" in found["rights"].message
 
 
-def test_a_publication_that_would_break_a_reload_is_told(
-    look: Look, sql: Sql, bookstore: Bookstore, load: Callable[..., Outcome]
-) -> None:
+def test_a_publication_that_would_break_a_reload_is_told(look: Look, sql: Sql, bookstore: Bookstore, load: Load) -> None:
     bookstore.fill(HOUR, FILE)
     load(HOUR)
     sql("create publication everything for all tables")
@@ -139,7 +135,7 @@ def test_a_publication_that_would_break_a_reload_is_told(
     assert found.hint == "alter table bookreport.hour_sums replica identity full"
 
 
-def test_a_publication_is_no_trouble_for_a_reload(sql: Sql, bookstore: Bookstore, load: Callable[..., Outcome]) -> None:
+def test_a_publication_is_no_trouble_for_a_reload(sql: Sql, bookstore: Bookstore, load: Load) -> None:
     sql("create publication everything for all tables")
     bookstore.fill(HOUR, FILE)
     assert [load(HOUR, again=True).outcome, load(HOUR, again=True).outcome] == ["loaded", "reloaded"]

@@ -1,4 +1,4 @@
-"""Hours in any state: every format says the same, and what plain Python says of which hours' sales and users are known."""
+"""Hours in any state: every format agrees with plain Python on which hours' sales and users are known."""
 
 import csv
 import io
@@ -16,14 +16,12 @@ from bookreport import ledger, prune, reports
 from bookreport.database import Database
 from bookreport.errors import NotReady
 from bookreport.hours import Hour, Span
-from bookreport.outcomes import Outcome
 from bookreport.present import page
 from bookreport.present.report import report_csv, report_json, report_markdown, report_table
 from bookstore import BOOKS, ENGLISH, SPANISH, UNKNOWN, Bookstore, csv_file
-from conftest import Sql
+from connection import Sql
+from loading import Load
 from truth import Purchase
-
-Load = Callable[..., Outcome]
 
 SINCE = Hour.parse("2024-04-30T20")
 STATES = ("loaded", "pruned", "sums kept", "skipped", "failed", "never")
@@ -34,7 +32,7 @@ hours = st.lists(st.tuples(st.sampled_from(STATES), st.lists(purchases, max_size
 
 
 class Shop:
-    """Eight hours across midnight, each in its state: what is known of them."""
+    """Eight hours across midnight, each in a state of its own, and what is known of them."""
 
     def __init__(self, hours: list[tuple[str, list[Purchase]]]) -> None:
         self.state = {SINCE + number: state for number, (state, _) in enumerate(hours)}
@@ -85,7 +83,7 @@ class Shop:
 
 @pytest.fixture
 def make(bookstore: Bookstore, load: Load, database: Database, sql: Sql) -> Callable[..., Shop]:
-    """Brings eight hours into their states by what the tool does; the shop's first hour is long before."""
+    """Brings eight hours into their states with the tool itself; the shop's first hour is long before."""
 
     def bring(hour: Hour, state: str, purchases: list[Purchase]) -> None:
         bookstore.fill(hour, b"who,what\n1,2\n" if state == "failed" else csv_file(purchases))
@@ -135,30 +133,37 @@ def test_all_formats_say_of_hours_in_any_state_what_plain_python_says(
     see_page(shop, span, page.report_page(made))
 
 
+def before_of(span: Span) -> Span:
+    assert span.before is not None
+    return span.before
+
+
 def see_json(shop: Shop, span: Span, document: Any, *, by_day: bool) -> None:
-    for part, of in ((document, span), (document["previous"], span.before)):
+    before = before_of(span)
+    for part, of in ((document, span), (document["previous"], before)):
         assert part["coverage"] == shop.coverage(of)
         for name, figure in shop.figures(of).items():
             assert part.get(name, figure) == figure
     steps = list(span.days()) if by_day else [Span.of_hour(hour) for hour in span]
     assert document["series"] == [shop.point(step) for step in steps]
     assert sum(point["books_sold"] or 0 for point in document["series"]) == document["total"]["books_sold"]
-    change, both = document["previous"]["change"], (span, span.before)
+    change, both = document["previous"]["change"], (span, before)
     assert (change is not None) == all(len(shop.hours_with_sales(of)) == len(of) for of in both)
     if change is not None:
-        now, before = (shop.figures(of) for of in both)
-        assert change["books_sold"] == now["total"]["books_sold"] - before["total"]["books_sold"]
-        percents = [figures["buyers"]["percent"] for figures in (now, before)]
+        figures = [shop.figures(of) for of in both]
+        books, books_before = (each["total"]["books_sold"] for each in figures)
+        assert change["books_sold"] == books - books_before
+        percents = [each["buyers"]["percent"] for each in figures]
         known = all(len(shop.hours_loaded(of)) == len(of) for of in both) and None not in percents
         assert change["percent_points"] == (pytest.approx(percents[0] - percents[1]) if known else None)
 
 
 def see_rows(shop: Shop, span: Span, text: str) -> None:
     rows = {row["section"]: row for row in csv.DictReader(io.StringIO(text))}
-    for of, before in ((span, ""), (span.before, "previous_")):
+    for of, prefix in ((span, ""), (before_of(span), "previous_")):
         total, buyers = shop.figures(of)["total"], shop.figures(of)["buyers"]
-        assert [rows[f"{before}total"][name] for name in total] == [str(total[name]) for name in total]
-        assert [rows[f"{before}buyers"][name] for name in ("users", "buyers")] == [str(buyers["users"]), str(buyers["buyers"])]
+        assert [rows[f"{prefix}total"][name] for name in total] == [str(total[name]) for name in total]
+        assert [rows[f"{prefix}buyers"][name] for name in ("users", "buyers")] == [str(buyers["users"]), str(buyers["buyers"])]
 
 
 def see_text(shop: Shop, span: Span, text: str) -> None:
@@ -209,7 +214,7 @@ def see_page(shop: Shop, span: Span, text: str) -> None:
 
 
 def render_series(tree: Any, words: Callable[[Any], str]) -> list[str]:
-    """The books sold of each row of the table of the series that knows them."""
+    """The books sold in each row of the series' table that has them."""
     tables = [table for table in tree.iter("table") if words(next(table.iter("th"))) in ("Hour", "Day")]
     found = []
     for table in tables:

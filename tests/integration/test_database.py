@@ -9,7 +9,6 @@ from typing import Any
 import psycopg2.extensions
 import pytest
 
-from bookreport import database as databases
 from bookreport.database import Database, Transaction
 from bookreport.errors import (
     BookreportError,
@@ -21,27 +20,18 @@ from bookreport.errors import (
     Temporary,
     WrongSchema,
 )
-from bookreport.loader import Loader
-from bookreport.outcomes import Outcome
 from bookreport.rows import RowStream
 from bookstore import ENGLISH, HOUR, Bookstore, csv_file
 from connection import Sql
+from loading import Load, MakeRun
 from truth import Purchase
-
-Load = Callable[..., Outcome]
 
 COLUMNS = ("user_id", "isbn10", "unit_price")
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(databases, "FIRST_PATIENCE", 0.0)
-    monkeypatch.setattr(databases, "LOCK_SECONDS", 1)
-
-
-@pytest.fixture
 def run(database: Database, sql: Sql) -> Callable[..., None]:
-    """Runs statements in one transaction of bookreport's; there is a table `things` to play with."""
+    """Runs statements in one of bookreport's transactions; there is a table `things` to play with."""
     sql("create table public.things (name text)")
 
     def statements(*scripts: str) -> None:
@@ -225,7 +215,8 @@ def test_a_server_that_is_not_there_is_temporary() -> None:
 
 
 def test_a_server_is_waited_for_a_little(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect, tries = database._engine.connect, []
+    connect = database._engine.connect
+    tries: list[None] = []
 
     def late() -> Any:
         tries.append(None)
@@ -262,7 +253,7 @@ def test_every_usual_scheme_is_taken(database_url: str, scheme: str) -> None:
 
 
 def lose_at_commit(sql: Sql) -> None:
-    """Make the server drop the connection in the moment of committing a load."""
+    """Make the server drop the connection while a load commits."""
     sql("""create function public.vanish() returns trigger language plpgsql as
         $$ begin perform pg_terminate_backend(pg_backend_pid()); perform pg_sleep(1); return null; end $$""")
     sql("""create constraint trigger vanish after insert on ledger_files deferrable initially deferred
@@ -291,10 +282,10 @@ def test_a_load_whose_commit_was_lost_is_not_loaded(bookstore: Bookstore, load: 
 
 
 def test_a_load_whose_commit_was_done_though_its_answer_was_lost_is_loaded(
-    bookstore: Bookstore, make_loader: Callable[..., Loader], sql: Sql, monkeypatch: pytest.MonkeyPatch
+    bookstore: Bookstore, make_run: MakeRun, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bookstore.fill(HOUR, csv_file([Purchase("ana", ENGLISH)]))
-    loader, commit = make_loader(), Database._commit
+    loader, commit = make_run(), Database._commit
 
     def lost(connection: Any, raw: Any) -> None:
         commit(connection, raw)

@@ -1,11 +1,11 @@
-"""Dirty files on a real Postgres: good records are loaded, bad ones set aside, and both paths judge alike."""
+"""Dirty files on a real Postgres: good records are loaded, bad ones set aside, and both paths agree."""
 
 import csv
 import io
 import logging
 from collections import Counter
-from collections.abc import Callable
 from decimal import Decimal
+from typing import Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,18 +16,16 @@ from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.errors import BadData, CopyRefused
 from bookreport.ledger import rejects
-from bookreport.outcomes import Outcome
 from bookreport.purchases import begin_hour, copy_rows, ensure_month, record_check
 from bookreport.rejects import FirstRejects
 from bookreport.rows import RowStream, only_plain
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file, isbn
-from conftest import Sql
+from connection import Sql
+from loading import Load
 from truth import Purchase
 
 HEADER = b"user_id,isbn10,quantity,unit_price\n"
 GOOD = f"u1,{ENGLISH},1,9.99\n".encode()
-
-Load = Callable[..., Outcome]
 
 
 def test_exactly_the_bad_lines_are_set_aside_and_all_others_loaded(bookstore: Bookstore, load: Load, sql: Sql) -> None:
@@ -102,13 +100,12 @@ def test_rejects_are_listed_newest_hour_first_up_to_a_limit(bookstore: Bookstore
     for hour in (HOUR, HOUR + 1):
         bookstore.fill(hour, HEADER + b"u,1,x,1\nu,1,y,1\n")
         load(hour, reject_limit="2")
-    with database.transaction(snapshot=True) as transaction:
-        assert [(each.hour, each.raw) for each in rejects(transaction, None, 3)] == [
-            (HOUR + 1, "u,1,x,1"),
-            (HOUR + 1, "u,1,y,1"),
-            (HOUR, "u,1,x,1"),
-        ]
-        assert [each.line_number for each in rejects(transaction, HOUR, 10)] == [2, 3]
+    assert [(each.hour, each.raw) for each in rejects(database, None, 3)] == [
+        (HOUR + 1, "u,1,x,1"),
+        (HOUR + 1, "u,1,y,1"),
+        (HOUR, "u,1,x,1"),
+    ]
+    assert [each.line_number for each in rejects(database, HOUR, 10)] == [2, 3]
 
 
 def test_dirt_beside_unknown_columns_costs_its_own_line(bookstore: Bookstore, load: Load, sql: Sql) -> None:
@@ -227,7 +224,7 @@ def test_whatever_the_damage_each_record_is_loaded_or_set_aside_and_good_ones_ar
     sql: Sql,
     records: list[tuple[object, ...]],
     line_end: str,
-    quoting: int,
+    quoting: Literal[0, 1, 2],
     bom: bool,
     damage: list[tuple[float, bytes]],
 ) -> None:

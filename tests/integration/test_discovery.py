@@ -1,59 +1,45 @@
 """Which hours are pending, and which files an hour has."""
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from bookreport.bucket import Bucket
 from bookreport.database import Database
-from bookreport.demo import Store
 from bookreport.errors import BadData, Configuration, Temporary
-from bookreport.hours import Hour
-from bookreport.loader import Loader
-from bookreport.outcomes import Outcome
 from bookstore import HOUR, Bookstore, csv_file
-from conftest import Sql
+from connection import Sql
+from loading import Load, MakeRun, OpenBucket, held, outcomes
 from truth import Purchase
 
 FILE = csv_file([Purchase("ana", "0306406152")])
-MakeLoader = Callable[..., Loader]
-Load = Callable[..., Outcome]
 
 
-@pytest.fixture
-def warnings_told(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    monkeypatch.setattr(logging.getLogger("bookreport"), "propagate", True)
-    return lambda: [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-
-
-def test_only_complete_hours_are_pending_oldest_first(bookstore: Bookstore, make_loader: MakeLoader) -> None:
+def test_only_complete_hours_are_pending_oldest_first(bookstore: Bookstore, make_run: MakeRun) -> None:
     bookstore.fill(HOUR + 2, FILE)
     bookstore.write(HOUR + 1, "purchases-1.csv", FILE)
     bookstore.fill(HOUR, FILE)
     bookstore.fill(HOUR + 24 * 40)
-    assert make_loader().pending() == [HOUR, HOUR + 2, HOUR + 24 * 40]
+    assert make_run().pending() == [HOUR, HOUR + 2, HOUR + 24 * 40]
 
 
-def test_an_object_whose_name_begins_like_the_marker_is_no_marker(bookstore: Bookstore, make_loader: MakeLoader) -> None:
+def test_an_object_whose_name_begins_like_the_marker_is_no_marker(bookstore: Bookstore, make_run: MakeRun) -> None:
     for name in ("FULL.csv", "FULLER", "full", "sub/FULL"):
         bookstore.write(HOUR, name, b"")
-    assert make_loader().pending() == []
+    assert make_run().pending() == []
 
 
-def test_a_marker_of_another_name_is_found(
-    bookstore: Bookstore, make_loader: MakeLoader, open_bucket: Callable[..., Bucket]
-) -> None:
+def test_a_marker_of_another_name_is_found(bookstore: Bookstore, make_run: MakeRun, open_bucket: OpenBucket) -> None:
     bookstore.write(HOUR, "purchases-1.csv", FILE)
     bookstore.write(HOUR, "_SUCCESS", b"")
-    assert make_loader(open_bucket(marker="_SUCCESS")).pending() == [HOUR]
+    assert make_run(open_bucket(marker="_SUCCESS")).pending() == [HOUR]
 
 
 def test_a_prefix_that_is_no_real_hour_is_told_and_left_out(
-    bookstore: Bookstore, make_loader: MakeLoader, warnings_told: Callable[[], list[str]]
+    bookstore: Bookstore, make_run: MakeRun, warnings: Callable[[], list[str]]
 ) -> None:
     bookstore.fill(HOUR, FILE)
     strange = [
@@ -68,81 +54,77 @@ def test_a_prefix_that_is_no_real_hour_is_told_and_left_out(
         bookstore.put(f"{prefix}/FULL")
     for key in ("readme.txt", "backup/year=2024/month=05/day=01/hour=02/FULL", "year=2024/month=05/notes/FULL"):
         bookstore.put(key)
-    assert make_loader().pending() == [HOUR]
-    told = "\n".join(warnings_told())
+    assert make_run().pending() == [HOUR]
+    told = "\n".join(warnings())
     for part in ("hour=24/", "hour=7/", "month=13/", "day=29/", "year=0000/", "year=24/"):
         assert f"{part} is no real hour" in told
-    assert len(warnings_told()) == len(strange)
+    assert len(warnings()) == len(strange)
 
 
-def test_hours_are_found_below_the_prefix_alone(
-    bookstore: Bookstore, make_loader: MakeLoader, open_bucket: Callable[..., Bucket]
-) -> None:
+def test_hours_are_found_below_the_prefix_alone(bookstore: Bookstore, make_run: MakeRun, open_bucket: OpenBucket) -> None:
     bookstore.fill(HOUR, FILE)
     bookstore.put(f"shop/online/{(HOUR + 1).partition}FULL")
     bookstore.put(f"shop/online-old/{(HOUR + 2).partition}FULL")
-    loader = make_loader(open_bucket(prefix="shop/online/"))
-    assert loader.pending() == [HOUR + 1]
-    assert loader.loader.load(HOUR + 1).outcome == "loaded"
+    run = make_run(open_bucket(prefix="shop/online/"))
+    assert run.pending() == [HOUR + 1]
+    assert run.loader.load(HOUR + 1).outcome == "loaded"
 
 
-def test_a_span_has_its_first_hour_and_not_its_last(bookstore: Bookstore, make_loader: MakeLoader) -> None:
+def test_a_span_has_its_first_hour_and_not_its_last(bookstore: Bookstore, make_run: MakeRun) -> None:
     for number in range(5):
         bookstore.fill(HOUR + number)
-    loader = make_loader()
-    assert loader.pending(since=HOUR + 1, until=HOUR + 3) == [HOUR + 1, HOUR + 2]
-    assert loader.pending(since=HOUR + 3) == [HOUR + 3, HOUR + 4]
-    assert loader.pending(until=HOUR + 2) == [HOUR, HOUR + 1]
+    run = make_run()
+    assert run.pending(since=HOUR + 1, until=HOUR + 3) == [HOUR + 1, HOUR + 2]
+    assert run.pending(since=HOUR + 3) == [HOUR + 3, HOUR + 4]
+    assert run.pending(until=HOUR + 2) == [HOUR, HOUR + 1]
 
 
-def test_an_hour_that_is_loaded_is_not_pending(bookstore: Bookstore, make_loader: MakeLoader, load: Load) -> None:
+def test_an_hour_that_is_loaded_is_not_pending(bookstore: Bookstore, make_run: MakeRun, load: Load) -> None:
     bookstore.fill(HOUR, FILE)
     bookstore.fill(HOUR + 1, FILE)
     load(HOUR)
-    assert make_loader().pending() == [HOUR + 1]
-    assert make_loader().pending(everything=True) == [HOUR + 1]
+    assert make_run().pending() == [HOUR + 1]
+    assert make_run().pending(everything=True) == [HOUR + 1]
     load(HOUR + 1)
-    assert make_loader().pending(everything=True) == []
+    assert make_run().pending(everything=True) == []
 
 
 def test_it_is_looked_back_from_the_newest_loaded_hour_and_not_from_the_clock(
-    bookstore: Bookstore, make_loader: MakeLoader, load: Load, sql: Sql
+    bookstore: Bookstore, make_run: MakeRun, load: Load, sql: Sql
 ) -> None:
     newest, within, before = HOUR + 24 * 10, HOUR + 24 * 3, HOUR + (24 * 3 - 1)
     for hour in (newest, within, before, newest + 1000):
         bookstore.fill(hour, FILE)
     load(newest)
     sql("update source set looked_through_at = now()")
-    assert make_loader().pending(lookback=timedelta(days=7)) == [within, newest + 1000]
-    assert make_loader().pending(lookback=timedelta(hours=1)) == [newest + 1000]
-    assert make_loader().pending(everything=True) == [before, within, newest + 1000]
+    assert make_run().pending(lookback=timedelta(days=7)) == [within, newest + 1000]
+    assert make_run().pending(lookback=timedelta(hours=1)) == [newest + 1000]
+    assert make_run().pending(everything=True) == [before, within, newest + 1000]
 
 
-def test_a_failed_hour_is_pending_again_however_old(bookstore: Bookstore, make_loader: MakeLoader, load: Load) -> None:
+def test_a_failed_hour_is_pending_again_however_old(bookstore: Bookstore, make_run: MakeRun, load: Load) -> None:
     old, new = HOUR, HOUR + 24 * 365
     bookstore.fill(old, b"who,what\n")
     bookstore.fill(new, FILE)
     assert (load(old).outcome, load(new).outcome) == ("failed", "loaded")
-    assert make_loader().pending() == [old]
+    assert make_run().pending() == [old]
     bookstore.fill(old, FILE)
     second = load(old)
     assert (second.outcome, second.attempt) == ("loaded", 2)
-    assert make_loader().pending() == []
+    assert make_run().pending() == []
 
 
-def test_a_failed_hour_without_its_marker_waits_for_it(bookstore: Bookstore, make_loader: MakeLoader, load: Load) -> None:
+def test_a_failed_hour_without_its_marker_waits_for_it(bookstore: Bookstore, make_run: MakeRun, load: Load) -> None:
     bookstore.fill(HOUR, b"who,what\n")
     load(HOUR)
     bookstore.remove(HOUR, "FULL")
-    assert make_loader().pending() == []
+    assert make_run().pending() == []
 
 
-def test_an_hour_that_was_given_up_is_not_pending(
-    bookstore: Bookstore, make_loader: MakeLoader, sql: Callable[..., object]
-) -> None:
+def test_an_hour_that_was_given_up_is_not_pending(bookstore: Bookstore, make_run: MakeRun, sql: Callable[..., object]) -> None:
     bookstore.fill(HOUR, FILE)
     sql("insert into ledger (hour, status) values (%s, 'skipped')", HOUR.start)
-    assert make_loader().pending() == []
+    assert make_run().pending() == []
 
 
 def test_files_and_what_is_no_data_are_told_apart(bookstore: Bookstore, bucket: Bucket) -> None:
@@ -164,7 +146,7 @@ def test_an_object_that_may_be_sales_is_bad_data_by_name(bookstore: Bookstore, b
     assert "BOOKREPORT_IGNORE" in str(caught.value.hint)
 
 
-def test_objects_that_are_named_as_no_data_are_ignored(bookstore: Bookstore, open_bucket: Callable[..., Bucket]) -> None:
+def test_objects_that_are_named_as_no_data_are_ignored(bookstore: Bookstore, open_bucket: OpenBucket) -> None:
     for key in ("a.csv", "a.csv.zst", "notes.txt"):
         bookstore.write(HOUR, key, FILE)
     assert [file.key for file in open_bucket(ignore=("*.zst", "notes.*")).files(HOUR)] == ["a.csv"]
@@ -178,20 +160,20 @@ def test_a_marker_is_seen_with_its_time(bookstore: Bookstore, bucket: Bucket) ->
 
 
 @pytest.mark.parametrize("keys", [{"access_key": "stranger"}, {"secret_key": "wrong"}])
-def test_wrong_keys_are_a_matter_of_configuration(open_bucket: Callable[..., Bucket], keys: dict[str, str]) -> None:
+def test_wrong_keys_are_a_matter_of_configuration(open_bucket: OpenBucket, keys: dict[str, str]) -> None:
     with pytest.raises(Configuration, match="S3 refuses access") as caught:
         open_bucket(**keys).hours()
     assert "wrong" not in caught.value.message
 
 
-def test_a_bucket_that_is_not_there_is_a_matter_of_configuration(open_bucket: Callable[..., Bucket]) -> None:
+def test_a_bucket_that_is_not_there_is_a_matter_of_configuration(open_bucket: OpenBucket) -> None:
     with pytest.raises(Configuration, match="there is no bucket 'absent'"):
         open_bucket("absent").hours()
     with pytest.raises(Configuration, match="there is no bucket 'absent'"):
         open_bucket("absent").marker(HOUR)
 
 
-def test_a_store_that_does_not_answer_is_temporary(open_bucket: Callable[..., Bucket], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_does_not_answer_is_temporary(open_bucket: OpenBucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
     with pytest.raises(Temporary, match="out of reach"):
         open_bucket(endpoint_url="http://127.0.0.1:1").hours()
@@ -204,96 +186,71 @@ def test_a_partition_of_more_files_than_a_listing_has_is_seen_whole(bookstore: B
     assert [file.key for file in bucket.files(HOUR)] == keys
 
 
-@pytest.fixture
-def moto() -> Iterator[Store]:
-    """An S3 store in memory."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield Store(f"http://{host}:{port}", "any", "any", None)
-    server.stop()
-
-
-def test_with_ten_years_of_loaded_hours_a_run_makes_a_few_dozen_requests(
-    moto: Store, open_bucket: Callable[..., Bucket]
-) -> None:
-    last = Hour.parse("2024-05-01T13")
-    hours = sorted({last + -24 * 180 * number for number in range(20)} | {last + -number for number in range(24 * 8)})
-    bookstore = Bookstore(moto)
-    bookstore.client.create_bucket(Bucket=bookstore.bucket)
-    for hour in hours:
-        bookstore.close(hour)
-    bookstore.client.close()
-    bucket = open_bucket(endpoint_url=moto.endpoint_url)
-    assert bucket.hours(last + -24 * 7, known=hours[:-1]).hours == [last]
-    assert bucket.requests < 30
-
-
 def test_the_whole_bucket_is_looked_at_until_a_run_has_gone_through_it(
-    bookstore: Bookstore, make_loader: MakeLoader, load: Load
+    bookstore: Bookstore, make_run: MakeRun, load: Load
 ) -> None:
     old, newest = [HOUR, HOUR + 1, HOUR + 2], HOUR + 24 * 365
     for hour in (*old, newest):
         bookstore.fill(hour, b"who,what\n" if hour == HOUR + 1 else FILE)
     load(newest)
-    stopped = make_loader()
+    stopped = make_run()
     assert stopped.pending() == old
     stopped.end_look(list(stopped.load_hours(old[:2])))
-    again = make_loader()
+    again = make_run()
     assert again.pending() == old[1:]
     again.end_look(list(again.load_hours(old[1:])))
     bookstore.fill(HOUR + 3, FILE)
-    later = make_loader()
+    later = make_run()
     assert later.pending() == [HOUR + 1]
     assert later.looked is not None
     assert later.looked.looked_from == newest + -24 * 7
-    assert make_loader().pending(everything=True) == [HOUR + 1, HOUR + 3]
+    assert make_run().pending(everything=True) == [HOUR + 1, HOUR + 3]
 
 
 @pytest.mark.parametrize("outcome", ["locked", "not-ready"])
 def test_an_hour_that_was_not_gone_through_is_looked_for_again(
-    bookstore: Bookstore, make_loader: MakeLoader, load: Load, database: Database, outcome: str
+    bookstore: Bookstore, make_run: MakeRun, load: Load, database: Database, outcome: str
 ) -> None:
     bookstore.fill(HOUR, FILE)
     bookstore.fill(HOUR + 24 * 365, FILE)
     load(HOUR + 24 * 365)
-    loader = make_loader()
-    hours = loader.pending()
-    with database.transaction() as transaction:
+    run = make_run()
+    hours = run.pending()
+    with ExitStack() as stack:
         if outcome == "locked":
-            assert transaction.try_lock(HOUR.instant)
+            stack.enter_context(held(database, HOUR))
         else:
             bookstore.remove(HOUR, "FULL")
-        outcomes = list(loader.load_hours(hours))
-    assert [each.outcome for each in outcomes] == [outcome]
-    loader.end_look(outcomes)
+        ended = list(run.load_hours(hours))
+    assert outcomes(ended) == [(HOUR, outcome)]
+    run.end_look(ended)
     bookstore.close(HOUR)
-    assert make_loader().pending() == [HOUR]
+    assert make_run().pending() == [HOUR]
 
 
-def test_a_part_that_was_asked_for_is_not_the_whole(bookstore: Bookstore, make_loader: MakeLoader) -> None:
+def test_a_part_that_was_asked_for_is_not_the_whole(bookstore: Bookstore, make_run: MakeRun) -> None:
     for number in range(3):
         bookstore.fill(HOUR + number * 1000, FILE)
-    for span in ({"since": HOUR + 2000}, {"until": HOUR + 1}):
-        loader = make_loader()
-        loader.end_look(list(loader.load_hours(loader.pending(**span))))
-    assert make_loader().pending() == [HOUR + 1000]
+    for since, until in ((HOUR + 2000, None), (None, HOUR + 1)):
+        run = make_run()
+        run.end_look(list(run.load_hours(run.pending(since=since, until=until))))
+    assert make_run().pending() == [HOUR + 1000]
 
 
 def test_a_bucket_that_has_moved_is_looked_through_anew(
-    bookstore: Bookstore, make_loader: MakeLoader, open_bucket: Callable[..., Bucket]
+    bookstore: Bookstore, make_run: MakeRun, open_bucket: OpenBucket
 ) -> None:
     newest = HOUR + 24 * 365
     for hour in (HOUR, newest):
         bookstore.fill(hour, FILE)
-    loader = make_loader()
-    loader.end_look(list(loader.load_hours(loader.pending())))
+    run = make_run()
+    run.end_look(list(run.load_hours(run.pending())))
     for hour in (HOUR + 1, newest):
         bookstore.put(f"moved/{hour.partition}FULL")
-    late = make_loader()
+    late = make_run()
     assert late.pending(everything=True) == []
-    moved = make_loader(open_bucket(prefix="moved/"), new_source=True)
+    moved = make_run(open_bucket(prefix="moved/"), new_source=True)
     assert moved.pending() == [HOUR + 1]
     moved.take_source()
     late.end_look(())
-    assert make_loader(open_bucket(prefix="moved/")).pending() == [HOUR + 1]
+    assert make_run(open_bucket(prefix="moved/")).pending() == [HOUR + 1]

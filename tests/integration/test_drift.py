@@ -1,4 +1,4 @@
-"""Files of loaded hours that changed since: found by verify, reloaded by --changed, never emptied."""
+"""Files of loaded hours that have changed: found by verify, reloaded by --changed, never emptied."""
 
 import logging
 from collections.abc import Callable
@@ -10,17 +10,13 @@ from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.health import Verification, verify
 from bookreport.hours import Hour
-from bookreport.loader import Loader
-from bookreport.outcomes import Outcome
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
-from conftest import Sql
+from connection import Sql
+from loading import Load, MakeRun
 from truth import Purchase
 
 ONE = csv_file([Purchase("u1", ENGLISH), Purchase("u2", SPANISH)])
 TWO = csv_file([Purchase("u3", ENGLISH, 3)])
-
-Load = Callable[..., Outcome]
-MakeLoader = Callable[..., Loader]
 
 
 @pytest.fixture
@@ -41,24 +37,22 @@ def verified(database: Database, bucket: Bucket) -> Callable[..., list[tuple[Hou
     return run
 
 
-def drifted(make_loader: MakeLoader, *bounds: Hour | None, most: int = 24) -> list[Hour]:
+def drifted(make_run: MakeRun, *bounds: Hour | None, most: int = 24) -> list[Hour]:
     since, until = bounds or (None, None)
-    return make_loader().drifted(since, until, lookback=timedelta(days=7), most=most)
+    return make_run().drifted(since, until, lookback=timedelta(days=7), most=most)
 
 
 Verified = Callable[..., list[tuple[Hour, str, str | None]]]
 
 
 @pytest.mark.usefixtures("loaded")
-def test_hours_that_are_as_they_were_loaded_have_no_difference(
-    database: Database, bucket: Bucket, make_loader: MakeLoader
-) -> None:
+def test_hours_that_are_as_they_were_loaded_have_no_difference(database: Database, bucket: Bucket, make_run: MakeRun) -> None:
     assert verify(database, bucket) == Verification(2, ())
-    assert drifted(make_loader) == []
+    assert drifted(make_run) == []
 
 
 def test_an_added_a_changed_and_a_removed_file_are_told_by_name(
-    loaded: Bookstore, verified: Verified, make_loader: MakeLoader
+    loaded: Bookstore, verified: Verified, make_run: MakeRun
 ) -> None:
     loaded.write(HOUR, "late.csv", TWO)
     loaded.write(HOUR, "purchases-1.csv", ONE + TWO)
@@ -69,7 +63,7 @@ def test_an_added_a_changed_and_a_removed_file_are_told_by_name(
         (HOUR, "removed", "purchases-2.csv"),
     ]
     assert verified(HOUR + 1) == []
-    assert drifted(make_loader) == [HOUR]
+    assert drifted(make_run) == [HOUR]
 
 
 def test_a_marker_that_is_gone_and_a_file_that_is_no_csv_are_differences(loaded: Bookstore, verified: Verified) -> None:
@@ -108,44 +102,42 @@ def test_verify_writes_nothing(loaded: Bookstore, verified: Verified, sql: Sql) 
 
 
 def test_a_reload_of_a_drifted_hour_brings_what_is_there_now(
-    loaded: Bookstore, verified: Verified, make_loader: MakeLoader, sql: Sql
+    loaded: Bookstore, verified: Verified, make_run: MakeRun, sql: Sql
 ) -> None:
     loaded.write(HOUR, "late.csv", TWO)
-    hours = drifted(make_loader)
-    outcomes = list(make_loader().load_hours(hours, again=hours))
+    hours = drifted(make_run)
+    outcomes = list(make_run().load_hours(hours, again=hours))
     assert [(outcome.hour, outcome.outcome, outcome.rows_loaded) for outcome in outcomes] == [(HOUR, "reloaded", 4)]
     assert sql("select sum(quantity) from purchases where hour = %s", HOUR.start) == [(8,)]
     assert verified() == []
 
 
 def test_at_most_so_many_drifted_hours_are_reloaded_and_the_others_told(
-    loaded: Bookstore, make_loader: MakeLoader, caplog: pytest.LogCaptureFixture
+    loaded: Bookstore, make_run: MakeRun, caplog: pytest.LogCaptureFixture
 ) -> None:
     for hour in (HOUR, HOUR + 1):
         loaded.write(hour, "late.csv", TWO)
     with caplog.at_level(logging.WARNING, "bookreport"):
-        assert drifted(make_loader, most=1) == [HOUR]
+        assert drifted(make_run, most=1) == [HOUR]
     assert "2 loaded hours have drifted; the oldest 1 are reloaded" in caplog.text
 
 
 @pytest.mark.usefixtures("loaded")
-def test_the_same_size_under_another_etag_only_warns(
-    make_loader: MakeLoader, sql: Sql, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_same_size_under_another_etag_only_warns(make_run: MakeRun, sql: Sql, caplog: pytest.LogCaptureFixture) -> None:
     sql("update ledger_files set etag = 'copied-1' where hour = %s", HOUR.start)
     with caplog.at_level(logging.WARNING, "bookreport"):
-        assert drifted(make_loader) == []
+        assert drifted(make_run) == []
     assert "purchases-1.csv has the same size under another ETag" in caplog.text
 
 
 @pytest.mark.parametrize("gone", [["purchases-1.csv", "purchases-2.csv"], ["purchases-1.csv", "FULL"]])
 def test_an_hour_without_files_or_marker_is_warned_of_and_left(
-    loaded: Bookstore, make_loader: MakeLoader, caplog: pytest.LogCaptureFixture, gone: list[str]
+    loaded: Bookstore, make_run: MakeRun, caplog: pytest.LogCaptureFixture, gone: list[str]
 ) -> None:
     for key in gone:
         loaded.remove(HOUR, key)
     with caplog.at_level(logging.WARNING, "bookreport"):
-        assert drifted(make_loader) == []
+        assert drifted(make_run) == []
     assert "gone; it stays as it was loaded" in caplog.text
 
 
@@ -158,14 +150,14 @@ def test_an_hour_whose_files_are_all_gone_is_not_emptied_by_name_either(loaded: 
 
 
 def test_drift_is_looked_for_within_the_look_back_or_the_span_asked_for(
-    loaded: Bookstore, load: Load, make_loader: MakeLoader
+    loaded: Bookstore, load: Load, make_run: MakeRun
 ) -> None:
     loaded.write(HOUR, "late.csv", TWO)
     loaded.fill(HOUR + 24 * 8, ONE)
     load(HOUR + 24 * 8)
-    assert drifted(make_loader) == []
-    assert drifted(make_loader, HOUR, None) == [HOUR]
-    assert drifted(make_loader, HOUR + 1, None) == []
+    assert drifted(make_run) == []
+    assert drifted(make_run, HOUR, None) == [HOUR]
+    assert drifted(make_run, HOUR + 1, None) == []
 
 
 def test_one_file_under_two_names_is_warned_of_within_an_hour_and_a_day(

@@ -1,8 +1,7 @@
-"""Files that others wrote: each oddity that once lost a sale without a word, on real servers, and told alike by a dry run."""
+"""Files from elsewhere: each oddity that once silently lost a sale, on real servers; a dry run must agree."""
 
 import gzip
 import logging
-from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -13,15 +12,13 @@ from bookreport.database import Database
 from bookreport.errors import BadData, TooManyRejects
 from bookreport.files import File
 from bookreport.hours import Hour
-from bookreport.loader import Loader
 from bookreport.outcomes import Outcome
 from bookreport.preview import preview
 from bookreport.rejects import RejectLimit
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
 from connection import Sql
+from loading import Load, MakeRun
 from truth import Purchase
-
-Load = Callable[..., Outcome]
 
 GOOD = csv_file([Purchase("good", SPANISH, 1, "1.00")])
 HEADER = "user_id,isbn10,price\n"
@@ -35,7 +32,7 @@ NO_NUMBER = "unit_price 'n/a' is not a number"
 OUT_OF_BOUNDS = "unit_price '{}' is not between 0 and 999,999,999,999"
 
 LOADED: dict[str, tuple[str, list[tuple[str, str, Decimal]], list[tuple[int, str]]]] = {
-    # The file, the rows that come of it, and what is set aside: line and reason.
+    # The file, its rows, and what is set aside: line and reason.
     "a blank first line": ("\n" + HEADER + SALE, [U1], []),
     "a first line of blanks": (" \t\n\n" + HEADER + SALE, [U1], []),
     "a blank first line behind a byte order mark": ("\ufeff\n" + HEADER + SALE, [U1], []),
@@ -99,7 +96,7 @@ LOADED: dict[str, tuple[str, list[tuple[str, str, Decimal]], list[tuple[int, str
 }
 
 REFUSED = {
-    # The file, and what is said of it.
+    # The file, and the error.
     "a name of the header that goes on over lines": (
         f'user_id,isbn10,price,"note\nu1,{ENGLISH},2.00,x\nu2,{ENGLISH},3.00,y"\nu3,{ENGLISH},1,z\n',
         "line 1: the quote of 'note', in field 4 of the header, is not closed on its line",
@@ -128,13 +125,13 @@ REFUSED = {
 
 
 def written(text: str) -> list[bytes]:
-    """Return a file as it may be written: with LF and with CRLF, plain and packed."""
+    """Return a file in four forms: with LF and CRLF, plain and gzipped."""
     ended = [text.encode(), text.replace("\n", "\r\n").encode()]
     return [*ended, *map(gzip.compress, ended)]
 
 
 def looked_at(database: Database, bucket: Bucket, hour: Hour = HOUR, reject_limit: str = "100") -> Outcome:
-    """Return what a dry run says of the hour."""
+    """Return what a dry run says about the hour."""
     (outcome,) = preview(database, bucket, Columns(), [hour], reject_limit=RejectLimit.parse(reject_limit)).outcomes
     return outcome
 
@@ -265,11 +262,11 @@ def test_an_hour_most_of_whose_isbns_are_none_is_told(
 
 
 def test_whatever_an_hour_meets_is_its_own_failure(
-    bookstore: Bookstore, make_loader: Callable[..., Loader], sql: Sql, monkeypatch: pytest.MonkeyPatch
+    bookstore: Bookstore, make_run: MakeRun, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bookstore.fill(HOUR, GOOD)
     bookstore.fill(HOUR + 1, GOOD)
-    loader = make_loader()
+    run = make_run()
     read = Bucket.files
 
     def broken_for_one(bucket: Bucket, hour: Hour) -> tuple[File, ...]:
@@ -278,7 +275,7 @@ def test_whatever_an_hour_meets_is_its_own_failure(
         return read(bucket, hour)
 
     monkeypatch.setattr(Bucket, "files", broken_for_one)
-    outcomes = list(loader.load_hours([HOUR, HOUR + 1]))
+    outcomes = list(run.load_hours([HOUR, HOUR + 1]))
     assert [outcome.outcome for outcome in outcomes] == ["failed", "loaded"]
     assert sql("select status, last_error from ledger order by hour") == [
         ("failed", "unexpected: ZeroDivisionError: a bug"),

@@ -1,4 +1,4 @@
-"""The file of each hour is what would be written now, whatever was loaded, changed or taken away since, and by whom."""
+"""Each hour's file is what would be written now, whatever was loaded, changed or removed since, and by whom."""
 
 import json
 import os
@@ -17,20 +17,17 @@ from bookreport.database import Database
 from bookreport.errors import Configuration, Interrupted
 from bookreport.hourly import Files
 from bookreport.hours import Hour, Span
-from bookreport.outcomes import Outcome
 from bookreport.output import Output
 from bookreport.present import words
 from bookreport.present.report import report_json
 from bookreport.reports import Report
 from bookstore import AUDIO, BOOKS, ENGLISH, FRENCH, HOUR, SPANISH, UNKNOWN, Bookstore, csv_file, isbn, write_books
 from connection import Sql, connected
-from truth import Book, Purchase
-
-Load = Callable[..., Outcome]
+from loading import Load
+from truth import Book, Purchase, figures
 
 OLD = HOUR + -24 * 400
 SOLD = {OLD: [ENGLISH, SPANISH], HOUR: [ENGLISH, UNKNOWN], HOUR + 1: [FRENCH], HOUR + 2: []}
-FIGURES = ("sales", "unmatched", "total", "buyers")
 
 
 def printed(made: Report) -> str:
@@ -43,6 +40,12 @@ def output(tmp_path: Path) -> Output:
     return Output(tmp_path / "reports" / "{hour}.json")
 
 
+def path_of(output: Output, hour: Hour) -> Path:
+    path = output.of(hour).path
+    assert path is not None
+    return path
+
+
 @pytest.fixture
 def behind(database: Database, output: Output) -> Callable[[], list[Hour]]:
     return lambda: hourly.behind(database, Files(output, "json", "Spanish"))
@@ -50,13 +53,13 @@ def behind(database: Database, output: Output) -> Callable[[], list[Hour]]:
 
 @pytest.fixture
 def catch_up(database: Database, output: Output, behind: Callable[[], list[Hour]]) -> Callable[[], list[Hour]]:
-    """Writes what is behind; gives the hours whose files it wrote, in order."""
+    """Writes the files that are behind; returns their hours in the order of writing."""
     return lambda: [made.span.since for made in hourly.write(database, Files(output, "json", "Spanish"), behind(), printed)]
 
 
 @pytest.fixture
 def loaded(bookstore: Bookstore, load: Load) -> Bookstore:
-    """Four hours, one of them of the year before."""
+    """Four loaded hours, one of them more than a year old."""
     for hour, codes in SOLD.items():
         bookstore.fill(hour, csv_file([Purchase(f"user of {code}", code) for code in codes]))
         assert load(hour).outcome == "loaded"
@@ -64,14 +67,14 @@ def loaded(bookstore: Bookstore, load: Load) -> Bookstore:
 
 
 def see_files(output: Output, database: Database, hours: list[Hour]) -> None:
-    """Each file tells what a report tells now; there are no others."""
+    """Each file says what a report says now; there are no other files."""
     assert output.path is not None
     folder = output.path.parent
     assert sorted(file.name for file in folder.iterdir()) == sorted(f"{hour}.json" for hour in hours)
     for hour in hours:
         told = json.loads((folder / f"{hour}.json").read_text())
-        now: Any = report_json(reports.make_report(database, Span.of_hour(hour)))
-        assert {name: told[name] for name in FIGURES} == {name: now[name] for name in FIGURES}
+        now = report_json(reports.make_report(database, Span.of_hour(hour)))
+        assert figures(told) == figures(now)
 
 
 @pytest.mark.usefixtures("loaded")
@@ -107,7 +110,7 @@ def test_a_change_of_the_catalogue_is_written_where_it_was_sold_and_looked_for_o
     assert catch_up() == []
     sql('insert into public.books ("ISBN-10") values (%s)', isbn(7))
     catalogue.refresh(database)
-    # An empty catalogue that is filled is no change of this or that book.
+    # Filling an empty catalogue changes no single book.
     assert sql("select count(*) from catalogue_changes") == [(1 if hours is not None else 0,)]
 
 
@@ -125,10 +128,8 @@ def test_a_file_that_is_gone_or_another_or_of_another_load_or_format_is_written_
     loaded: Bookstore, load: Load, catch_up: Callable[[], list[Hour]], database: Database, output: Output
 ) -> None:
     catch_up()
-    path = {hour: output.of(hour).path for hour in SOLD}
-    assert all(path.values())
-    path[OLD].unlink()  # type: ignore[union-attr]
-    os.utime(path[HOUR], (0, 0))  # type: ignore[arg-type]
+    path_of(output, OLD).unlink()
+    os.utime(path_of(output, HOUR), (0, 0))
     loaded.fill(HOUR + 1, csv_file([Purchase("eva", ENGLISH, 5)]))
     assert load(HOUR + 1, again=True).outcome == "reloaded"
     assert catch_up() == [HOUR + 1, HOUR, OLD]
@@ -137,12 +138,12 @@ def test_a_file_that_is_gone_or_another_or_of_another_load_or_format_is_written_
     assert hourly.behind(database, Files(output, "json", "French")) == sorted(SOLD, reverse=True)
 
 
+@pytest.mark.usefixtures("loaded")
 def test_the_file_of_a_pruned_hour_stays_as_it_is(
-    loaded: Bookstore, load: Load, catch_up: Callable[[], list[Hour]], database: Database, output: Output, sql: Sql
+    load: Load, catch_up: Callable[[], list[Hour]], database: Database, output: Output, sql: Sql
 ) -> None:
     catch_up()
-    file = output.of(OLD).path
-    assert file is not None
+    file = path_of(output, OLD)
     before = file.read_bytes()
     prune.prune(database, prune.PrunedMonth(Span(OLD, OLD + 1), whole=False, hours=1, rows=2), keep_sums=True)
     sql("update public.books set \"Language\" = 'Latin'")
@@ -152,7 +153,6 @@ def test_the_file_of_a_pruned_hour_stays_as_it_is(
     assert catch_up() == []
     assert load(OLD, again=True).error is None
     assert catch_up() == [OLD]
-    assert loaded
 
 
 @pytest.mark.usefixtures("loaded")
@@ -168,7 +168,7 @@ def test_a_catalogue_that_changes_between_a_report_and_its_record_is_not_lost(
     if not is_first:
         catch_up()
         for hour in SOLD:
-            os.utime(output.of(hour).path or "", (0, 0))
+            os.utime(path_of(output, hour), (0, 0))
     due = behind()
 
     def change(made: Report) -> str:
@@ -221,8 +221,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
 def test_a_file_that_can_not_be_written_keeps_no_other_from_it(
     catch_up: Callable[[], list[Hour]], database: Database, output: Output, behind: Callable[[], list[Hour]], tmp_path: Path
 ) -> None:
-    in_the_way = output.of(HOUR + 2).path
-    assert in_the_way is not None
+    in_the_way = path_of(output, HOUR + 2)
     in_the_way.mkdir()
     with pytest.raises(Configuration, match="can't be written"):
         catch_up()
@@ -232,8 +231,13 @@ def test_a_file_that_can_not_be_written_keeps_no_other_from_it(
     (tmp_path / "reports").rename(tmp_path / "elsewhere")
     asked: list[Hour] = []
     files = Files(output, "json", "Spanish")
+
+    def ask(made: Report) -> str:
+        asked.append(made.span.since)
+        return printed(made)
+
     with pytest.raises(Configuration):
-        list(hourly.write(database, files, behind(), lambda made: (asked.append(made.span.since), printed(made))[1]))
+        list(hourly.write(database, files, behind(), ask))
     assert len(asked) == hourly.MOST_FAILURES
 
 
@@ -294,7 +298,7 @@ def test_whatever_happens_between_two_runs_each_file_is_what_plain_python_says(
     sql("truncate ledger, ledger_files, loads, rejects, purchase_rows, hour_sums, reports_written, catalogue_changes")
     write_books(sql, BOOKS)
     books, sold, expected = list(BOOKS), dict[Hour, list[Purchase]](), dict[Hour, Any]()
-    file = {HOUR + number: output.of(HOUR + number).path or Path() for number in range(3)}
+    file = {HOUR + number: path_of(output, HOUR + number) for number in range(3)}
     for each in file.values():
         each.unlink(missing_ok=True)
     for kind, *values in [*path, ("run",)]:
@@ -318,5 +322,5 @@ def test_whatever_happens_between_two_runs_each_file_is_what_plain_python_says(
                 catch_up()
                 expected |= {hour: truth.report(purchases, books) for hour, purchases in sold.items()}
                 found = {hour: json.loads(each.read_text()) for hour, each in file.items() if each.exists()}
-                assert {hour: {name: told[name] for name in FIGURES} for hour, told in found.items()} == expected
+                assert {hour: figures(told) for hour, told in found.items()} == expected
                 assert catch_up() == []

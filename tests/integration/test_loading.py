@@ -1,6 +1,7 @@
 """An hour: loaded once and whole, reloaded, recorded, on real servers."""
 
 import gzip
+from decimal import Decimal
 from typing import Any
 
 import psycopg2
@@ -11,12 +12,10 @@ from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.errors import ChangedWhileLoading
 from bookreport.hours import Hour, Span
-from bookstore import COLUMNS, ENGLISH, HOUR, UNKNOWN, Bookstore, csv_file
+from bookstore import COLUMNS, ENGLISH, FULL_NAMES, HOUR, UNKNOWN, Bookstore, csv_file
 from connection import Sql
-from loading import ROWS, SOLD, Load, MakeLoader, everything, expected_rows
+from loading import ROWS, SOLD, Load, MakeRun, everything, expected_rows
 from truth import Purchase
-
-FULL_NAMES = {"user_id": "User ID", "isbn10": "ISBN-10", "quantity": "Qty", "unit_price": "Price"}
 
 
 @pytest.mark.parametrize(
@@ -30,16 +29,16 @@ def test_an_hour_without_a_sale_is_loaded_as_an_empty_one(
     assert (outcome.outcome, outcome.files, outcome.rows_loaded) == ("loaded", len(contents), 0)
     assert sql("select status, files, rows_loaded from ledger") == [("loaded", len(contents), 0)]
     made = reports.make_report(database, Span.of_hour(HOUR))
-    assert (made.books_sold, made.sale_value, made.buyers[0].users, made.missing) == (0, 0, 0, ())
+    assert (made.books_sold, made.sale_value, made.buyers[0].users, made.missing) == (0, Decimal(0), 0, ())
 
 
-def test_the_ledger_tells_what_was_loaded_from_which_files(bookstore: Bookstore, make_loader: MakeLoader, sql: Sql) -> None:
+def test_the_ledger_tells_what_was_loaded_from_which_files(bookstore: Bookstore, make_run: MakeRun, sql: Sql) -> None:
     first, second = csv_file(SOLD[:3], FULL_NAMES), gzip.compress(b"Shop," + csv_file([]) + f"x,eva,{UNKNOWN},1,100\n".encode())
     bookstore.write(HOUR, "a.csv", first)
     bookstore.write(HOUR, "b.csv.gz", second)
     bookstore.close(HOUR)
-    loader = make_loader()
-    assert loader.loader.load(HOUR).outcome == "loaded"
+    run = make_run()
+    assert run.loader.load(HOUR).outcome == "loaded"
     listed = {
         entry["Key"].rpartition("/")[2]: entry
         for entry in bookstore.client.list_objects_v2(Bucket=bookstore.bucket, Prefix=HOUR.partition)["Contents"]
@@ -61,7 +60,7 @@ def test_the_ledger_tells_what_was_loaded_from_which_files(bookstore: Bookstore,
         "select run_id::text, outcome, files, bytes, rows_loaded, books_sold, sale_value, books_sold_before, error, seconds"
         " from loads"
     )
-    assert (run_id, outcome, files, size, rows) == (str(loader.run_id), "loaded", 2, len(first) + len(second), 4)
+    assert (run_id, outcome, files, size, rows) == (str(run.run_id), "loaded", 2, len(first) + len(second), 4)
     assert (books, value, before, error) == (7, sum(p.value for p in SOLD), None, None)
     assert {"copy", "total"} <= set(seconds)
     assert sql("select l.load_id = g.load_id from loads l, ledger g") == [(True,)]
@@ -229,3 +228,19 @@ def test_a_loaded_hour_is_loaded_though_its_index_cannot_be_summarised_now(
         cursor.execute("lock table bookreport.purchase_rows_2024_05 in share update exclusive mode")
         assert load(HOUR + 1).outcome == "loaded"
     vacuum.close()
+
+
+def test_rows_that_the_table_lost_after_copy_fail_the_hour_and_nothing_is_kept(
+    bookstore: Bookstore, load: Load, sql: Sql
+) -> None:
+    sql(
+        "create function public.lose() returns trigger language plpgsql as"
+        " $$ begin delete from purchase_rows where user_id = 'eva'; return null; end $$"
+    )
+    sql("create trigger lose after insert on purchase_rows for each statement execute function public.lose()")
+    bookstore.fill(HOUR, csv_file(SOLD))
+    outcome = load(HOUR)
+    assert outcome.error is not None
+    assert (outcome.outcome, outcome.error.exit_code) == ("failed", 1)
+    assert "COPY made 4 rows, but the table holds 3" in outcome.error.message
+    assert sql("select count(*) from purchases") == [(0,)]

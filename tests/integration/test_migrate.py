@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,9 +16,9 @@ import pytest
 from bookreport import schema
 from bookreport.database import Database
 from bookreport.errors import Configuration
-from bookreport.outcomes import Outcome
 from bookstore import BOOKS, ENGLISH, HOUR, Bookstore, csv_file, write_books
 from connection import Sql, connected
+from loading import Load
 from truth import Purchase
 
 PROJECT = Path(__file__).parents[2]
@@ -38,9 +38,7 @@ def fresh_sql(empty_database_url: str) -> Iterator[Sql]:
         yield run
 
 
-def test_migrating_again_changes_nothing(
-    bookstore: Bookstore, load: Callable[..., Outcome], database: Database, sql: Sql
-) -> None:
+def test_migrating_again_changes_nothing(bookstore: Bookstore, load: Load, database: Database, sql: Sql) -> None:
     bookstore.fill(HOUR, csv_file([Purchase("ana", ENGLISH)]))
     load(HOUR)
     relations = (
@@ -190,7 +188,7 @@ def test_tables_that_are_not_there_are_told(fresh: Database) -> None:
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what a wheel and an sdist of the project unpack to."""
+    """A folder with the unpacked wheel and sdist of the project."""
     folder = tmp_path_factory.mktemp("distributions")
     tree = folder / "tree"
     tree.mkdir()

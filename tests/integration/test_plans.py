@@ -178,8 +178,13 @@ def test_a_file_without_prices_costs_no_more_for_a_large_catalogue(
     surpassed(sql, database, fill, 10_000)
     reading, rows = Columns().read(["user", "isbn"]), 100
     written: list[str] = []
-    insert = Transaction.insert
-    monkeypatch.setattr(Transaction, "insert", lambda self, statement: (written.append(statement), insert(self, statement)))
+    script = Transaction.script
+
+    def write(transaction: Transaction, statement: str) -> None:
+        written.append(statement)
+        script(transaction, statement)
+
+    monkeypatch.setattr(Transaction, "script", write)
     with database.transaction() as transaction:
         purchases.begin_hour(transaction, NEWEST)
         purchases.make_room(transaction, reading)
@@ -215,5 +220,5 @@ def work_done(transaction: Transaction, statement: str, **parameters: object) ->
 def work(node: dict[str, Any]) -> int:
     """Return what a node and those beneath it touch; a loop that finds nothing counts too."""
     removed = sum(value for key, value in node.items() if key.startswith("Rows Removed by"))
-    own = node["Actual Loops"] * max(1, node["Actual Rows"] + removed)
-    return round(own) + sum(map(work, node.get("Plans", ())))
+    own = round(node["Actual Loops"] * max(1, node["Actual Rows"] + removed))
+    return int(own) + sum(map(work, node.get("Plans", ())))

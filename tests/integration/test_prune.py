@@ -1,4 +1,4 @@
-"""Old rows go; what is known of their hours stays, and reports tell."""
+"""Old rows go; what is known of their hours stays, and reports say so."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -12,24 +12,21 @@ from bookreport.database import Database
 from bookreport.errors import NotReady
 from bookreport.health import verify
 from bookreport.hours import Hour, Span
-from bookreport.loader import Loader
-from bookreport.outcomes import Outcome
 from bookreport.present import words
 from bookreport.present.report import report_json, report_table
 from bookstore import ENGLISH, SPANISH, Bookstore, csv_file
-from conftest import Sql
+from connection import Sql
+from loading import Load, MakeRun
 from truth import Purchase
 
 APRIL, MAY = Hour.parse("2024-04-30T23"), Hour.parse("2024-05-01T00")
 SALES = [Purchase("u1", ENGLISH, 2), Purchase("u2", SPANISH, 1, "4.50")]
 FILE = csv_file(SALES) + b"someone@example.com,0306406152,none,1.00\n"
 
-Load = Callable[..., Outcome]
-
 
 @pytest.fixture
 def loaded(bookstore: Bookstore, load: Load) -> Bookstore:
-    """An hour of April, and three of May; one reject in each."""
+    """One hour in April and three in May, with a reject each."""
     for hour in (APRIL, MAY, MAY + 1, MAY + 2):
         bookstore.fill(hour, FILE)
         assert load(hour, reject_limit="1").outcome == "loaded"
@@ -76,10 +73,10 @@ def test_what_would_go_is_told_before(database: Database, loaded: Bookstore, sql
 
 
 def test_a_pruned_hour_is_not_loaded_by_itself_and_is_no_difference(
-    pruned: Callable[..., object], make_loader: Callable[..., Loader], database: Database, bucket: Bucket
+    pruned: Callable[..., object], make_run: MakeRun, database: Database, bucket: Bucket
 ) -> None:
     pruned(MAY + 1)
-    assert make_loader().pending(everything=True) == []
+    assert make_run().pending(everything=True) == []
     found = verify(database, bucket)
     assert (found.hours, found.differences) == (2, ())
 

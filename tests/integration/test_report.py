@@ -9,19 +9,16 @@ import pytest
 import documents
 import truth
 from bookreport import reports
-from bookreport.database import Database
+from bookreport.database import Database, Transaction
 from bookreport.errors import NotReady
 from bookreport.hours import Hour, Span
-from bookreport.outcomes import Outcome
 from bookreport.present.report import report_csv, report_json, report_markdown, report_table
 from bookstore import AUDIO, BOOKS, ENGLISH, FRENCH, HOUR, POCKET, SPANISH, UNKNOWN, Bookstore, csv_file, isbn, write_books
 from connection import Sql
-from truth import Book, Purchase
+from loading import Load
+from truth import Book, Purchase, figures
 
-Load = Callable[..., Outcome]
 Fill = Callable[..., None]
-
-FIGURES = ("sales", "unmatched", "total", "buyers")
 
 
 @pytest.fixture
@@ -37,17 +34,13 @@ def sell(bookstore: Bookstore, load: Load) -> Fill:
 
 @pytest.fixture
 def report(database: Database) -> Callable[..., dict[str, Any]]:
-    """Makes the JSON report of so many hours from HOUR on."""
+    """Makes the JSON report of `hours` hours, starting at HOUR."""
 
-    def make(hours: int = 1, *languages: str) -> dict[str, Any]:
+    def make(hours: int = 1, *languages: str) -> Any:
         made = reports.make_report(database, Span(HOUR, HOUR + hours), languages or ("Spanish",))
         return documents.fitting(report_json(made))
 
     return make
-
-
-def figures(document: dict[str, Any]) -> dict[str, Any]:
-    return {name: document[name] for name in FIGURES}
 
 
 def test_every_hour_and_the_span_of_all_are_what_plain_python_says(
@@ -85,7 +78,7 @@ def test_every_hour_and_the_span_of_all_are_what_plain_python_says(
 
 
 def test_users_who_return_are_counted_once_over_the_span(sell: Fill, report: Callable[..., dict[str, Any]]) -> None:
-    # By the hour 100 %, 0 % and 0 %: an average would say 50.0 of two hours, and 33.33 of three.
+    # By hour 100 %, 0 % and 0 %: an average would say 50.0 for two hours, and 33.33 for three.
     sell([Purchase("ana", SPANISH)])
     sell([Purchase(user, ENGLISH) for user in ("ana", "bob", "eva")], HOUR + 1)
     sell([Purchase(user, ENGLISH) for user in ("ana", "bob", "eva", "zoe")], HOUR + 2)
@@ -301,7 +294,7 @@ def test_a_language_that_no_book_has_is_told(sell: Fill, database: Database) -> 
     sell([Purchase("ana", SPANISH)])
     made = reports.make_report(database, Span.of_hour(HOUR), ("Spanish", "Latin"))
     assert made.unknown_languages == ("Latin",)
-    document = report_json(made)
+    document = documents.fitting(report_json(made))
     assert document["unknown_languages"] == ["Latin"]
     assert document["buyers_by_language"][1] == {"language": "Latin", "buyers": 0, "users": 1, "percent": None}
     told = "no book is in Latin; the catalogue's languages are English, French, Spanish"
@@ -386,17 +379,17 @@ def test_a_report_sees_one_state_while_an_hour_is_reloaded(
     sell: Fill, bookstore: Bookstore, load: Load, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sell([Purchase("ana", SPANISH, 1, "5")])
-    rows = reports.Transaction.rows
+    rows = Transaction.rows
 
-    def meanwhile(self: reports.Transaction, name: str, /, **parameters: Any) -> Any:
+    def meanwhile(self: Transaction, name: str, /, **parameters: Any) -> Any:
         found = rows(self, name, **parameters)
         if name == "sales":
-            monkeypatch.setattr(reports.Transaction, "rows", rows)
+            monkeypatch.setattr(Transaction, "rows", rows)
             bookstore.fill(HOUR, csv_file([Purchase("bob", ENGLISH, 1, "5"), Purchase("eva", ENGLISH, 1, "5")]))
             assert load(HOUR, again=True).outcome == "reloaded"
         return found
 
-    monkeypatch.setattr(reports.Transaction, "rows", meanwhile)
+    monkeypatch.setattr(Transaction, "rows", meanwhile)
     before = reports.make_report(database, Span.of_hour(HOUR))
     assert (before.books_sold, before.buyers[0].buyers, before.buyers[0].users) == (1, 1, 1)
     after = reports.make_report(database, Span.of_hour(HOUR))

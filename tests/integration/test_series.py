@@ -11,12 +11,11 @@ import truth
 from bookreport import reports
 from bookreport.database import Database
 from bookreport.hours import Hour, Span
-from bookreport.outcomes import Outcome
 from bookreport.present.report import report_json, report_table
 from bookstore import BOOKS, ENGLISH, HOUR, SPANISH, UNKNOWN, Bookstore, csv_file
+from loading import Load
 from truth import Purchase
 
-Load = Callable[..., Outcome]
 Sold = dict[Hour, list[Purchase]]
 Sell = Callable[[Hour, int], Sold]
 
@@ -25,7 +24,7 @@ MIDNIGHT = Hour.parse("2024-05-01T00")
 
 @pytest.fixture
 def sell(bookstore: Bookstore, load: Load) -> Sell:
-    """Writes and loads so many hours from one on, with users who return in other hours and on other days."""
+    """Writes and loads `hours` hours from `since` on, with users who return in other hours and on other days."""
 
     def fill(since: Hour, hours: int) -> Sold:
         chance = random.Random(5)
@@ -48,7 +47,7 @@ def sell(bookstore: Bookstore, load: Load) -> Sell:
 
 
 def point(span: Span, hours_loaded: int, purchases: list[Purchase]) -> dict[str, Any]:
-    known: Any = truth.report(purchases, BOOKS)
+    known = truth.report(purchases, BOOKS)
     return {
         "since": span.since.instant,
         "until": span.until.instant,
@@ -66,8 +65,8 @@ def unknown(span: Span) -> dict[str, Any]:
     return {"since": span.since.instant, "until": span.until.instant, "hours_loaded": 0, "hours_with_sales": 0, **figures}
 
 
-def printed(database: Database, span: Span, **options: bool) -> dict[str, Any]:
-    return documents.fitting(report_json(reports.make_report(database, span, **options)))
+def printed(database: Database, span: Span, compare: bool = False, series: bool = False) -> Any:
+    return documents.fitting(report_json(reports.make_report(database, span, compare=compare, series=series)))
 
 
 def test_up_to_four_days_the_series_goes_by_hour_and_an_hour_without_sales_is_zero_a_missing_one_unknown(
@@ -111,14 +110,14 @@ def test_the_span_before_and_the_change_since_are_what_plain_python_says(sell: S
     assert previous["window"] == {"since": HOUR.instant, "until": (HOUR + 3).instant}
     assert (previous["coverage"]["hours_loaded"], previous["coverage"]["complete"]) == (3, True)
     assert (previous["total"], previous["buyers"]) == (before["total"], before["buyers"])
-    totals: Any = (before["total"], now["total"])
+    totals = (before["total"], now["total"])
     books, values = ([float(total[name]) for total in totals] for name in ("books_sold", "sale_value"))
     change = previous["change"]
     assert change["books_sold"] == books[1] - books[0]
     assert float(change["sale_value"]) == pytest.approx(values[1] - values[0])
     assert change["books_sold_percent"] == pytest.approx(100 * (books[1] - books[0]) / books[0], abs=0.051)
     assert change["sale_value_percent"] == pytest.approx(100 * (values[1] - values[0]) / values[0], abs=0.051)
-    assert change["percent_points"] == pytest.approx(made["buyers"]["percent"] - before["buyers"]["percent"])  # type: ignore[index]
+    assert change["percent_points"] == pytest.approx(made["buyers"]["percent"] - before["buyers"]["percent"])
 
 
 @pytest.mark.parametrize(("since", "until"), [(-1, 2), (3, 7)])

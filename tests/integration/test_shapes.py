@@ -3,7 +3,6 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -11,16 +10,16 @@ import pytest
 from bookreport import schema
 from bookreport.bucket import Bucket
 from bookreport.database import Database
+from bookreport.files import File
 from bookreport.hours import Hour
-from bookreport.outcomes import Outcome
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore
 from connection import Sql
+from loading import Load
 
-Load = Callable[..., Outcome]
 Row = tuple[str, str, Decimal, tuple[tuple[str, str], ...] | None]
 
 PRICE = Decimal("4.25")
-"""What the catalogue says that the English book costs; of the Spanish one it knows no price."""
+"""The catalogue's price of the English book; it has none for the Spanish one."""
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def written(*records: list[str]) -> bytes:
 
 
 def file_of(number: int) -> tuple[bytes, list[Row], int]:
-    """Return a file of the shape that its number says, the rows that it must become, and how many rejects it has."""
+    """Return the file of this number, of a shape of its own, with the rows it must become and the number of its rejects."""
     user, own = f"u{number}", f"it's \\ {number}"
     wide = [f"{own}, {place}" for place in range(number % 37 + 2)]
     values = [f"{number} {place}" if place % 2 else "" for place in range(len(wide))]
@@ -81,7 +80,7 @@ def file_of(number: int) -> tuple[bytes, list[Row], int]:
 
 
 def fill(bookstore: Bookstore, files: int, *, hour: Hour = HOUR, first: int = 0) -> tuple[Counter[Row], int]:
-    """Write an hour of so many files; return the rows that it must become, and the number of its rejects."""
+    """Write an hour of `files` files; return the rows it must become, and the number of its rejects."""
     made = [file_of(number) for number in range(first, first + files)]
     bookstore.fill(hour, *(content for content, _, _ in made))
     return Counter(row for _, rows, _ in made for row in rows), sum(rejects for _, _, rejects in made)
@@ -112,14 +111,14 @@ def test_many_files_take_no_more_locks_than_ten(
     counted: list[int] = []
     files_of = Bucket.files
 
-    def files(bucket: Bucket, *arguments: object) -> object:
-        # The second listing of an hour: all is copied and added up, the commit comes next.
+    def files(bucket: Bucket, hour: Hour) -> tuple[File, ...]:
+        # The second listing of an hour: everything is copied and added up, the commit comes next.
         [(locks,)] = sql(
             "select count(*) from pg_locks where pid in (select pid from pg_stat_activity"
             " where application_name = 'bookreport' and datname = current_database() and state = 'idle in transaction')"
         )
         counted.append(locks)
-        return files_of(bucket, *arguments)
+        return files_of(bucket, hour)
 
     monkeypatch.setattr(Bucket, "files", files)
     for hour, number in ((HOUR, 10), (HOUR + 1, 300)):

@@ -1,9 +1,8 @@
-"""States of hours that change while something else runs: each race is held at a chosen point, by a lock or by a real part."""
+"""States of hours that change while something else runs: each race is stopped at a chosen point."""
 
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -17,14 +16,11 @@ from bookreport.errors import BookreportError, Configuration, Locked
 from bookreport.files import File
 from bookreport.health import verify
 from bookreport.hours import Hour, Span
-from bookreport.loader import Loader
 from bookreport.outcomes import Outcome
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
 from connection import Sql
+from loading import Load, MakeRun, OpenBucket, held, outcomes
 from truth import Purchase
-
-Load = Callable[..., Outcome]
-MakeLoader = Callable[..., Loader]
 
 ONE = csv_file([Purchase("ana", ENGLISH, 2, "1.50"), Purchase("bob", SPANISH, 1, "3.00")])
 TWO = csv_file([Purchase("eva", SPANISH, 1, "7.00")])
@@ -34,7 +30,7 @@ DIRTY = csv_file([Purchase("ana", ENGLISH, 2, "1.50")]) + b"eva@example.com,0306
 
 @pytest.fixture
 def at_copy(monkeypatch: pytest.MonkeyPatch) -> Callable[[Hour, Callable[[], object]], None]:
-    """Does something once, in the moment in which the files of an hour are about to be read: its lock is held then."""
+    """Does something once, just before the files of an hour are read, while its lock is held."""
     read = Bucket.read
 
     def arrange(of: Hour, act: Callable[[], object]) -> None:
@@ -52,7 +48,7 @@ def at_copy(monkeypatch: pytest.MonkeyPatch) -> Callable[[Hour, Callable[[], obj
 
 @pytest.fixture
 def at_listing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Hour, Callable[[], object]], None]:
-    """Does something once, between the listing of an hour and the taking of its lock."""
+    """Does something once, between listing an hour and taking its lock."""
     complete = Bucket.complete
 
     def arrange(of: Hour, act: Callable[[], object]) -> None:
@@ -70,37 +66,12 @@ def at_listing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Hour, Callable[[], 
 
 
 @pytest.fixture
-def skip(database: Database) -> Callable[[Hour], None]:
-    def run(hour: Hour) -> None:
-        ledger.skip(database, hour, "it never comes")
-
-    return run
-
-
-@pytest.fixture
 def prune_before(database: Database) -> Callable[..., None]:
     def run(before: Hour, *, keep_sums: bool = False) -> None:
         for month in prune.prunable(database, before, keep_sums=keep_sums):
             prune.prune(database, month, keep_sums=keep_sums)
 
     return run
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bookreport.database.LOCK_SECONDS", 1)
-
-
-@contextmanager
-def held(database: Database, hour: Hour) -> Iterator[None]:
-    """Hold an hour as a run does that loads it."""
-    with database.transaction() as transaction:
-        assert transaction.try_lock(hour.instant)
-        yield
-
-
-def outcomes(run: Iterator[Outcome]) -> list[tuple[Hour, str]]:
-    return [(outcome.hour, outcome.outcome) for outcome in run]
 
 
 def states(sql: Sql) -> dict[Hour, str]:
@@ -114,12 +85,17 @@ def of_hour(sql: Sql, hour: Hour) -> list[int]:
 
 
 def test_hours_that_are_skipped_while_a_run_is_at_an_earlier_one_stay_skipped(
-    bookstore: Bookstore, make_loader: MakeLoader, sql: Sql, skip: Callable[[Hour], None], at_copy: Callable[..., None]
+    bookstore: Bookstore, make_run: MakeRun, sql: Sql, skip: Callable[[Hour], None], at_copy: Callable[..., None]
 ) -> None:
     for number, content in enumerate((ONE, BAD, TWO)):
         bookstore.fill(HOUR + number, content)
-    loader = make_loader()
-    at_copy(HOUR, lambda: (skip(HOUR + 1), skip(HOUR + 2)))
+
+    def skip_both() -> None:
+        skip(HOUR + 1)
+        skip(HOUR + 2)
+
+    loader = make_run()
+    at_copy(HOUR, skip_both)
     assert outcomes(loader.load_hours(loader.pending())) == [(HOUR, "loaded"), (HOUR + 1, "skipped"), (HOUR + 2, "skipped")]
     assert states(sql) == {HOUR: "loaded", HOUR + 1: "skipped", HOUR + 2: "skipped"}
     assert sql("select distinct reason from ledger where status = 'skipped'") == [("it never comes",)]
@@ -128,7 +104,7 @@ def test_hours_that_are_skipped_while_a_run_is_at_an_earlier_one_stay_skipped(
 @pytest.mark.parametrize("strange", [False, True], ids=["bad file", "strange object"])
 def test_a_failure_does_not_overwrite_a_skip_that_came_before_it_was_recorded(
     bookstore: Bookstore,
-    make_loader: MakeLoader,
+    make_run: MakeRun,
     sql: Sql,
     skip: Callable[[Hour], None],
     monkeypatch: pytest.MonkeyPatch,
@@ -144,25 +120,25 @@ def test_a_failure_does_not_overwrite_a_skip_that_came_before_it_was_recorded(
         return record(*arguments)
 
     monkeypatch.setattr(ledger, "record_failure", late)
-    assert make_loader().loader.load(HOUR).outcome == "failed"
+    assert make_run().loader.load(HOUR).outcome == "failed"
     assert sql("select status, reason, last_error, attempts from ledger") == [("skipped", "it never comes", None, 0)]
     assert sql("select outcome from loads") == [("failed",)]
 
 
 def test_a_late_failure_leaves_what_another_run_has_loaded_meanwhile(
-    bookstore: Bookstore, make_loader: MakeLoader, sql: Sql, database: Database, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    bookstore: Bookstore, make_run: MakeRun, sql: Sql, database: Database, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bookstore.fill(HOUR, DIRTY)
     record = ledger.record_failure
     other: list[str] = []
 
     def late(*arguments: Any) -> int:
-        other.append(make_loader(reject_limit="1").loader.load(HOUR, again=again).outcome)
+        other.append(make_run(reject_limit="1").loader.load(HOUR, again=again).outcome)
         return record(*arguments)
 
     monkeypatch.setattr(ledger, "record_failure", late)
     for again in (False, True):
-        assert make_loader().loader.load(HOUR, again=again, named=again).outcome == "failed"
+        assert make_run().loader.load(HOUR, again=again, named=again).outcome == "failed"
         assert sql("select status, last_error, rows_rejected from ledger") == [("loaded", None, 1)]
         assert of_hour(sql, HOUR) == [1, 1, 1, 1]
         assert verify(database, bucket).differences == ()
@@ -172,12 +148,12 @@ def test_a_late_failure_leaves_what_another_run_has_loaded_meanwhile(
 
 @pytest.mark.usefixtures("impatient")
 def test_a_failure_whose_hour_another_run_has_is_in_the_history_alone(
-    bookstore: Bookstore, make_loader: MakeLoader, sql: Sql, database: Database
+    bookstore: Bookstore, make_run: MakeRun, sql: Sql, database: Database
 ) -> None:
     bookstore.fill(HOUR, ONE)
     bookstore.write(HOUR, "sales.zst", b"x")
     with held(database, HOUR):
-        assert make_loader().loader.load(HOUR).outcome == "failed"
+        assert make_run().loader.load(HOUR).outcome == "failed"
     assert states(sql) == {}
     assert sql("select outcome from loads") == [("failed",)]
 
@@ -187,7 +163,7 @@ def test_a_failure_whose_hour_another_run_has_is_in_the_history_alone(
 def test_a_drifted_hour_that_is_pruned_before_its_reload_stays_pruned(
     bookstore: Bookstore,
     load: Load,
-    make_loader: MakeLoader,
+    make_run: MakeRun,
     sql: Sql,
     database: Database,
     bucket: Bucket,
@@ -201,7 +177,7 @@ def test_a_drifted_hour_that_is_pruned_before_its_reload_stays_pruned(
         load(hour)
     bookstore.write(HOUR, "late.csv", TWO)
     at_listing(HOUR, lambda: prune_before(HOUR.next_month if whole else HOUR + 1, keep_sums=keep_sums))
-    assert outcomes(make_loader().load_hours([HOUR], again=[HOUR])) == [(HOUR, "pruned")]
+    assert outcomes(make_run().load_hours([HOUR], again=[HOUR])) == [(HOUR, "pruned")]
     assert states(sql)[HOUR] == "pruned"
     assert of_hour(sql, HOUR)[:2] == [0, 2 if keep_sums else 0]
     assert verify(database, bucket).differences == ()
@@ -212,7 +188,7 @@ def test_a_drifted_hour_that_is_pruned_before_its_reload_stays_pruned(
 def test_prune_waits_for_the_load_of_an_hour_of_its_span(
     bookstore: Bookstore,
     load: Load,
-    make_loader: MakeLoader,
+    make_run: MakeRun,
     sql: Sql,
     database: Database,
     bucket: Bucket,
@@ -237,7 +213,7 @@ def test_prune_waits_for_the_load_of_an_hour_of_its_span(
                 assert not waiting[0].done()
 
         at_copy(HOUR, begin)
-        assert make_loader().loader.load(HOUR, again=True).outcome == ("reloaded" if known else "loaded")
+        assert make_run().loader.load(HOUR, again=True).outcome == ("reloaded" if known else "loaded")
         waiting[0].result()
     left = {HOUR + 2: "pruned" if whole else "loaded"}
     assert states(sql) == {HOUR: "pruned", HOUR + 1: "pruned"} | left
@@ -264,7 +240,7 @@ def test_prune_of_an_hour_that_a_run_has_is_locked_and_prunes_nothing(
 def test_an_hour_is_loaded_though_its_month_is_pruned_right_before(
     bookstore: Bookstore,
     load: Load,
-    make_loader: MakeLoader,
+    make_run: MakeRun,
     sql: Sql,
     prune_before: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
@@ -279,7 +255,7 @@ def test_an_hour_is_loaded_though_its_month_is_pruned_right_before(
         lock(transaction, hour)
 
     monkeypatch.setattr(ledger, "lock", after_prune)
-    assert make_loader().loader.load(HOUR + 1).outcome == "loaded"
+    assert make_run().loader.load(HOUR + 1).outcome == "loaded"
     assert states(sql) == {HOUR: "pruned", HOUR + 1: "loaded"}
     assert of_hour(sql, HOUR + 1) == [1, 1, 0, 1]
 
@@ -287,7 +263,7 @@ def test_an_hour_is_loaded_though_its_month_is_pruned_right_before(
 def test_a_loaded_hour_is_loaded_though_its_month_is_pruned_while_it_is_tidied_up(
     bookstore: Bookstore,
     load: Load,
-    make_loader: MakeLoader,
+    make_run: MakeRun,
     sql: Sql,
     prune_before: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
@@ -303,12 +279,12 @@ def test_a_loaded_hour_is_loaded_though_its_month_is_pruned_while_it_is_tidied_u
         vacuum(database, table)
 
     monkeypatch.setattr(Database, "vacuum", after_prune)
-    assert outcomes(make_loader().load_hours([HOUR], again=[HOUR])) == [(HOUR, "reloaded")]
+    assert outcomes(make_run().load_hours([HOUR], again=[HOUR])) == [(HOUR, "reloaded")]
     assert states(sql) == {HOUR: "pruned"}
 
 
 def test_what_somebody_left_in_an_hour_is_removed_by_its_load(
-    bookstore: Bookstore, make_loader: MakeLoader, load: Load, sql: Sql, database: Database, bucket: Bucket
+    bookstore: Bookstore, make_run: MakeRun, load: Load, sql: Sql, database: Database, bucket: Bucket
 ) -> None:
     bookstore.fill(HOUR, ONE)
     bookstore.fill(HOUR + 1, TWO)
@@ -323,7 +299,7 @@ def test_what_somebody_left_in_an_hour_is_removed_by_its_load(
     found = verify(database, bucket)
     assert {(each.hour, each.kind) for each in found.differences} == {(HOUR + 1, "rows"), (HOUR + 1, "sums")}
     assert [each.message.split(":")[0] for each in found.differences] == ["rejects", "rows", "summed rows"]
-    assert outcomes(make_loader().load_hours([HOUR + 1])) == [(HOUR + 1, "loaded")]
+    assert outcomes(make_run().load_hours([HOUR + 1])) == [(HOUR + 1, "loaded")]
     assert verify(database, bucket).differences == ()
     made = reports.make_report(database, Span(HOUR, HOUR + 2))
     assert (made.sale_value, made.buyers[0].users) == (Decimal("13.00"), 3)
@@ -356,8 +332,8 @@ def test_a_pruned_hour_whose_files_are_gone_is_not_emptied(
 
 
 @pytest.fixture
-def other_bucket(bookstore: Bookstore, open_bucket: Callable[..., Bucket]) -> Bucket:
-    """Another source, with an hour of its own: its prefix is `moved/`."""
+def other_bucket(bookstore: Bookstore, open_bucket: OpenBucket) -> Bucket:
+    """Another source, with hours of its own, under the prefix `moved/`."""
     for number in range(3):
         for key, content in (("a.csv", TWO), ("FULL", b"")):
             bookstore.put(f"moved/{(HOUR + number).partition}{key}", content)
@@ -365,12 +341,12 @@ def other_bucket(bookstore: Bookstore, open_bucket: Callable[..., Bucket]) -> Bu
 
 
 def test_of_two_first_runs_of_different_buckets_one_loads(
-    bookstore: Bookstore, make_loader: MakeLoader, sql: Sql, other_bucket: Bucket, at_copy: Callable[..., None]
+    bookstore: Bookstore, make_run: MakeRun, sql: Sql, other_bucket: Bucket, at_copy: Callable[..., None]
 ) -> None:
     bookstore.fill(HOUR, ONE)
-    loader, other = make_loader(), make_loader(other_bucket)
+    loader, other = make_run(), make_run(other_bucket)
     ended: list[Outcome] = []
-    # The other run is at another hour, and commits while the first one has looked at the source and copies.
+    # The other run, at another hour, commits after the first one has checked the source and while it copies.
     at_copy(HOUR, lambda: ended.append(other.loader.load(HOUR + 1)))
     lost = loader.loader.load(HOUR)
     assert ended[0].outcome == "loaded"
@@ -382,7 +358,7 @@ def test_of_two_first_runs_of_different_buckets_one_loads(
 
 
 def test_two_first_runs_that_commit_at_once_do_not_both_take_the_ledger(
-    bookstore: Bookstore, make_loader: MakeLoader, sql: Sql, other_bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    bookstore: Bookstore, make_run: MakeRun, sql: Sql, other_bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bookstore.fill(HOUR, ONE)
     together = threading.Barrier(2, timeout=60)
@@ -393,7 +369,7 @@ def test_two_first_runs_that_commit_at_once_do_not_both_take_the_ledger(
         return record(*arguments)
 
     monkeypatch.setattr(ledger, "record_load", meet)
-    loaders = (make_loader(), HOUR), (make_loader(other_bucket), HOUR + 1)
+    loaders = (make_run(), HOUR), (make_run(other_bucket), HOUR + 1)
     with ThreadPoolExecutor(2) as pool:
         ended = list(pool.map(lambda each: each[0].load(each[1]), loaders))
     assert sorted(outcome.outcome for outcome in ended) == ["failed", "loaded"]
@@ -404,13 +380,13 @@ def test_two_first_runs_that_commit_at_once_do_not_both_take_the_ledger(
 
 
 def test_a_run_of_the_old_bucket_goes_no_further_when_another_takes_the_new_one(
-    bookstore: Bookstore, make_loader: MakeLoader, load: Load, sql: Sql, other_bucket: Bucket, at_listing: Callable[..., None]
+    bookstore: Bookstore, make_run: MakeRun, load: Load, sql: Sql, other_bucket: Bucket, at_listing: Callable[..., None]
 ) -> None:
     for number in range(3):
         bookstore.fill(HOUR + number, ONE)
     load(HOUR)
-    old = make_loader()
-    at_listing(HOUR + 1, make_loader(other_bucket, new_source=True).take_source)
+    old = make_run()
+    at_listing(HOUR + 1, make_run(other_bucket, new_source=True).take_source)
     ended = list(old.load_hours([HOUR + 1, HOUR + 2]))
     assert [(outcome.outcome, outcome.error and outcome.error.exit_code) for outcome in ended] == [("failed", 6)]
     assert sql("select prefix from source") == [("moved/",)]
@@ -418,15 +394,15 @@ def test_a_run_of_the_old_bucket_goes_no_further_when_another_takes_the_new_one(
 
 
 def test_a_bad_hour_of_another_bucket_is_not_recorded(
-    bookstore: Bookstore, make_loader: MakeLoader, load: Load, sql: Sql, other_bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    bookstore: Bookstore, make_run: MakeRun, load: Load, sql: Sql, other_bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bookstore.fill(HOUR, ONE)
     bookstore.fill(HOUR + 1, BAD)
     load(HOUR)
-    old, record = make_loader(), ledger.record_failure
+    old, record = make_run(), ledger.record_failure
 
     def late(*arguments: Any) -> int:
-        make_loader(other_bucket, new_source=True).take_source()
+        make_run(other_bucket, new_source=True).take_source()
         return record(*arguments)
 
     monkeypatch.setattr(ledger, "record_failure", late)
@@ -437,7 +413,7 @@ def test_a_bad_hour_of_another_bucket_is_not_recorded(
 
 @pytest.fixture
 def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits for a connection, none of which takes any time."""
+    """The waits for a connection in seconds, none of which takes any time."""
     now, waits = [0.0], []
 
     def sleep(seconds: float) -> None:
@@ -452,7 +428,7 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.mark.parametrize("again", [False, True])
 def test_a_server_that_is_gone_right_behind_the_commit_leaves_the_hour_loaded_and_is_waited_for_once(
     bookstore: Bookstore,
-    make_loader: MakeLoader,
+    make_run: MakeRun,
     load: Load,
     database: Database,
     sql: Sql,
@@ -463,7 +439,7 @@ def test_a_server_that_is_gone_right_behind_the_commit_leaves_the_hour_loaded_an
     bookstore.fill(HOUR, ONE)
     if again:
         load(HOUR)
-    loader, commit, loads = make_loader(), Database._commit, int(again) + 1
+    loader, commit, loads = make_run(), Database._commit, int(again) + 1
 
     def then_gone(connection: Any, raw: Any) -> None:
         commit(connection, raw)
@@ -477,16 +453,16 @@ def test_a_server_that_is_gone_right_behind_the_commit_leaves_the_hour_loaded_an
 
 
 def test_a_commit_that_the_ledger_does_not_show_is_a_failure(
-    bookstore: Bookstore, make_loader: MakeLoader, sql: Sql, monkeypatch: pytest.MonkeyPatch
+    bookstore: Bookstore, make_run: MakeRun, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bookstore.fill(HOUR, ONE)
     read_back = loading.Loader._read_back
 
-    def lost(loader: Loader, hour: Hour, recorded: Any) -> None:
+    def lost(loader: loading.Loader, hour: Hour, recorded: Any) -> None:
         sql("delete from ledger_files")
         sql("delete from ledger")
         read_back(loader, hour, recorded)
 
     monkeypatch.setattr(loading.Loader, "_read_back", lost)
-    outcome = make_loader().loader.load(HOUR)
+    outcome = make_run().loader.load(HOUR)
     assert (outcome.outcome, type(outcome.error)) == ("failed", BookreportError)

@@ -1,44 +1,32 @@
-"""How hours stand: loaded, failed, skipped, pending, overdue, missing; and hours that are given up."""
+"""The status of hours: loaded, failed, skipped, pending, overdue, missing."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
 
-from bookreport import catalogue, ledger, reports
+from bookreport import catalogue, reports
 from bookreport.bucket import Bucket
 from bookreport.check import Check, check
 from bookreport.database import Database
 from bookreport.errors import Locked, NotReady, Usage
 from bookreport.health import MOST_MISSING, Status, status
 from bookreport.hours import Hour, Span
-from bookreport.loader import Loader
-from bookreport.outcomes import Outcome
 from bookreport.present.state import status_json, status_text
 from bookstore import BOOKS, ENGLISH, FRENCH, HOUR, UNKNOWN, Bookstore, csv_file, write_books
-from conftest import Sql
+from connection import Sql
+from loading import Load, MakeRun, held
 from truth import Book, Purchase
 
 GOOD = csv_file([Purchase("u1", ENGLISH), Purchase("u2", UNKNOWN)])
 DIRTY = GOOD + b"u3,0306406152,no number,1.00\n"
 BAD = b"who,what\n"
 
-Load = Callable[..., Outcome]
-MakeLoader = Callable[..., Loader]
-
 
 @pytest.fixture
 def see(database: Database, bucket: Bucket) -> Callable[..., Status]:
     def run(since: Hour | None = None, until: Hour | None = None, hours: int = 7 * 24) -> Status:
         return status(database, bucket, since, until, lookback=timedelta(hours=hours))
-
-    return run
-
-
-@pytest.fixture
-def skip(database: Database) -> Callable[[Hour, str], None]:
-    def run(hour: Hour, reason: str) -> None:
-        ledger.skip(database, hour, reason)
 
     return run
 
@@ -97,16 +85,16 @@ def test_the_hour_that_is_being_written_is_not_overdue(bookstore: Bookstore, see
 
 
 def test_a_skipped_hour_is_not_tried_again_and_each_report_tells_it(
-    bookstore: Bookstore, load: Load, make_loader: MakeLoader, database: Database, skip: Callable[..., None]
+    bookstore: Bookstore, load: Load, make_run: MakeRun, database: Database, skip: Callable[..., None]
 ) -> None:
     bookstore.fill(HOUR, BAD)
     bookstore.fill(HOUR + 1, GOOD)
     load(HOUR)
     load(HOUR + 1)
-    assert make_loader().pending() == [HOUR]
+    assert make_run().pending() == [HOUR]
     skip(HOUR, "its files are lost")
-    assert make_loader().pending() == []
-    assert make_loader().pending(everything=True) == []
+    assert make_run().pending() == []
+    assert make_run().pending(everything=True) == []
     made = reports.make_report(database, Span(HOUR, HOUR + 2))
     assert (made.missing, made.skipped, made.pruned) == ((HOUR,), (HOUR,), ())
     with pytest.raises(NotReady):
@@ -135,10 +123,8 @@ def test_a_loaded_hour_is_not_given_up(bookstore: Bookstore, load: Load, skip: C
 
 
 def test_an_hour_that_is_being_loaded_is_not_given_up(database: Database, skip: Callable[..., None]) -> None:
-    with database.transaction() as transaction:
-        assert transaction.try_lock(HOUR.instant)
-        with pytest.raises(Locked, match="by another run"):
-            skip(HOUR, "impatience")
+    with held(database, HOUR), pytest.raises(Locked, match="by another run"):
+        skip(HOUR, "impatience")
 
 
 def test_a_skipped_hour_that_is_complete_after_all_is_told(

@@ -1,6 +1,5 @@
-"""Hours that lie far off in time: left alone, told, never an anchor, and taken out again."""
+"""Hours far off in time: left alone, warned about, never an anchor, and pruned again."""
 
-import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -13,20 +12,17 @@ from bookreport.database import Database
 from bookreport.errors import Locked, NotReady, Usage
 from bookreport.health import status, verify
 from bookreport.hours import EARLIEST, FIRST, Hour, Span
-from bookreport.loader import Loader
-from bookreport.outcomes import Outcome
 from bookreport.prune import forget, mistaken, prunable, prune
 from bookreport.purchases import ensure_month, tables_of
 from bookstore import ENGLISH, HOUR, Bookstore, csv_file
-from conftest import Sql
+from connection import Sql
+from loading import Load, MakeRun, held
 from truth import Purchase
 
 FILE = csv_file([Purchase("u1", ENGLISH)])
 WEEK = timedelta(days=7)
 FUTURE, SENTINELS = Hour.of(2062, 5, 1, 13), [FIRST, Hour.of(9999, 12, 31, 23)]
 
-MakeLoader = Callable[..., Loader]
-Load = Callable[..., Outcome]
 Look = Callable[..., dict[str, Check]]
 
 
@@ -38,29 +34,22 @@ def look(database: Database, bucket: Bucket) -> Look:
     return run
 
 
-@pytest.fixture
-def told(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    monkeypatch.setattr(logging.getLogger("bookreport"), "propagate", True)
-    return lambda: [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-
-
 @pytest.mark.parametrize("far", [FUTURE, *SENTINELS, Hour.of(1994, 12, 31, 23)])
 def test_an_hour_that_cannot_be_is_told_once_and_left_alone(
     bookstore: Bookstore,
-    make_loader: MakeLoader,
+    make_run: MakeRun,
     look: Look,
     database: Database,
     bucket: Bucket,
     far: Hour,
-    told: Callable[[], list[str]],
+    warnings: Callable[[], list[str]],
 ) -> None:
     for hour in (HOUR, far):
         bookstore.fill(hour, FILE)
     year = f"year={far.start.year:04}/"
-    assert make_loader().pending() == [HOUR]
-    assert make_loader().pending(everything=True) == [HOUR]
-    assert [line for line in told() if year in line] == told()
-    assert len(told()) == 2
+    assert make_run().pending() == [HOUR]
+    assert make_run().pending(everything=True) == [HOUR]
+    assert [year in line for line in warnings()] == [True, True]
     found = status(database, bucket, lookback=WEEK)
     assert [each.prefix for each in found.far_off] == [year]
     assert (found.pending, found.missing_hours) == ((HOUR,), 0)
@@ -70,58 +59,56 @@ def test_an_hour_that_cannot_be_is_told_once_and_left_alone(
 
 
 def test_an_hour_that_begins_within_the_next_hour_is_loaded_and_one_after_it_is_not(
-    bookstore: Bookstore, make_loader: MakeLoader, monkeypatch: pytest.MonkeyPatch
+    bookstore: Bookstore, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = datetime(2024, 5, 1, 12, 59, 59, tzinfo=UTC)
     monkeypatch.setattr(Bucket, "clock", lambda _: now)
     for number in range(4):
         bookstore.fill(HOUR + number, FILE)
-    loader = make_loader()
+    loader = make_run()
     assert loader.pending() == [HOUR]
     assert loader.looked is not None
     assert [each.prefix for each in loader.looked.far_off] == [(HOUR + number).partition for number in (1, 2, 3)]
     now = datetime(2024, 5, 1, 14, 0, 0, tzinfo=UTC)
-    assert make_loader().pending() == [HOUR, HOUR + 1, HOUR + 2]
+    assert make_run().pending() == [HOUR, HOUR + 1, HOUR + 2]
 
 
 @pytest.mark.parametrize("clock", [None, datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)])
 def test_a_store_whose_clock_is_not_set_or_ahead_hides_no_hour_and_allows_none(
-    bookstore: Bookstore, make_loader: MakeLoader, monkeypatch: pytest.MonkeyPatch, clock: datetime | None
+    bookstore: Bookstore, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, clock: datetime | None
 ) -> None:
     monkeypatch.setattr(Bucket, "clock", lambda _: clock)
     for hour in (HOUR, FUTURE):
         bookstore.fill(hour, FILE)
-    assert make_loader().pending() == [HOUR]
+    assert make_run().pending() == [HOUR]
 
 
-def test_an_old_shop_says_when_it_began(bookstore: Bookstore, make_loader: MakeLoader, look: Look) -> None:
+def test_an_old_shop_says_when_it_began(bookstore: Bookstore, make_run: MakeRun, look: Look) -> None:
     old = Hour.of(1989, 3, 1, 0)
     bookstore.fill(old, FILE)
-    assert make_loader().pending() == []
+    assert make_run().pending() == []
     assert "BOOKREPORT_FIRST_YEAR" in str(look()["time"].hint)
-    assert make_loader(earliest=Hour.of(1989, 1, 1, 0)).pending() == [old]
+    assert make_run(earliest=Hour.of(1989, 1, 1, 0)).pending() == [old]
     assert look(earliest=Hour.of(1989, 1, 1, 0))["time"].ok
 
 
 @pytest.mark.parametrize("span", [(FUTURE, None), (FUTURE, FUTURE + 5), (None, EARLIEST), (FIRST, FIRST + 5)])
-def test_a_span_out_of_time_is_refused(
-    bookstore: Bookstore, make_loader: MakeLoader, span: tuple[Hour | None, Hour | None]
-) -> None:
+def test_a_span_out_of_time_is_refused(bookstore: Bookstore, make_run: MakeRun, span: tuple[Hour | None, Hour | None]) -> None:
     bookstore.fill(HOUR, FILE)
     with pytest.raises(NotReady, match="nothing was loaded"):
-        make_loader().pending(since=span[0], until=span[1])
-    assert make_loader().pending(since=FIRST, until=FUTURE) == [HOUR]
+        make_run().pending(since=span[0], until=span[1])
+    assert make_run().pending(since=FIRST, until=FUTURE) == [HOUR]
 
 
 def test_an_hour_that_was_loaded_out_of_time_is_no_anchor(
-    bookstore: Bookstore, make_loader: MakeLoader, load: Load, look: Look, database: Database, bucket: Bucket, sql: Sql
+    bookstore: Bookstore, make_run: MakeRun, load: Load, look: Look, database: Database, bucket: Bucket, sql: Sql
 ) -> None:
     for hour in (FIRST, HOUR, HOUR + 2, FUTURE):
         bookstore.fill(hour, FILE)
         assert load(hour).outcome == "loaded"
     bookstore.fill(HOUR + 3, FILE)
     sql("update source set looked_through_at = now()")
-    assert make_loader().pending() == [HOUR + 3]
+    assert make_run().pending() == [HOUR + 3]
     assert reports.newest_span(database, 24).until == HOUR + 3
     assert reports.make_report(database, reports.newest_span(database, 24)).missing == (HOUR + 1,)
     assert not look(WEEK)["freshness"].ok
@@ -132,8 +119,8 @@ def test_an_hour_that_was_loaded_out_of_time_is_no_anchor(
     assert verify(database, bucket).differences == ()
     for hour in (FIRST, FUTURE):
         bookstore.write(hour, "late.csv", FILE)
-    assert make_loader().drifted(None, FUTURE + 9, lookback=WEEK, most=9) == []
-    assert make_loader().drifted(None, None, lookback=WEEK, most=9) == []
+    assert make_run().drifted(None, FUTURE + 9, lookback=WEEK, most=9) == []
+    assert make_run().drifted(None, None, lookback=WEEK, most=9) == []
 
 
 def test_only_hours_out_of_time_are_as_good_as_none(bookstore: Bookstore, load: Load, database: Database) -> None:
@@ -182,10 +169,8 @@ def test_a_future_hour_is_taken_out_wholly_and_loaded_once_it_has_come(
     assert look()["time"].hint == f"take them out: bookreport prune --from {FUTURE}"
     months = mistaken(database, FUTURE)
     assert [(month.span.since, month.hours, month.rows) for month in months] == [(FUTURE, 2, 2), (Hour.of(2062, 6, 1, 0), 1, 1)]
-    with database.transaction() as transaction:
-        assert transaction.try_lock((FUTURE + 1).instant)
-        with pytest.raises(Locked):
-            forget(database, months[0])
+    with held(database, FUTURE + 1), pytest.raises(Locked):
+        forget(database, months[0])
     for month in months:
         forget(database, month)
     for table in ("ledger", "ledger_files", "purchases", "hour_sums"):

@@ -1,4 +1,4 @@
-"""Damaged files of every kind: each intact record is loaded as it was, set aside, or its file refused; nothing else is."""
+"""Damaged files of every kind: each intact record is loaded unchanged or set aside, or its file refused; no more."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -23,13 +23,13 @@ LIMIT = RejectLimit(count=1_000_000)
 
 
 def beside(number: int) -> Case | None:
-    """A clean file beside each fourth."""
+    """A clean file beside every fourth damaged one."""
     return clean(random.Random(f"{SEED} {number}"), first=50_000).case("clean beside") if number % 4 == 0 else None
 
 
 @pytest.fixture(scope="module")
 def bucket(only_bookstore: Bookstore, store: Store) -> Iterator[Bucket]:
-    """The tests' one bucket, emptied once."""
+    """The tests' shared bucket, emptied once."""
     made = Bucket(BUCKET, endpoint_url=store.endpoint_url, access_key=store.access_key, secret_key=store.secret_key)
     only_bookstore.make_empty()
     yield made
@@ -40,17 +40,17 @@ def bucket(only_bookstore: Bookstore, store: Store) -> Iterator[Bucket]:
 def ordeals(
     server: Callable[[str], str], admin: Sql, template: str, bucket: Bucket, only_bookstore: Bookstore
 ) -> Iterator[tuple[ordeal.Account, list[str]]]:
-    """What came of the files, each in an hour of its own, and where a dry run has told otherwise."""
+    """What became of the files, each in an hour of its own, and where a dry run disagreed."""
     hours = ordeal.hours_of(cases(SEED, FILES), beside)
     ordeal.write(hours, only_bookstore.put)
     admin(f"create database torture template {template}")
     with connected(server("torture")) as sql:
         database = Database(server("torture"))
-        loader = Run(database, bucket, Columns(), reject_limit=LIMIT)
+        run = Run(database, bucket, Columns(), reject_limit=LIMIT)
         told = ordeal.each(
             list(hours)[::2], lambda hour: preview(database, bucket, Columns(), [hour], reject_limit=LIMIT).outcomes[0]
         )
-        did = ordeal.each(hours, loader.load)
+        did = ordeal.each(hours, run.loader.load)
         account = ordeal.account(hours, did, sql)
         database.close()
     yield account, list(ordeal.otherwise(hours, told, did))

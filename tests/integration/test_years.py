@@ -1,4 +1,4 @@
-"""What a run costs does not grow with history, holes or not."""
+"""The cost of a run does not grow with its history, with or without gaps."""
 
 from collections.abc import Callable
 from dataclasses import astuple
@@ -7,21 +7,24 @@ import pytest
 
 from bookreport.bucket import Bucket
 from bookreport.hours import Hour
-from bookreport.loader import Loader
 from bookstore import ENGLISH, SPANISH, csv_file
-from conftest import Sql
+from connection import Sql
 from listing import served
+from loading import MakeRun, OpenBucket
 from truth import Purchase
 
 NEW = Hour.parse("2024-05-17T13")
 FILE = csv_file([Purchase("u1", ENGLISH), Purchase("u2", SPANISH)])
 MONTH, DECADE = 30 * 24, 3650 * 24
 
-KEPT = {"none missing": lambda _: True, "half of each day missing": lambda number: number % 2 == 0}
+KEPT: dict[str, Callable[[int], bool]] = {
+    "none missing": lambda _: True,
+    "half of each day missing": lambda number: number % 2 == 0,
+}
 
 
 def remember(sql: Sql, hours: list[Hour], bucket: Bucket) -> None:
-    """Put hours into the ledger, as if each had been loaded in its time, and the whole bucket been looked through."""
+    """Put hours into the ledger, as if each had been loaded in its time and the whole bucket had been searched."""
     sql("truncate source")
     sql(
         "insert into source (endpoint, bucket, prefix, looked_through_at) values (%s, %s, %s, now())",
@@ -37,7 +40,7 @@ def remember(sql: Sql, hours: list[Hour], bucket: Bucket) -> None:
 
 @pytest.mark.parametrize("holes", KEPT)
 def test_a_run_makes_as_many_requests_after_ten_years_as_after_a_month(
-    sql: Sql, open_bucket: Callable[..., Bucket], make_loader: Callable[..., Loader], holes: str
+    sql: Sql, open_bucket: OpenBucket, make_run: MakeRun, holes: str
 ) -> None:
     requests = {}
     for length in (MONTH, DECADE):
@@ -45,25 +48,25 @@ def test_a_run_makes_as_many_requests_after_ten_years_as_after_a_month(
         with served([*hours, NEW], FILE) as url:
             bucket = open_bucket(endpoint_url=url)
             remember(sql, hours, bucket)
-            loader = make_loader(bucket)
-            assert loader.pending() == [NEW]
-            assert loader.loader.load(NEW).error is None
+            run = make_run(bucket)
+            assert run.pending() == [NEW]
+            assert run.loader.load(NEW).error is None
             requests[length] = bucket.requests
-            assert make_loader(bucket).pending() == []
+            assert make_run(bucket).pending() == []
     assert requests[DECADE] == requests[MONTH] < 36
 
 
 def test_a_hole_of_long_ago_is_filled_when_the_whole_bucket_is_looked_through(
-    sql: Sql, open_bucket: Callable[..., Bucket], make_loader: Callable[..., Loader]
+    sql: Sql, open_bucket: OpenBucket, make_run: MakeRun
 ) -> None:
     hours = [NEW + -number for number in range(DECADE)]
     hole = hours[50_000]
     with served(hours, FILE) as url:
         bucket = open_bucket(endpoint_url=url)
         remember(sql, [hour for hour in hours if hour != hole], bucket)
-        loader = make_loader(bucket)
-        assert loader.pending() == []
+        run = make_run(bucket)
+        assert run.pending() == []
         looked_back = bucket.requests
-        assert loader.pending(everything=True) == [hole]
-        # The whole bucket costs the clock, its root, and the year, the month and the day of the hole and of the two ends.
+        assert run.pending(everything=True) == [hole]
+        # Requests: the clock, the root, and year, month and day of the gap and of both ends.
         assert bucket.requests - looked_back <= 12

@@ -19,14 +19,14 @@ ERROR = error_json(NotReady("no marker"))
 
 
 def printed(*arguments: str) -> str:
-    """Return what `bookreport schema` prints, with no setting at all."""
+    """Return what `bookreport schema` prints, without any settings."""
     ended = CliRunner(env={}).invoke(commands, ["schema", *arguments], standalone_mode=False)
     assert ended.exception is None
     return ended.stdout
 
 
 def parts(schema: Any) -> list[dict[str, Any]]:
-    """Return each part of a schema that says something of an object's fields."""
+    """Return each part of a schema that describes an object's fields."""
     if isinstance(schema, list):
         return [part for each in schema for part in parts(each)]
     if not isinstance(schema, dict):

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from bookreport import output
 from bookreport.errors import Configuration
 from bookreport.hours import Hour
 from bookreport.output import Output
@@ -45,7 +44,7 @@ def test_nothing_is_left_behind_when_writing_fails(tmp_path: Path, monkeypatch: 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(output.os, "fchmod", full)
+    monkeypatch.setattr(os, "fchmod", full)
     with pytest.raises(Configuration, match="No space left on device"):
         Output(there).write("today's")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"report.json": "yesterday's"}

@@ -76,12 +76,14 @@ REPORT = Report(
     catalogue=State(datetime(2024, 5, 1, 6, 5, 4, tzinfo=UTC), is_current=True, languages=("English",), may_refresh=True),
     series=(point(HOUR, "10.5"), point(HOUR + 1, None), point(HOUR + 2, "30")),
 )
-COMPLETE = replace(REPORT, missing=(), previous=replace(REPORT, span=REPORT.span.before, missing=(), sales=REPORT.sales[:1]))
+PREVIOUS = replace(REPORT, span=Span(HOUR + -3, HOUR), missing=(), sales=REPORT.sales[:1])
+COMPLETE = replace(REPORT, missing=(), previous=PREVIOUS)
 
 
 def parsed(text: str) -> Element:
     """The page as a tree; html5lib raises for whatever is no valid HTML."""
-    return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
+    tree: Element = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
+    return tree
 
 
 def words(element: Element) -> str:

@@ -11,7 +11,7 @@ import documents
 from bookreport.catalogue import State
 from bookreport.errors import BadData
 from bookreport.hours import Hour, Span
-from bookreport.outcomes import Outcome
+from bookreport.outcomes import Ending, Outcome
 from bookreport.present import page, words
 from bookreport.present.report import report_csv, report_json, report_markdown, report_table
 from bookreport.present.run import run_table
@@ -166,7 +166,7 @@ STEERING = "\x1b[2J\x1b]0;owned\x07\r\nnext\u202etfel\x9b31m"
 
 def test_what_would_steer_a_terminal_is_made_visible_in_text() -> None:
     report = replace(REPORT, sales=(Sale(STEERING, STEERING, 1, Decimal(1)),), buyers=(Buyers(STEERING, 1, 1),))
-    outcome = Outcome(HOUR, "failed", error=BadData(f"bad {STEERING}"))
+    outcome = Outcome(HOUR, Ending.FAILED, error=BadData(f"bad {STEERING}"))
     for text in (report_table(report), report_markdown(report), run_table([outcome])):
         assert not set(text) & set("\x1b\x07\r\u202e\x9b")
 

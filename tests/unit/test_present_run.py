@@ -1,7 +1,7 @@
 import documents
 from bookreport.errors import BadData, NotReady
 from bookreport.hours import Hour
-from bookreport.outcomes import Outcome
+from bookreport.outcomes import Ending, Outcome
 from bookreport.present import words
 from bookreport.present.run import error_json, run_json, run_table
 
@@ -23,9 +23,9 @@ def test_an_error_is_one_line_of_json() -> None:
 
 def test_a_run_tells_each_hour_and_counts_the_outcomes() -> None:
     outcomes = [
-        Outcome(HOUR, "loaded", 1, 3, 5021, 1000, 2, 1, 0.8),
-        Outcome(HOUR + 1, "failed", 2, error=BadData("no column")),
-        Outcome(HOUR + 2, "not-ready", error=NotReady("open")),
+        Outcome(HOUR, Ending.LOADED, 1, 3, 5021, 1000, 2, 1, 0.8),
+        Outcome(HOUR + 1, Ending.FAILED, 2, error=BadData("no column")),
+        Outcome(HOUR + 2, Ending.NOT_READY, error=NotReady("open")),
     ]
     document = documents.read(words.as_json(run_json(outcomes)))
     assert document["schema"] == "bookreport.run/1"
@@ -41,7 +41,9 @@ def test_a_run_tells_each_hour_and_counts_the_outcomes() -> None:
 
 
 def test_the_table_of_a_run_has_a_line_for_each_hour() -> None:
-    lines = run_table([Outcome(HOUR, "loaded", 1, 3, 5021, 1000, 2, 1, 0.8), Outcome(HOUR + 1, "failed")]).splitlines()
+    lines = run_table(
+        [Outcome(HOUR, Ending.LOADED, 1, 3, 5021, 1000, 2, 1, 0.8), Outcome(HOUR + 1, Ending.FAILED)]
+    ).splitlines()
     assert lines[0].split() == ["Hour", "Outcome", "Files", "Bytes", "Rows", "Rejected", "Unmatched", "Seconds"]
     assert lines[2].split() == ["2024-05-01T13", "loaded", "3", "5,021", "1,000", "2", "1", "0.8"]
     assert lines[3].split()[:2] == ["2024-05-01T14", "failed"]

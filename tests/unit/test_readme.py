@@ -18,9 +18,8 @@ from bookreport.cli import COMMANDS, commands
 from bookreport.errors import BookreportError, Interrupted
 from bookreport.hours import Hour
 from bookreport.reports import SPANISH
-from readme import EVERY_COMMAND
+from readme import EVERY_COMMAND, ROOT
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CRONTAB = (ROOT / "crontab.example").read_text(encoding="utf-8")
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -30,7 +29,7 @@ FIELD = re.compile(r"(?:\*|[0-9]+(?:-[0-9]+)?)(?:/[0-9]+)?(?:,[0-9]+(?:-[0-9]+)?
 
 
 def command_lines(text: str) -> list[str]:
-    """Return the shell lines that call bookreport, from where its name stands; also those within cron and systemd lines."""
+    """Return the command lines that call bookreport, starting at its name; also those within cron and systemd lines."""
     return [
         match["line"]
         for line in text.splitlines()
@@ -47,7 +46,7 @@ def cron_jobs() -> list[str]:
 
 
 def dates(line: str) -> str:
-    """Let the shell work out the dates of a line, as cron hands it over: without the backslashes."""
+    """Let the shell expand the dates of a line as cron passes it on: without the backslashes."""
 
     def date(match: re.Match[str]) -> str:
         command = match[1].replace("\\%", "%")
@@ -57,7 +56,7 @@ def dates(line: str) -> str:
 
 
 def parse(line: str) -> str:
-    """Let click parse a command line, without running anything but `date`; return the command's name."""
+    """Let click parse a command line, running nothing but `date`; return the command's name."""
     arguments = shlex.split(dates(line), comments=True)[1:]
     with commands.make_context("bookreport", arguments) as context:
         name = next(word for word in arguments if word in EVERY_COMMAND)
@@ -89,7 +88,7 @@ def test_a_line_of_the_crontab_has_five_fields_and_absolute_paths_and_parses(job
     match = CRON_LINE.fullmatch(job)
     assert match
     assert all(FIELD.fullmatch(field) for field in match["fields"].split())
-    assert not re.search(r"(?<!\\)%", job)  # cron takes it for a new line
+    assert not re.search(r"(?<!\\)%", job)  # cron reads it as a line break
     words = shlex.split(match["command"])
     assert words[0].startswith("/")
     assert words[words.index("--env-file") + 1].startswith("/")
@@ -111,10 +110,16 @@ def test_the_crontab_loads_and_checks_hourly_reloads_daily_looks_through_all_mon
     assert all(job in README for job in cron_jobs())
 
 
+class CaseSensitive(ConfigParser):
+    """Reads units of systemd, whose names keep their case."""
+
+    def optionxform(self, name: str) -> str:
+        return name
+
+
 def test_the_units_of_systemd_start_the_hourly_job() -> None:
     (block,) = blocks("ini")
-    units = ConfigParser(interpolation=None)
-    units.optionxform = str
+    units = CaseSensitive(interpolation=None)
     units.read_string(block)
     assert units["Service"]["Type"] == "oneshot"
     assert parse(units["Service"]["ExecStart"]) == "run-hour"
@@ -194,9 +199,9 @@ def subclasses(error: type[BookreportError]) -> set[type[BookreportError]]:
 def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
     section = README.partition("## Exit codes\n")[2].partition("\n## ")[0]
     told = {(int(code), kind.strip()) for code, kind in re.findall(r"^\| ([0-9]+) \|([^|]*)\|", section, re.MULTILINE)}
-    interrupted = [Interrupted(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    errors = [*(subclasses(BookreportError) - {Interrupted}), *interrupted]
-    assert told == {(0, ""), *((error.exit_code, error.kind) for error in errors)}
+    failures = {(error.exit_code, error.kind) for error in subclasses(BookreportError)}
+    interruptions = {(Interrupted(number).exit_code, Interrupted.kind) for number in (signal.SIGINT, signal.SIGTERM)}
+    assert told == {(0, "")} | failures | interruptions
 
 
 @pytest.mark.parametrize("block", blocks("json"))

@@ -3,6 +3,7 @@ import io
 import random
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from bookreport.errors import BadData, Configuration, CopyRefused
 from bookreport.rows import LONGEST_LINE, NotCsv, RowStream, only_plain, read_header, split_record
 
 UNDERSTOOD: list[tuple[str, str, list[str], list[str]]] = [
-    # What the header is, what each column is taken for, what is kept in extra, what is left out.
+    # The header, how each column is read, what is kept in extra, what is dropped.
     (
         "user_id,isbn10,quantity,unit_price,sale_value,purchased_at",
         "user_id isbn10 quantity unit_price sale_value purchased_at",
@@ -34,7 +35,7 @@ UNDERSTOOD: list[tuple[str, str, list[str], list[str]]] = [
     (",user_id,isbn10,quantity,unit_price", "- user_id isbn10 quantity unit_price", [], [""]),
     ("Unnamed: 0,user_id,isbn10,price", "- user_id isbn10 unit_price", [], ["Unnamed: 0"]),
     ("index,user_id,isbn10,price", "- user_id isbn10 unit_price", ["index"], []),
-    # As Java, SQL and a spreadsheet's user spell it.
+    # As Java, SQL and spreadsheet users spell it.
     ("userId,isbn10,quantity,unitPrice,purchasedAt", "user_id isbn10 quantity unit_price purchased_at", [], []),
     ("customerId,isbn,copies,totalPrice,createdAt", "user_id isbn10 quantity sale_value purchased_at", [], []),
     ("USER_ID,ISBN10,QUANTITY,UNIT_PRICE,CREATED_AT", "user_id isbn10 quantity unit_price purchased_at", [], []),
@@ -44,7 +45,7 @@ UNDERSTOOD: list[tuple[str, str, list[str], list[str]]] = [
     ('"User ID","ISBN-10","Unit Price"', "user_id isbn10 unit_price", [], []),
     ("user-id,isbn-10,unit-price", "user_id isbn10 unit_price", [], []),
     ("\ufeffuser_id,isbn10,price", "user_id isbn10 unit_price", [], []),
-    # The canonical name wins, and the others are kept.
+    # The canonical name wins, the others are kept.
     ("user,user_id,isbn,ISBN-10,price", "- user_id - isbn10 unit_price", ["user", "isbn"], []),
     ("user_id,isbn10,quantity,count,price", "user_id isbn10 quantity - unit_price", ["count"], []),
     ("user_id,isbn10,price,unit_price", "user_id isbn10 - unit_price", ["price"], []),
@@ -55,13 +56,13 @@ UNDERSTOOD: list[tuple[str, str, list[str], list[str]]] = [
     ("user_id,isbn10,isbn13,price", "user_id isbn10 - unit_price", ["isbn13"], []),
     ("user_id,isbn10,price,note,note", "user_id isbn10 unit_price - -", ["note", "note (2)"], []),
     ("user_id,isbn10,price,", "user_id isbn10 unit_price -", ["column 4"], []),
-    # No price at all: the catalogue's own.
+    # No price at all: the catalogue's price is used.
     ("user_id,isbn10", "user_id isbn10", [], []),
     ("user_id,isbn10,quantity,timestamp", "user_id isbn10 quantity purchased_at", [], []),
 ]
 
 REFUSED = [
-    # What the header is, what is said of it, and what is advised.
+    # The header, the error, and the hint.
     ("user_id,isbn10,Price (EUR)", "Price (EUR)", "BOOKREPORT_COLUMNS="),
     ("user_id,isbn10,quantity,revenue", "revenue", "BOOKREPORT_COLUMNS="),
     ("user_id,isbn10,price,amount", "'amount' beside a price may be copies or money", "BOOKREPORT_COLUMNS='quantity=amount'"),
@@ -92,7 +93,7 @@ REFUSED = [
 
 
 def read(header: str, columns: Columns | None = None) -> tuple[str, list[str], list[str]]:
-    """Return what each column of the header was taken for (`-`: nothing), and the names that are kept and left out."""
+    """Return how each column of the header was read (`-`: as none), and the names that are kept and dropped."""
     body = read_header([f"{header}\n".encode()], columns or Columns())
     reading, names = body.reading, split_record(header)
     assert reading is not None
@@ -328,7 +329,7 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_s
 
 
 @given(st.lists(texts, min_size=1, max_size=6), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
-def test_a_record_is_split_as_it_was_written(fields: list[str], quoting: int) -> None:
+def test_a_record_is_split_as_it_was_written(fields: list[str], quoting: Literal[0, 1]) -> None:
     output = io.StringIO(newline="")
     csv.writer(output, lineterminator="", quoting=quoting).writerow(fields)
     assert split_record(output.getvalue()) == fields

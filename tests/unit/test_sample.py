@@ -1,4 +1,4 @@
-"""Sample data looks like a bookstore's, by counts over the files as anybody would read them."""
+"""Sample data looks like a bookstore's, judged by counts over the files."""
 
 import csv
 import gzip

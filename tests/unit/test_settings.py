@@ -16,7 +16,7 @@ from bookreport.settings import Settings
 
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """An env file fills the process's environment up; each test gets it back as it was."""
+    """An env file adds to the process's environment; each test gets the original back."""
     monkeypatch.chdir(tmp_path)
     before = dict(os.environ)
     yield

@@ -1,4 +1,4 @@
-"""The judge of the damaged files must itself notice what is lost, doubled, changed, or set aside."""
+"""The judge of the damaged files must itself notice what is lost, doubled, changed or set aside."""
 
 import random
 from collections import Counter
