@@ -537,7 +537,7 @@ def _(chance: random.Random, name: str) -> Case:
     return sheet.case(name)
 
 
-@damage("the header again")
+@damage("repeats the header")
 def _(chance: random.Random, name: str) -> Case:
     sheet = clean(chance)
     raw = chance.choice([sheet.stretches[0].raw, BOM.encode() + sheet.stretches[0].raw, sheet.stretches[0].raw.upper()])

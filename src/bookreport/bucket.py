@@ -178,8 +178,8 @@ class Bucket:
         if strange:
             names = ", ".join(map(repr, strange[:5]))
             raise BadData(
-                f"the partition of {hour} holds what is no CSV file: {names}{' …' if len(strange) > 5 else ''}",
-                hint="if it is no data, name its pattern in BOOKREPORT_IGNORE; if it is, bring it as .csv or .csv.gz",
+                f"the partition of {hour} contains objects that are not CSV files: {names}{' …' if len(strange) > 5 else ''}",
+                hint="if they are not data, list a pattern in BOOKREPORT_IGNORE; if they are, supply them as .csv or .csv.gz",
             )
         return tuple(
             sorted(File(key, entry["Size"], entry["ETag"].strip('"'), entry["LastModified"]) for key, entry in data.items())
@@ -211,7 +211,7 @@ class Bucket:
             # Raises where the store does not answer at all.
             self.clock()
             raise Unreadable(
-                f"{file.key} can't be read, though the store answers: {error.message}", hint="the next run tries the hour again"
+                f"{file.key} can't be read, although the store is up: {error.message}", hint="the next run retries the hour"
             ) from error
 
     def _pieces(self, hour: Hour, file: File) -> Iterator[bytes]:
@@ -236,20 +236,20 @@ class Bucket:
                     raise IncompleteReadError(actual_bytes=offset, expected_bytes=file.size)
             except (_Missing, _Changed) as error:
                 raise ChangedWhileLoading(
-                    f"{file.key} changed while it was loaded", hint="the next run loads the hour as it is then"
+                    f"{file.key} changed during the load", hint="the next run loads its new content"
                 ) from error
             except (HTTPClientError, IncompleteReadError, HTTPError, OSError) as error:
                 tries += 1
                 if tries >= FRUITLESS_TRIES:
                     raise Temporary(
                         f"the connection to S3 broke {tries} times at byte {offset:,} of {file.size:,}",
-                        hint="the next run tries the hour again",
+                        hint="the next run retries the hour",
                     ) from error
-                log.debug("%s: the connection broke at byte %d of %d; going on there", file.key, offset, file.size)
+                log.debug("%s: the connection broke at byte %d of %d; resuming there", file.key, offset, file.size)
                 time.sleep(random.uniform(0.5, 1) * 0.25 * 2**tries)
         if offset != file.size:
             raise ChangedWhileLoading(
-                f"{file.key} has {offset:,} bytes, not the {file.size:,} that were listed", hint="the next run tries again"
+                f"{file.key} has {offset:,} bytes, but {file.size:,} were listed", hint="the next run retries it"
             )
 
     def _folders(self, path: str) -> Iterator[str]:
@@ -263,7 +263,7 @@ class Bucket:
         for page in self._pages.paginate(Bucket=self.name, Prefix=prefix, Delimiter=delimiter):
             # Python takes an answer that breaks within its HTTP head for one without a body: an empty listing.
             if "IsTruncated" not in page:
-                raise Temporary("S3's answer to a listing was cut short", hint="the next run goes on from here")
+                raise Temporary("S3's reply to a listing was truncated", hint="the next run carries on")
             yield page
 
     def _is_data(self, key: str, size: int) -> bool:
@@ -284,37 +284,37 @@ class Bucket:
             raise self._translate(error) from error
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise Configuration(
-                f"S3: {error}", hint="set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD, or what AWS's own tools read"
+                f"S3: {error}", hint="set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD, or the settings of AWS's own tools"
             ) from error
         except (HTTPClientError, EndpointConnectionError, ConnectTimeoutError, PaginationError, HTTPError, OSError) as error:
             where = self.endpoint_url or "AWS"
             raise Temporary(
-                f"S3 at {where} is out of reach: {error}", hint="is the store up? the next run goes on from here"
+                f"S3 at {where} is unreachable: {error}", hint="check that the store is up; the next run carries on"
             ) from error
         except (BotoCoreError, ValueError) as error:
-            raise Configuration(f"S3: {error}", hint="look at S3_ENDPOINT_URL, S3_BUCKET and the AWS_* settings") from error
+            raise Configuration(f"S3: {error}", hint="check S3_ENDPOINT_URL, S3_BUCKET and the AWS_* settings") from error
 
     def _translate(self, error: ClientError) -> BookreportError:
         answer: dict[str, Any] = dict(error.response)
         code = str(answer.get("Error", {}).get("Code", ""))
         status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         if code == "NoSuchBucket":
-            return Configuration(f"there is no bucket {self.name!r}", hint="look at S3_BUCKET and S3_ENDPOINT_URL")
+            return Configuration(f"there is no bucket {self.name!r}", hint="check S3_BUCKET and S3_ENDPOINT_URL")
         if code in ("NoSuchKey", "404") or status == 404:
             return _Missing(str(error))
         if code in ("PreconditionFailed", "412", "InvalidRange") or status == 412:
             return _Changed(str(error))
         if code == "RequestTimeTooSkewed":
             date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "another time")
-            return Configuration(f"this machine's clock is off: S3 says it is {date}", hint="set the clock, by NTP")
+            return Configuration(f"this machine's clock is off: S3 says it is {date}", hint="synchronise the clock with NTP")
         if code in _REFUSED or status in (401, 403):
             return Configuration(
-                f"S3 refuses access to bucket {self.name!r}: {code}",
-                hint="look at MINIO_ROOT_USER and MINIO_ROOT_PASSWORD (or AWS_*); reading and listing is all it takes",
+                f"S3 denied access to bucket {self.name!r}: {code}",
+                hint="check MINIO_ROOT_USER and MINIO_ROOT_PASSWORD (or AWS_*); s3:ListBucket and s3:GetObject are enough",
             )
         if status >= 500 or code in ("SlowDown", "RequestTimeout", "Throttling") or status == 429:
-            return Temporary(f"S3 answers {code or status} after retries", hint="the next run goes on from here")
-        return Configuration(f"S3 answers {code or status}: {error}", hint="look at S3_ENDPOINT_URL and S3_BUCKET")
+            return Temporary(f"S3 answered {code or status}, after retries", hint="the next run carries on")
+        return Configuration(f"S3 answered {code or status}: {error}", hint="check S3_ENDPOINT_URL and S3_BUCKET")
 
 
 class BucketWriter(Bucket):

@@ -54,7 +54,7 @@ def refresh(database: Database) -> Refresh:
     if found.is_current:
         return Refresh(found.as_of)
     if not found.may_refresh:
-        raise Configuration("this role may not bring the catalogue up to date", hint="see the README, Roles")
+        raise Configuration("this role may not update the catalogue", hint="see Roles in the README")
     with database.transaction() as transaction:
         transaction.wait_for_locks("catalogue")
         # Another run may have done it meanwhile.
@@ -64,7 +64,7 @@ def refresh(database: Database) -> Refresh:
         transaction.run("catalogue/forget_changes")
         done = Refresh(**transaction.one("catalogue/refresh")._asdict())
     log.info(
-        "the books have changed; in the catalogue %d ISBNs were added, %d changed, %d removed",
+        "the books have changed; catalogue updated: %d ISBNs added, %d changed, %d removed",
         done.added,
         done.changed,
         done.removed,

@@ -93,22 +93,22 @@ def _clock(clocks: dict[str, timedelta]) -> tuple[str, str | None]:
     for name, ahead in clocks.items():
         if abs(ahead) > CLOCKS_APART:
             told = f"{abs(ahead).total_seconds():,.0f} s {'ahead of' if ahead > timedelta(0) else 'behind'}"
-            raise Configuration(f"the clock of {name} is {told} this machine's", hint="set the clocks by NTP")
-    return f"this machine's agrees with {' and '.join(sorted(clocks)) or 'itself; nothing else answers'}", None
+            raise Configuration(f"{name}'s clock is {told} this machine's", hint="synchronise the clocks with NTP")
+    return f"this machine's clock agrees with {' and '.join(sorted(clocks)) or 'itself; no server answered'}", None
 
 
 def _source(database: Database, bucket: Bucket) -> tuple[str, str | None]:
     with database.transaction() as transaction:
         ledger.check_source(transaction, bucket.identity)
-    return "the ledger speaks of this bucket", None
+    return "the ledger belongs to this bucket", None
 
 
 def _rights(database: Database) -> tuple[str, str | None]:
     with database.transaction() as transaction:
         lacking = [row.lacking for row in transaction.rows("check/rights_lacking")]
     if lacking:
-        raise Configuration(f"this role may not: {', '.join(lacking)}", hint="see the README, Roles")
-    return "this role may load", None
+        raise Configuration(f"this role may not: {', '.join(lacking)}", hint="see Roles in the README")
+    return "this role has the privileges that a load needs", None
 
 
 def _replication(database: Database) -> tuple[str, str | None]:
@@ -117,10 +117,10 @@ def _replication(database: Database) -> tuple[str, str | None]:
     if found:
         first = found[0]
         raise Configuration(
-            f"publication {first.publication} covers {first.name}, whose rows it can't tell apart: a reload would fail",
+            f"publication {first.publication} includes {first.name}, which has no replica identity: a reload would fail",
             hint=f"alter table {database.schema}.{first.name} replica identity full",
         )
-    return "no publication stands in the way of a reload", None
+    return "no publication would block a reload", None
 
 
 def _books(database: Database, language: str) -> tuple[str, str | None]:
@@ -134,18 +134,18 @@ def _books(database: Database, language: str) -> tuple[str, str | None]:
     languages = sorted(names[0] for (kind, _), names in spellings.items() if kind == "language")
     message = f"{count.isbns:,} ISBNs in {table}; languages: {', '.join(languages) or 'none'}"
     if count.repeated:
-        message += f"; {count.repeated:,} ISBNs have several rows, and the first by format and language counts"
+        message += f"; {count.repeated:,} ISBNs have several rows; the first by format and language counts"
     if count.without_isbn:
         example = "" if count.example is None else f" (such as {count.example!r})"
-        message += f"; {count.without_isbn:,} books have no ISBN{example}, and no sale can match them"
+        message += f"; {count.without_isbn:,} books have no valid ISBN{example}; no sale can match them"
     for (kind, _), names in spellings.items():
         if len(names) > 1:
-            message += f"; the {kind}s {' and '.join(map(repr, sorted(names)))} differ by case alone, and are reported apart"
+            message += f"; the {kind}s {' and '.join(map(repr, sorted(names)))} differ only in case and are reported separately"
     if not kept.is_current:
-        message += "; they have changed since the catalogue was brought up to date; the next run does it again"
+        message += "; they have changed since the catalogue was last updated; the next run will update it"
     if ("language", language.strip().casefold()) not in spellings:
         raise Configuration(
-            f"no book is in {language}: {message}", hint="name the language as it is in the books: BOOKREPORT_LANGUAGE=NAME"
+            f"no book is in {language}: {message}", hint="set BOOKREPORT_LANGUAGE to the language's name in the books table"
         )
     return message, None
 
@@ -159,9 +159,9 @@ def _time(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str 
     if far_off:
         first = far_off[0]
         more = f" and {len(far_off) - 1:,} more (see: bookreport status)" if len(far_off) > 1 else ""
-        why = "lies after now" if first.since >= within.until else f"lies before {within.since.start.year}"
+        why = "is in the future" if first.since >= within.until else f"is before {within.since.start.year}"
         raise Configuration(
-            f"s3://{bucket.name}/{bucket.prefix}{first.prefix} {why}, and is left alone{more}",
+            f"s3://{bucket.name}/{bucket.prefix}{first.prefix} {why}; it is ignored{more}",
             hint="rename or remove it in the bucket; if the shop is that old, set BOOKREPORT_FIRST_YEAR",
         )
     if loaded:
@@ -172,10 +172,10 @@ def _time(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str 
             else f"--before {within.since}"
         )
         raise Configuration(
-            f"{sum(map(len, loaded)):,} loaded hours lie out of time, the first is {loaded[0].since}; they count nowhere",
-            hint=f"take them out: bookreport prune {out}",
+            f"{sum(map(len, loaded)):,} loaded hours have implausible dates, from {loaded[0].since} on; no figure counts them",
+            hint=f"remove them: bookreport prune {out}",
         )
-    return "no hour lies after now, or before the shop's time", None
+    return "no hour is in the future or before the shop's first year", None
 
 
 def _skipped(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str | None]:
@@ -184,7 +184,7 @@ def _skipped(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, s
     if come := come_after_all(bucket, skipped):
         more = f" and {len(come) - 1:,} more" if len(come) > 1 else ""
         raise Configuration(
-            f"{come[-1]} was skipped, and is complete now{more}", hint=f"load it: bookreport run-hour --hour {come[-1]}"
+            f"{come[-1]} was skipped but is complete now{more}", hint=f"load it: bookreport run-hour --hour {come[-1]}"
         )
     told = f"{len(skipped):,} hours are skipped" if skipped else "no hour is skipped"
     return f"{told}; none of the newest {MOST_SKIPPED} is complete" if len(skipped) > MOST_SKIPPED else told, None
@@ -195,11 +195,11 @@ def _freshness(database: Database, max_age: timedelta | None, earliest: Hour) ->
         newest = ledger.newest_loaded(transaction, earliest)
     if newest is None:
         if max_age is not None:
-            raise NotReady("no hour is loaded yet", hint="load some: bookreport run-hour")
-        return "no hour is loaded yet", "load some: bookreport run-hour"
+            raise NotReady("no hour is loaded yet", hint="run: bookreport run-hour")
+        return "no hour is loaded yet", "run: bookreport run-hour"
     age = datetime.now(UTC) - (newest + 1).start
     minutes = max(0, int(age.total_seconds() // 60))
     message = f"the newest loaded hour is {newest}, which ended {minutes // 60:,} h {minutes % 60} min ago"
     if max_age is not None and age > max_age:
-        raise NotReady(message, hint="see what keeps the next one from being loaded: bookreport status", hour=newest.instant)
+        raise NotReady(message, hint="see what is holding up the next one: bookreport status", hour=newest.instant)
     return message, None

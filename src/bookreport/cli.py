@@ -20,20 +20,26 @@ from bookreport.errors import BookreportError, Interrupted, Usage
 from bookreport.present.run import error_json
 
 COMMANDS = {
-    "check": ("look:check", "Print whether all that a run needs is there, and what to do where it is not."),
-    "demo": ("trial:demo", "Run the whole job on this machine alone: real Postgres, real S3, sample data."),
+    "check": ("look:check", "Check everything a run needs; say what is wrong and what to do."),
+    "demo": ("trial:demo", "Run the whole job on this machine: a real Postgres, a real S3 server, sample data."),
     "ingest": ("load:ingest", "Load every pending hour, oldest first."),
     "migrate": ("keep:migrate", "Create or upgrade bookreport's tables and the books view."),
-    "prune": ("keep:prune", "Take old rows away, or the raw text of old rejects."),
-    "refresh": ("keep:refresh", "Bring the catalogue up to date with the books."),
-    "rejects": ("report:rejects", "Print the records that were set aside, and why, newest hour first."),
-    "report": ("report:report", "Print books sold and sale value by format and language, and the share of buyers."),
-    "run-hour": ("load:run_hour", "Load what is pending, then print the report of each hour loaded: the job for cron."),
+    "prune": ("keep:prune", "Delete old rows, or the text of old rejects, which may contain personal data."),
+    "refresh": ("keep:refresh", "Update the catalogue from the books table if the books have changed."),
+    "rejects": ("report:rejects", "Print rejected records and the reasons, newest hour first."),
+    "report": (
+        "report:report",
+        "Print books sold and sale value by format and language, and the share of users who bought in Spanish.",
+    ),
+    "run-hour": ("load:run_hour", "Load every pending hour, then print a report for each: the command for cron."),
     "sample": ("trial:sample", "Write sample books and purchases into the configured database and bucket."),
-    "schema": ("report:json_schema", "Print the JSON Schema of a document that --json prints."),
-    "skip": ("keep:skip", "Give up an hour that is failed or never comes."),
+    "schema": (
+        "report:json_schema",
+        "Print the JSON Schema of a document that --json prints; without NAME, list the documents.",
+    ),
+    "skip": ("keep:skip", "Give up an hour that failed or never arrived."),
     "status": ("look:status", "Print which hours are loaded, failed, skipped, pending, overdue and missing."),
-    "verify": ("look:verify", "Compare loaded hours with the bucket and with the tables."),
+    "verify": ("look:verify", "Compare loaded hours with the bucket and the tables; exit 4 if anything differs."),
 }
 """Where each command is, and what it does, in a line: so that --help imports none of them."""
 
@@ -62,10 +68,10 @@ class Commands(click.Group):
 def commands() -> None:
     """Load hourly CSV purchases from S3 into Postgres, exactly once, and report on them.
 
-    An hour is written 2022-12-08T01 (UTC), or "last": the newest that has ended.
-    Text is for people and may change; scripts use --json and the exit code.
+    An hour is written 2022-12-08T01 (UTC), or "last": the most recently ended one.
+    Text output is for people and may change; in scripts, use --json and the exit code.
 
-    Exit codes: 0 ok, 1 unexpected, 2 usage, 3 not ready, 4 bad data, 5 temporary,
+    Exit codes: 0 success, 1 unexpected, 2 usage, 3 not ready, 4 bad data, 5 temporary,
     6 configuration, 7 locked, 130 and 143 interrupted.
     """
 
@@ -83,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:  # noqa: BLE001 - the last handler: a bug becomes a sentence too
         if {"-v", "--verbose"} & set(arguments):
             traceback.print_exc()
-        code = _fail(BookreportError(f"unexpected: {type(error).__name__}: {error}", hint="run it with -v"), arguments)
+        code = _fail(BookreportError(f"unexpected: {type(error).__name__}: {error}", hint="run it again with -v"), arguments)
     if code > 128 and threading.active_count() > 1:
         # A thread that reads from a store which has gone silent would keep the process for minutes; nothing of its is kept.
         os._exit(code)

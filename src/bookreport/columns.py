@@ -108,7 +108,7 @@ class Columns:
             column, equals, name = item.partition("=")
             if column.strip() not in (*NAMES, "extra") or not equals or not fold(name):
                 raise Configuration(
-                    f"BOOKREPORT_COLUMNS: {item.strip()!r} is not COLUMN=NAME with a column of {', '.join(NAMES)}, extra",
+                    f"BOOKREPORT_COLUMNS: {item.strip()!r} is not COLUMN=NAME; the columns are {', '.join(NAMES)}, extra",
                     hint="write it like BOOKREPORT_COLUMNS='user_id=client no,isbn10=code'",
                 )
             if column.strip() == "extra":
@@ -144,8 +144,8 @@ class Columns:
             understood = "; ".join(f"for {column} {', '.join(NAMES[column])}" for column in missing)
             raise NoColumn(
                 f"no column for {' and '.join(missing)} in the header {shown(header)}",
-                hint=f"understood are {understood} (case, spaces, - and _ don't count); name others in BOOKREPORT_COLUMNS,"
-                " or, if the files have no header line, all columns in BOOKREPORT_HEADER",
+                hint=f"recognised are {understood} (ignoring case, spaces, - and _); map other names with BOOKREPORT_COLUMNS;"
+                " if the files have no header line, set BOOKREPORT_HEADER",
             )
         self._refuse_values(columns, header)
         self._refuse_lookalikes(columns, header)
@@ -181,8 +181,8 @@ class Columns:
             alike = len({fold(header[p]) for p in rivals}) < len(rivals)
             which = f"#{rivals[0] + 1}" if alike else header[rivals[0]]
             raise BadData(
-                f"{names} both claim to be {column} in the header {shown(header)}",
-                hint=f"say which one it is: BOOKREPORT_COLUMNS='{column}={which}'",
+                f"{names} could both be {column} in the header {shown(header)}",
+                hint=f"choose one: BOOKREPORT_COLUMNS='{column}={which}'",
             )
         return position
 
@@ -196,7 +196,7 @@ class Columns:
             name = header[position]
             raise BadData(
                 f"{name!r} beside a price may be copies or money, in the header {shown(header)}",
-                hint=f"say which: BOOKREPORT_COLUMNS='quantity={name}' or BOOKREPORT_COLUMNS='sale_value={name}'",
+                hint=f"say which: BOOKREPORT_COLUMNS='quantity={name}' or 'sale_value={name}'",
             )
 
     def _refuse_lookalikes(self, columns: dict[str, int], header: Sequence[str]) -> None:
@@ -211,10 +211,10 @@ class Columns:
                 continue
             for column, telling in LOOK_LIKE.items():
                 if missing[column] and words & telling:
-                    what = "how many copies" if column == "quantity" else "the price"
+                    what = "a number of copies" if column == "quantity" else "a price"
                     raise BadData(
-                        f"{name!r} looks like {what}, but is no name for it, in the header {shown(header)}",
-                        hint=f"say what it is: BOOKREPORT_COLUMNS='{column}={name}', or 'extra={name}' if it is neither",
+                        f"{name!r} looks like {what} but is not a recognised name, in the header {shown(header)}",
+                        hint=f"set BOOKREPORT_COLUMNS='{column}={name}', or 'extra={name}' if it is not",
                     )
 
     def _refuse_values(self, columns: dict[str, int], header: Sequence[str]) -> None:
@@ -222,8 +222,8 @@ class Columns:
         for position, name in enumerate(header):
             if VALUE.fullmatch(fold(name)) and position not in columns.values() and fold(name) not in self._unknown:
                 raise BadData(
-                    f"{name!r} looks like a value, and not like a name, in the header {shown(header)}",
-                    hint=f"does the header end with LF or CRLF? If it is a name: BOOKREPORT_COLUMNS='extra={name.strip()}'",
+                    f"{name!r} looks like a value, not a column name, in the header {shown(header)}",
+                    hint=f"is the header's line end missing? If it is a name: BOOKREPORT_COLUMNS='extra={name.strip()}'",
                 )
 
     @staticmethod

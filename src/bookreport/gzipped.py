@@ -23,12 +23,12 @@ def unpack(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
             member = zlib.decompressobj(wbits=31)
             while not member.eof:
                 if not packed and not (packed := next(chunks, b"")):
-                    raise BadData("its gzip data is cut short", hint="write the file again")
+                    raise BadData("its gzip data is truncated", hint="write the file again")
                 yield member.decompress(packed, CHUNK)
                 packed = member.unconsumed_tail
             packed = _behind_zeros(member.unused_data, chunks)
     except zlib.error as error:
-        raise BadData(f"its gzip data is broken: {error}", hint="write the file again") from error
+        raise BadData(f"its gzip data is corrupt: {error}", hint="write the file again") from error
 
 
 def _behind_zeros(packed: bytes, chunks: Iterator[bytes]) -> bytes:

@@ -48,10 +48,10 @@ class Hour:
             if match["sign"]:
                 offset = int(match["offset"])
                 if offset > 14:
-                    raise ValueError("no zone is that far from UTC")
+                    raise ValueError("no time zone is that far from UTC")
                 start -= timedelta(hours=offset) * (1 if match["sign"] == "+" else -1)
         except (ValueError, OverflowError) as error:
-            raise ValueError(f"{text!r} is no hour of the calendar; write it like {EXAMPLE} (UTC)") from error
+            raise ValueError(f"{text!r} is not a real hour; write it like {EXAMPLE} (UTC)") from error
         return cls(start)
 
     @classmethod

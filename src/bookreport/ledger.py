@@ -47,8 +47,8 @@ def check_source(transaction: Transaction, source: Source) -> None:
         return
     told = ", ".join(f"{name} is {getattr(source, name)!r}, was {getattr(known, name)!r}" for name in differing)
     raise Configuration(
-        f"the ledger was loaded from another source: {told}",
-        hint="look at S3_BUCKET, S3_PREFIX and S3_ENDPOINT_URL; if the bucket has moved, say --new-source once",
+        f"the ledger belongs to another bucket: {told}",
+        hint="check S3_BUCKET, S3_PREFIX and S3_ENDPOINT_URL; if the bucket has moved, run once with --new-source",
     )
 
 
@@ -61,7 +61,7 @@ def lock(transaction: Transaction, hour: Hour) -> None:
     """Take the hour until the transaction ends, before its state is looked at and changed; raises Locked when a run has it."""
     if not transaction.try_lock(hour.instant):
         raise Locked(
-            f"{hour} is being loaded or pruned by another run", hint="see how that ends, then try again", hour=hour.instant
+            f"{hour} is being loaded or pruned by another run", hint="wait for it to finish, then try again", hour=hour.instant
         )
 
 
@@ -164,7 +164,7 @@ def skip(database: Database, hour: Hour, reason: str) -> None:
         lock(transaction, hour)
         known = entry(transaction, hour)
         if known is not None and known.status in (HourState.LOADED, HourState.PRUNED):
-            raise Usage(f"{hour} is {known.status}; only an hour that is failed or never came is skipped", hour=hour.instant)
+            raise Usage(f"{hour} is {known.status}; only hours that failed or never arrived can be skipped", hour=hour.instant)
         transaction.run("ledger/record_skipped", hour=hour.start, reason=reason)
 
 

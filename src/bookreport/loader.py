@@ -76,7 +76,9 @@ class Loader:
         except Exception as error:
             # One hour's bug must not keep the others from being loaded.
             log.debug("%s: %s", hour, error, exc_info=True)
-            failure = BookreportError(f"unexpected: {type(error).__name__}: {error}", hint="run it with -v, and report it")
+            failure = BookreportError(
+                f"unexpected: {type(error).__name__}: {error}", hint="run it again with -v, and report it"
+            )
         failure.hour = hour.instant
         if isinstance(failure, NotReady | Locked):
             return Outcome(hour, Ending(failure.kind), seconds=watch.total, error=failure.alone())
@@ -129,8 +131,8 @@ class Loader:
         """
         if known is not None and known.files and not files:
             raise BadData(
-                f"all {known.files} files of {hour} are gone from {self._bucket.url(hour)}; the hour stays as it was",
-                hint="bring the files back, or look for who removed them",
+                f"all {known.files} files of {hour} are gone from {self._bucket.url(hour)}; the hour was left as it was",
+                hint="restore the files, or find out who removed them",
             )
         before = purchases.sums(transaction, hour) if known is not None and known.is_loaded else None
         purchases.remove_rejects(transaction, hour)
@@ -164,10 +166,10 @@ class Loader:
                 with transaction.savepoint():
                     rows_loaded = purchases.copy_rows(transaction, body.reading, stream)
                     if rows_loaded != stream.lines:
-                        raise CopyRefused(f"{stream.lines:,} lines went by, but COPY made {rows_loaded:,} rows of them")
+                        raise CopyRefused(f"COPY made {rows_loaded:,} rows from {stream.lines:,} lines")
             except CopyRefused as refusal:
                 where = f" (line {refusal.line + body.header_lines})" if refusal.line is not None else ""
-                log.debug("%s %s: read again, record by record: %s%s", hour, file.key, refusal.message, where)
+                log.debug("%s %s: reading again record by record: %s%s", hour, file.key, refusal.message, where)
                 return None
             return FileLoad(file, body.reading, rows_loaded)
 
@@ -181,28 +183,28 @@ class Loader:
             with check.rejects, transaction.savepoint():
                 rows_loaded = purchases.copy_rows(transaction, body.reading, RowStream(check.good_rows(body.chunks)))
                 if rows_loaded != check.rows:
-                    raise BookreportError(f"{file.key}: COPY made {rows_loaded:,} rows of {check.rows:,} good records")
+                    raise BookreportError(f"{file.key}: COPY made {rows_loaded:,} rows from {check.rows:,} good records")
                 purchases.set_aside(transaction, check.rejects)
             if check.blank_lines:
-                log.info("%s %s: blank lines passed over: %d", hour, file.key, check.blank_lines)
+                log.info("%s %s: blank lines skipped: %d", hour, file.key, check.blank_lines)
             return FileLoad(file, body.reading, rows_loaded, check.rejected)
 
     def _tell(self, hour: Hour, file: File, body: Body) -> None:
         """Tell how a file is read: what is odd of this file always, how its header is read once for each shape of header."""
         reading = body.reading
         if body.blank_lines:
-            log.info("%s %s: blank lines before the header passed over: %d", hour, file.key, body.blank_lines)
+            log.info("%s %s: blank lines before the header skipped: %d", hour, file.key, body.blank_lines)
         if reading is None or hash(reading.header) in self._told:
             return
         self._told.add(hash(reading.header))
         read = ", ".join(f"{column}={name!r}" for column, name in reading.names.items())
         log.debug("%s: header read as %s", file.key, read)
         if reading.dropped:
-            log.info("%s: the unnamed first column is taken for an index and left out", file.key)
+            log.info("%s: dropped the unnamed first column, which looks like an index", file.key)
         if reading.extra:
             log.debug("%s: kept in extra: %s", file.key, ", ".join(reading.extra))
         if not reading.priced:
-            log.info("%s: no column for a price; the catalogue's own price is taken", file.key)
+            log.info("%s: no price column; using the catalogue's price", file.key)
 
     def _ensure_month(self, hour: Hour) -> None:
         if hour.month not in self._months:
@@ -217,10 +219,12 @@ class Loader:
             log.warning("%s", twin)
         for load in loads:
             if sums.rows and (load.file.size == 0 or load.reading is None):
-                log.warning("%s %s: the file is empty (%d bytes), beside files with rows", hour, load.file.key, load.file.size)
+                log.warning(
+                    "%s %s: the file is empty (%d bytes), unlike others of its hour", hour, load.file.key, load.file.size
+                )
         if sums.rows_without_isbn * 2 > sums.rows:
             log.warning(
-                "%s: %d of %d rows have something else where an ISBN should be; see how the columns are read:"
+                "%s: %d of %d rows have no valid ISBN; see how the columns are read:"
                 " bookreport ingest --dry-run --changed --hour %s",
                 hour,
                 sums.rows_without_isbn,
@@ -232,9 +236,7 @@ class Loader:
         listed, now = {file.identity for file in files}, {file.identity for file in self._bucket.files(hour)}
         if listed != now:
             keys = ", ".join(sorted({key for key, _, _ in listed ^ now})[:5])
-            raise ChangedWhileLoading(
-                f"the files of {hour} changed while it was loaded: {keys}", hint="the next run tries again"
-            )
+            raise ChangedWhileLoading(f"the files of {hour} changed during the load: {keys}", hint="the next run retries it")
 
     @staticmethod
     def _account(hour: Hour, loads: list[FileLoad], after: purchases.Sums, known: Entry | None) -> None:
@@ -253,7 +255,7 @@ class Loader:
             entry = ledger.entry(transaction, hour)
             if entry is None or not ledger.load_of_run(transaction, self._run_id, hour):
                 raise error
-        log.info("%s: the connection was lost while committing; the ledger says it is loaded", hour)
+        log.info("%s: the connection was lost during the commit, but the ledger says it is loaded", hour)
         return entry
 
     def _entry(self, hour: Hour) -> Entry | None:
@@ -270,7 +272,7 @@ class Loader:
         # A newer load_id is another run's reload, that came after this commit.
         if entry is None or entry.load_id is None or recorded.load_id is None or entry.load_id < recorded.load_id:
             raise BookreportError(
-                f"{hour} was committed, but is not in the ledger", hint="look at the server's log; run it again"
+                f"{hour} was committed, but is not in the ledger", hint="check the server's log, and run it again"
             )
 
     def _vacuum(self, hour: Hour) -> None:
@@ -287,7 +289,7 @@ class Loader:
                     purchases.summarise(transaction, month)
             except BookreportError as error:
                 # The hours are loaded whatever happens now; and autovacuum does it too, in its own time.
-                log.debug("the index of %s's month is not summarised: %s", month, error.message)
+                log.debug("the index of %s's month was not summarised: %s", month, error.message)
 
     def _record_failure(self, hour: Hour, watch: Stopwatch, error: BookreportError, settled_as: Entry | None) -> int:
         attempt = Attempt(self._run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
@@ -308,7 +310,7 @@ def see_reject_limit(loads: Sequence[FileLoad], limit: RejectLimit, first_reject
         return
     told = "; ".join(f"{reject.key} line {reject.line_number}: {reject.reason}" for reject in first_rejects[:10])
     raise TooManyRejects(
-        f"{rejected:,} of {records:,} records are no good, more than the limit of {limit}: {told}",
+        f"{rejected:,} of {records:,} records are bad, more than the limit of {limit}: {told}",
         [asdict(reject) for reject in first_rejects],
-        hint="mend the files in the bucket, or raise --reject-limit; see more of them: bookreport rejects",
+        hint="fix the files in the bucket, or raise --reject-limit; to see more: bookreport rejects",
     )

@@ -20,13 +20,13 @@ HELP = {
     "bookreport_last_success_timestamp_seconds": "When the last run with exit code 0 ended.",
     "bookreport_last_exit_code": "Exit code of the last run.",
     "bookreport_last_run_seconds": "Wall time of the last run.",
-    "bookreport_rows_loaded": "Rows that the last run loaded.",
-    "bookreport_rows_rejected": "Records that the last run set aside.",
-    "bookreport_rows_unmatched": "Rows that the last run loaded whose ISBN matches no book.",
+    "bookreport_rows_loaded": "Rows loaded by the last run.",
+    "bookreport_rows_rejected": "Records rejected by the last run.",
+    "bookreport_rows_unmatched": "Rows loaded by the last run whose ISBN matches no book.",
     "bookreport_newest_loaded_hour_timestamp_seconds": "Start of the newest loaded hour.",
     "bookreport_failed_hours": "Hours whose last attempt failed.",
-    "bookreport_missing_hours": "Hours neither loaded nor in the bucket, between the oldest and the newest known.",
-    "bookreport_overdue_hours": "Hours of the look-back that have ended and have files, but no marker.",
+    "bookreport_missing_hours": "Hours neither loaded nor in the bucket, between the oldest and newest known hour.",
+    "bookreport_overdue_hours": "Hours in the look-back that have ended and have files but no marker.",
 }
 
 
@@ -56,7 +56,7 @@ def measured(path: Path | None) -> Iterator[dict[str, float] | None]:
         try:
             write(path, figures)
         except OSError as error:
-            log.error("%s can't be written: %s", path, error.strerror)  # noqa: TRY400 - a sentence, no traceback
+            log.error("can't write %s: %s", path, error.strerror)  # noqa: TRY400 - a sentence, no traceback
 
 
 def count(figures: dict[str, float], outcomes: Sequence[Outcome]) -> None:

@@ -39,11 +39,11 @@ class Output:
             return cls()
         path = Path(text)
         if HOUR_IN_NAME in text and not by_hour:
-            raise ValueError(f"{HOUR_IN_NAME} is for run-hour alone, which has a file for each hour")
+            raise ValueError(f"{HOUR_IN_NAME} works only with run-hour, which writes one file per hour")
         if HOUR_IN_NAME in str(path.parent):
-            raise ValueError(f"{HOUR_IN_NAME} belongs in the file's name, not in its folder's: -o reports/{HOUR_IN_NAME}.json")
+            raise ValueError(f"{HOUR_IN_NAME} must be in the file name, not in the directory: -o reports/{HOUR_IN_NAME}.json")
         if os.path.isdir(path):  # noqa: PTH112 - a path that nobody may look at is no folder, and told when it is written
-            raise ValueError(f"{text!r} is a folder; name a file in it")
+            raise ValueError(f"{text!r} is a directory; name a file in it")
         return cls(path)
 
     @property
@@ -81,7 +81,7 @@ class Output:
             writable = os.access(folder, os.W_OK | os.X_OK)
             where = f"{folder} is no folder that can"
         if not writable:
-            raise Configuration(f"{where} be written to", hint="make it, or see --output")
+            raise Configuration(f"{where} be written to", hint="create it, check its permissions, or choose another --output")
 
     def write(self, text: str) -> None:
         """Write the result; no reader of a file sees half of it. Raises Configuration where it can't be written.
@@ -100,8 +100,8 @@ class Output:
             else:
                 _replace(_target(self.path), text)
         except OSError as error:
-            hint = "look at the folder and its rights"
-            raise Configuration(f"{self.path} can't be written: {error.strerror}", hint=hint) from error
+            hint = "check the directory and its permissions"
+            raise Configuration(f"can't write {self.path}: {error.strerror}", hint=hint) from error
 
     def write_aside(self, sentence: str) -> None:
         """Write a sentence that stderr has told: into a file, which would go on telling what was. To stdout nothing goes."""

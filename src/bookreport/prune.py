@@ -83,8 +83,8 @@ def mistaken(database: Database, since: Hour) -> list[PrunedMonth]:
         within = believable(EARLIEST, [transaction.now()])
         if since < within.until:
             raise Usage(
-                f"hours from {since} on may be: not all of them lie after now",
-                hint="--from takes out hours that can't have been yet; for old ones: --before",
+                f"not all hours from {since} on are in the future",
+                hint="--from removes hours in the future; for old hours, use --before",
             )
         found = transaction.rows("prune/future_months", since=since.start)
     return [
@@ -141,6 +141,6 @@ def carry_out(database: Database, going: Pruning) -> None:
         log.info("%s pruned: %s hours, %s rows", month.span, f"{month.hours:,}", f"{month.rows:,}")
     for month in going.mistaken:
         forget(database, month)
-        log.info("%s taken out: %s hours, %s rows", month.span, f"{month.hours:,}", f"{month.rows:,}")
+        log.info("%s removed: %s hours, %s rows", month.span, f"{month.hours:,}", f"{month.rows:,}")
     if going.rejects_before:
         remove_reject_text(database, going.rejects_before)

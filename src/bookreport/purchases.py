@@ -101,14 +101,14 @@ def require_loadable(transaction: Transaction, reading: Reading) -> None:
     """Raise BadData for a file of more columns than there is room for, and when no price is to be had."""
     if not reading.priced and not transaction.one("purchases/catalogue_has_prices").has_prices:
         raise BadData(
-            f"no column for a price in the header {shown(reading.header)}, and the catalogue has no prices",
-            hint="name the price's column: BOOKREPORT_COLUMNS='unit_price=NAME'",
+            f"no price column in the header {shown(reading.header)}, and the catalogue has no prices",
+            hint="name the price column: BOOKREPORT_COLUMNS='unit_price=NAME'",
         )
     unknown = len(reading.header) - len(reading.columns)
     if unknown > MOST_UNKNOWN:
         raise BadData(
-            f"{unknown:,} columns that nobody knows, in the header {shown(reading.header)}; there is room for {MOST_UNKNOWN:,}",
-            hint="is it a CSV file of purchases? write it with fewer columns",
+            f"{unknown:,} unknown columns in the header {shown(reading.header)}; the limit is {MOST_UNKNOWN:,}",
+            hint="check that it is a CSV file of purchases; write fewer columns",
         )
 
 

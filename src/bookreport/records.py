@@ -108,7 +108,7 @@ class RecordCheck:
 
         Runs of lines that need no second look are found by one regular expression, so a file with little dirt is read at
         the speed of C. Memory is bounded by a chunk and LOOKAHEAD_LINES. Raises BadData for a header of another table, and
-        for a file most of whose records have apostrophes for quotes.
+        for a file most of whose records are quoted with apostrophes.
         """
         lines = Lines(chunks)
         while lines.fill():
@@ -122,11 +122,11 @@ class RecordCheck:
                 yield good
         if self._in_other_quotes * 2 > self.rows + self.rejected:
             raise BadData(
-                f"{self._in_other_quotes:,} of {self.rows + self.rejected:,} records have apostrophes for quotes",
-                hint='write fields between " or without quotes (RFC 4180)',
+                f"{self._in_other_quotes:,} of {self.rows + self.rejected:,} records are quoted with apostrophes",
+                hint='quote fields with ", or not at all (RFC 4180)',
             )
         if lines.seen != self._line - self._header_lines:
-            raise BookreportError(f"{lines.seen:,} lines were read, and {self._line - self._header_lines:,} accounted for")
+            raise BookreportError(f"{lines.seen:,} lines were read, but {self._line - self._header_lines:,} accounted for")
 
     def _count_rows(self, rows: int) -> None:
         self.rows += rows
@@ -138,7 +138,7 @@ class RecordCheck:
         self._line += 1
         number = self._line
         if whole_length > LONGEST_LINE:
-            self._set_aside(number, f"the line has {whole_length:,} bytes, more than {LONGEST_LINE:,}", line[:1000])
+            self._set_aside(number, f"the line has {whole_length:,} bytes; the limit is {LONGEST_LINE:,}", line[:1000])
             return b""
         if not line.replace(_BOM, b"").strip():
             self.blank_lines += 1
@@ -189,17 +189,17 @@ class RecordCheck:
         with suppress(NotCsv):
             readings.append(split_record(text))
         if any([fold(name) for name in names] == self._header for names in readings):
-            return "the header again"
+            return "repeats the header"
         lenient = readings[0]
         if len(lenient) > len(self._header):
             # A file without a last line end, and the next one's header behind it.
             readings += [lenient[start:] for start in range(1, len(lenient) - 1)]
             if [fold(name) for name in lenient[1 - len(self._header) :]] == self._header[1:]:
-                return "the header again, behind a record whose line end is lost"
+                return "a record without its line end, followed by the header"
         if any(map(self._columns.reads_as_header, readings)):
             raise BadData(
-                f"line {number}: another header, {shown(lenient)}, where the file's own is {shown(self._reading.header)}",
-                hint="write each table into a file of its own",
+                f"line {number}: a second header, {shown(lenient)}, unlike the file's first, {shown(self._reading.header)}",
+                hint="write each table to its own file",
             )
         return None
 
@@ -213,13 +213,13 @@ class RecordCheck:
     def _checked(self, record: bytes) -> bytes:
         """Return a record as COPY is to get it; raises NotGood or NotCsv with the reason when it is no good."""
         if b"\0" in record:
-            raise NotGood(f"a NUL byte at byte {record.index(0) + 1}")
+            raise NotGood(f"byte {record.index(0) + 1} is NUL")
         try:
             fields = split_record(record.decode("utf-8"))
         except UnicodeDecodeError as error:
             raise NotGood(f"byte {error.start + 1} ({record[error.start]:#04x}) is not UTF-8") from None
         if len(fields) != len(self._header):
-            raise NotGood(f"{len(fields)} fields, the header has {len(self._header)}")
+            raise NotGood(f"{len(fields)} fields, but the header has {len(self._header)}")
         bare = list(fields)
         for column in REQUIRED:
             position = self._reading.columns[column]
@@ -236,7 +236,7 @@ class RecordCheck:
 
     def _fault_of(self, column: str, value: str) -> str | None:
         if "\n" in value or "\r" in value:
-            return "holds a line break"
+            return "contains a line break"
         if column in LONGEST:
             if not value:
                 return "is empty"
@@ -275,7 +275,7 @@ class RecordCheck:
         if self._reading.priced:
             return None if values.get("unit_price") or values.get("sale_value") else "the price is empty"
         isbn = canonical_isbn(values["isbn10"])
-        return None if isbn in self._has_price else f"no price, and the catalogue has none for {_shown(values['isbn10'])}"
+        return None if isbn in self._has_price else f"has no price, nor has the catalogue for {_shown(values['isbn10'])}"
 
 
 def _plain_lines(reading: Reading) -> Callable[[bool], re.Pattern[bytes]]:

@@ -50,7 +50,7 @@ class RejectLimit:
             return cls(percent=Decimal(match[1]))
         if match and not match[2] and match[1].isdigit():
             return cls(count=int(match[1]))
-        raise ValueError(f"{text!r} is not a limit; write a count like 100, or a percentage like 1%")
+        raise ValueError(f"{text!r} is not a valid limit; write a count like 100, or a percentage like 1%")
 
     def allowed(self, records: int, *, each_file_has_rows: bool) -> int:
         """Return how many of an hour's `records` may be rejects."""

@@ -178,7 +178,7 @@ def newest_span(database: Database, hours: int = 1, earliest: Hour = EARLIEST) -
     with database.transaction(snapshot=True) as transaction:
         newest = ledger.newest_loaded(transaction, earliest)
     if newest is None:
-        raise NotReady("no hour is loaded yet", hint="load some: bookreport ingest")
+        raise NotReady("no hour is loaded yet", hint="run: bookreport ingest")
     # The calendar may begin later than the span would.
     return Span(newest + -min(hours - 1, (newest.start - FIRST.start) // ONE_HOUR), newest + 1)
 
@@ -235,8 +235,8 @@ def make_reports(
                 raise NotReady(f"no hour of {span} is loaded", hint="load them: bookreport ingest", hour=_only_hour(span))
             if missing and require_complete:
                 raise NotReady(
-                    f"{len(missing)} of {len(span)} hours of {span} are not loaded, the first is {missing[0]}",
-                    hint="load them: bookreport ingest; or report without --require-complete",
+                    f"{len(missing)} of {len(span)} hours of {span} are not loaded; the first is {missing[0]}",
+                    hint="load them: bookreport ingest; or leave out --require-complete",
                     hour=missing[0].instant,
                 )
             made = _report(transaction, books, span, coverage, spellings, first)
@@ -319,7 +319,7 @@ def _first_hour(transaction: Transaction, earliest: Hour) -> Hour | None:
 
 
 def _before_first(span: Span, coverage: Sequence[Any], first: Hour | None) -> int:
-    """Return how many hours of the span lie before the shop's first one; what is loaded is never before it."""
+    """Return how many hours of the span are before the shop's first one; what is loaded is never before it."""
     if first is None:
         return 0
     begins = min([first, span.until, *(Hour(row.hour) for row in coverage)])

@@ -67,14 +67,14 @@ _FIELD = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"|[^,"\r]*+')
 
 def _misplaced(what: str, fields: Sequence[str], begun: str) -> str:
     if begun.startswith('"'):
-        return f"field {len(fields)} goes on behind its closing quote"
+        return f"field {len(fields)} has text after its closing quote"
     if what == "\r":
-        return f"field {len(fields)} has a line break within it, but is not quoted"
+        return f"field {len(fields)} contains a line break but is not quoted"
     if not begun.strip(BLANKS):
-        return f"field {len(fields)} has a blank before its quote"
+        return f"field {len(fields)} has a space before its opening quote"
     if begun == "=":
-        return f'field {len(fields)} is a formula, ="…", that only a spreadsheet understands'
-    return f"field {len(fields)} has a quote within it, but is not quoted"
+        return f'field {len(fields)} is a spreadsheet formula, ="…"'
+    return f"field {len(fields)} contains a quote but is not quoted"
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,9 @@ def _header_text(line: bytes) -> str:
     """Return a header's line as text; raises BadData where it is none, or no line of a CSV file."""
     _refuse_encodings(line)
     if len(line) > LONGEST_HEADER:
-        raise BadData(f"the header does not end within {LONGEST_HEADER:,} bytes", hint="is it a CSV file with a header line?")
+        raise BadData(
+            f"the header does not end within {LONGEST_HEADER:,} bytes", hint="check that it is a CSV file with a header line"
+        )
     try:
         text = line.decode("utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
@@ -162,18 +164,18 @@ def _header_text(line: bytes) -> str:
             hint="write the file as UTF-8",
         ) from None
     if "\r" in text:
-        raise BadData("the lines end with CR alone", hint="end lines with LF or CRLF (RFC 4180)")
+        raise BadData("the lines end with CR only", hint="end lines with LF or CRLF (RFC 4180)")
     if re.fullmatch(r'"?sep=.?"?', text, re.I):
-        raise BadData(f"{text!r} is a word to a spreadsheet, and no header", hint="write the file without this line")
+        raise BadData(f"{text!r} is an instruction to spreadsheets, not a header", hint="remove this line")
     if strange := _NO_NAME.search(text):
         raise BadData(
-            f"the header {shown([text])} holds a control character ({strange[0]!a})",
-            hint="end lines with LF or CRLF (RFC 4180), and write names of letters and figures",
+            f"the header {shown([text])} contains a control character ({strange[0]!a})",
+            hint="end lines with LF or CRLF (RFC 4180), and use only printable characters in names",
         )
     unquoted = re.sub('"[^"]*"', "", text)
     if "," not in unquoted and re.search(r"[;\t|]", unquoted):
         raise BadData(
-            f"the header {shown([text])} has no comma", hint="separate fields by commas, not by semicolons, tabs or bars"
+            f"the header {shown([text])} has no comma", hint="separate fields with commas, not semicolons, tabs or bars"
         )
     return text
 
@@ -185,16 +187,18 @@ def _split_header(line: bytes) -> list[str]:
     except NotClosed as error:
         name = text.rpartition('"')[2].strip()
         raise BadData(
-            f"the quote of {name!r}, in field {error.field} of the header, is not closed on its line",
-            hint="a header is one line; close the quote, or leave the line end out of the name",
+            f"the quote in {name!r}, field {error.field} of the header, is not closed on the same line",
+            hint="close the quote, or take the line break out of the name; a header is one line",
         ) from None
     except NotCsv as error:
         raise BadData(
             f"the header {shown([text])} is not CSV: {error}",
-            hint='write quotes as RFC 4180 has them: "name","another ""name"""',
+            hint='write quotes as in RFC 4180: "name","another ""name"""',
         ) from None
     if all(in_other_quotes(name.strip()) for name in names):
-        raise BadData(f"the header {shown(names)} has apostrophes for quotes", hint='quote by ", or not at all (RFC 4180)')
+        raise BadData(
+            f"the header {shown(names)} is quoted with apostrophes", hint='quote fields with ", or not at all (RFC 4180)'
+        )
     return names
 
 
@@ -209,13 +213,13 @@ def _explained(error: NoColumn, header: Sequence[str], rest: bytes, number: int,
         except BadData:
             continue
         return BadData(
-            f"{shown(header)} is no header; the one in line {number + offset} is",
-            hint=f"write the file without what stands before line {number + offset}",
+            f"{shown(header)} is not a header, but line {number + offset} is",
+            hint=f"remove everything before line {number + offset}",
         )
     if any(map(VALUE.fullmatch, map(fold, header))):
         return BadData(
-            f"{shown(header)} looks like a sale, and not like a header",
-            hint="if the files have no header line, name their columns: BOOKREPORT_HEADER='user_id,isbn10,unit_price'",
+            f"{shown(header)} looks like a sale, not a header",
+            hint="if the files have no header line, set BOOKREPORT_HEADER='user_id,isbn10,unit_price'",
         )
     return error
 
@@ -235,9 +239,9 @@ def _chain(start: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 def _refuse_encodings(header: bytes) -> None:
     if header.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in header:
         name = "UTF-32" if b"\0\0" in header else "UTF-16"
-        raise BadData(f"the file looks like {name}, or is no text", hint="write the file as UTF-8")
+        raise BadData(f"the file looks like {name}, or is not text", hint="write the file as UTF-8")
     if header.startswith((b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ")):
-        raise BadData("the file is compressed, but not by gzip", hint="write plain CSV, or compress it with gzip")
+        raise BadData("the file is compressed, but not with gzip", hint="write plain CSV, or compress it with gzip")
 
 
 def in_other_quotes(value: str) -> bool:

@@ -118,9 +118,9 @@ class Run:
         require_span_believable(since, until, looked.within)
         if looked.far_off:
             names = ", ".join(each.prefix for each in looked.far_off[:5]) + (" …" if len(looked.far_off) > 5 else "")
-            log.warning("far off in time, and left alone: %s; what to do: bookreport check", names)
+            log.warning("ignoring partitions with implausible dates: %s; for what to do: bookreport check", names)
         if looked.looked_from is not None and since is None:
-            log.info("looking from %s on; the whole bucket: bookreport ingest --all", looked.looked_from)
+            log.info("searching from %s on; to search the whole bucket: bookreport ingest --all", looked.looked_from)
         return list(looked.pending)
 
     def end_look(self, outcomes: Iterable[Outcome]) -> None:
@@ -135,7 +135,7 @@ class Run:
                     ledger.record_looked_through(transaction, self._bucket.identity, min(looked.open, default=None))
             except BookreportError as error:
                 # The hours are loaded whatever happens now; the next run looks through the whole bucket again.
-                log.debug("it is not remembered that the whole bucket was looked through: %s", error.message)
+                log.debug("could not record that the whole bucket was searched: %s", error.message)
 
     def drifted(self, since: Hour | None, until: Hour | None, *, lookback: timedelta = LOOKBACK, most: int) -> list[Hour]:
         """Return the loaded hours of the span (`discover` tells where it begins) whose files have changed, `most` of them."""
@@ -146,7 +146,9 @@ class Run:
         span = max(since or within.since, within.since), min(until or within.until, within.until)
         found = drift.drifted(self.database, self._bucket, *span)
         if len(found) > most:
-            log.warning("%d loaded hours have drifted; the oldest %d are reloaded (see --max-reload)", len(found), most)
+            log.warning(
+                "the files of %d loaded hours have changed; reloading the oldest %d (see --max-reload)", len(found), most
+            )
         return found[:most]
 
     def load_hours(

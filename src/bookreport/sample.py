@@ -165,10 +165,10 @@ def write(plan: Plan, database: Database, bucket: BucketWriter) -> None:
         tables = [row.name for row in transaction.rows("sample/tables_with_data", schema=database.schema)]
     if tables:
         raise Configuration(
-            f"the database holds data already: {', '.join(tables[:5])}", hint="samples go into an empty database alone"
+            f"the database already has data: {', '.join(tables[:5])}", hint="use an empty database for sample data"
         )
     if not bucket.is_empty():
-        raise Configuration(f"the bucket {bucket.name!r} holds data already", hint="samples go into an empty bucket alone")
+        raise Configuration(f"the bucket {bucket.name!r} already has data", hint="use an empty bucket for sample data")
     shop = Shop(plan)
     with database.transaction(search_path="") as transaction:
         transaction.script('create table books ("index" bigint, "ISBN-10" text, "Format" text, "Language" text)')

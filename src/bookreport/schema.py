@@ -14,7 +14,7 @@ from bookreport.errors import Configuration, WrongSchema
 REPEATABLE = ("0004_catalogue.sql", "0005_states.sql")
 """The migrations that bring back what somebody dropped of the views, functions and tables that are made of others."""
 
-NO_BOOKS_HINT = "create the books table (ISBN-10, Format, Language), then run again: bookreport migrate"
+NO_BOOKS_HINT = "create the books table (ISBN-10, Format, Language), then run bookreport migrate again"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def migrations() -> Path:
     for folder in (package / "migrations", package.parents[1] / "migrations"):
         if (folder / "env.py").is_file():
             return folder
-    raise Configuration("the migrations are not where the package was installed", hint="install bookreport again")
+    raise Configuration("the migrations are missing from the installation", hint="reinstall bookreport")
 
 
 def newest_revision() -> str:
@@ -101,7 +101,7 @@ def require_revision(database: Database) -> str:
         )
     if revision > newest:
         raise Configuration(
-            f"the tables are of revision {revision}, newer than this bookreport's {newest}", hint="install the newer bookreport"
+            f"the tables have revision {revision}, newer than this bookreport's {newest}", hint="upgrade bookreport"
         )
     return str(revision)
 
@@ -113,15 +113,15 @@ def require_books(database: Database) -> str:
     if not installed.is_whole:
         raise Configuration("the catalogue or a view is missing from bookreport's schema", hint="run: bookreport migrate")
     if not installed.books:
-        raise Configuration("no books table was found when bookreport migrate ran", hint=NO_BOOKS_HINT)
+        raise Configuration("bookreport migrate found no books table", hint=NO_BOOKS_HINT)
     table = str(installed.books).replace('"', "")
     try:
         with database.transaction() as transaction:
             transaction.rows("schema/books_readable")
     except WrongSchema as error:
         raise Configuration(
-            f"the books can't be read from {table} any more: {error.message.removeprefix('Postgres: ')}",
-            hint=f"bring the table back, or tell what it is now: bookreport migrate --books {table}",
+            f"can't read the books from {table} any more: {error.message.removeprefix('Postgres: ')}",
+            hint=f"restore the table, or name the new one, as in bookreport migrate --books {table}",
         ) from error
     return table
 
@@ -158,7 +158,7 @@ def _find_books(database: Database, books_table: str | None) -> None:
         )
     if not candidates:
         raise Configuration(
-            "bookreport's tables are made, but no table on the search path has columns ISBN-10, Format and Language",
+            "bookreport's tables are ready, but no table on the search path has columns ISBN-10, Format and Language",
             hint=NO_BOOKS_HINT,
         )
     if len(candidates) > 1:

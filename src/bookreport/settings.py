@@ -53,7 +53,7 @@ class Settings:
                 with path.open(encoding="utf-8") as stream:
                     load_dotenv(stream=stream, override=False, interpolate=False)
             except (OSError, UnicodeDecodeError) as error:
-                raise Configuration(f"the env file {path} can't be read: {error}", hint="see --env-file") from error
+                raise Configuration(f"can't read the env file {path}: {error}", hint="see --env-file") from error
         return cls(os.environ)
 
     def require(self, *, bucket: bool = False, database: bool = False) -> None:
@@ -66,10 +66,11 @@ class Settings:
             given = [name for name in keys if self._get(name)]
             missing += [name for name in keys if given and name not in given]
         if database and not any(map(self._get, ("DATABASE_URL", *POSTGRES, *LIBPQ))):
-            missing.append("DATABASE_URL (or POSTGRES_HOST and the like)")
+            missing.append("DATABASE_URL (or POSTGRES_HOST, POSTGRES_DB …)")
         if missing:
             raise Configuration(
-                f"missing settings: {', '.join(missing)}", hint="set them in the environment, in ./.env or in --env-file FILE"
+                f"missing settings: {', '.join(missing)}",
+                hint="set them in the environment, in ./.env, or in a file given by --env-file",
             )
 
     @property
@@ -130,7 +131,7 @@ class Settings:
     def jobs(self) -> int:
         text = self._get("BOOKREPORT_JOBS") or "1"
         if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_JOBS):
-            raise Configuration(f"BOOKREPORT_JOBS is {text!r}, not a number of jobs", hint=f"set it to 1 up to {MOST_JOBS}")
+            raise Configuration(f"BOOKREPORT_JOBS is {text!r}", hint=f"set it to a number from 1 to {MOST_JOBS}")
         return int(text)
 
     @property

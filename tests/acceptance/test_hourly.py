@@ -248,7 +248,7 @@ def test_an_hour_is_given_up_by_name_and_reason(bookstore: Bookstore, bookreport
     assert (told["failed"], told["skipped"]) == ([], [{"hour": HOUR.instant, "reason": "its files are lost"}])
     made = bookreport("report", "--since", str(HOUR), "--until", str(HOUR + 2), "--json").json
     assert made["coverage"]["skipped"] == [HOUR.instant]
-    assert f"Skipped, and never to come: {HOUR}" in bookreport("report", "--since", str(HOUR), "--until", str(HOUR + 2)).out
+    assert f"Skipped (given up): {HOUR}" in bookreport("report", "--since", str(HOUR), "--until", str(HOUR + 2)).out
     assert bookreport("skip", "--hour", str(HOUR + 1), "--reason", "a mistake").code == 2
 
 

@@ -176,7 +176,7 @@ def test_a_full_disk_is_temporary_and_leaves_the_hour_as_before(lab: Lab, databa
     )
     ended = lab.run(database, "ingest", "--json")
     assert (ended.code, ended.error["kind"]) == (5, "temporary"), ended.err
-    assert "room" in ended.error["message"]
+    assert "space" in ended.error["message"]
     assert not inspect(lab.url(database), lab.hours, complete=False).told
     lab.execute("drop trigger full_disk on bookreport.purchase_rows", database)
     assert not lab.finish(database).told

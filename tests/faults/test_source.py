@@ -178,7 +178,7 @@ def test_gzip_that_is_cut_short_is_bad_data_and_no_short_file(lab: Lab, database
     hour, said = failed_hour(ended)
     assert hour == "2022-12-08T00:00:00Z"
     assert "purchases-0003.csv.gz" in said
-    assert "cut short" in said
+    assert "truncated" in said
     assert not inspect(lab.url(database), hours, complete=False).told
     assert not inspect(lab.url(database), hours[1:], complete=True).told
     lab.put(bucket, {key: hours[0].objects[key]})

@@ -176,7 +176,7 @@ def test_a_report_is_of_one_state_while_the_books_change(
     rows = Transaction.rows
 
     def meanwhile(self: Transaction, name: str, /, **parameters: Any) -> Any:
-        if name == "sales":
+        if name == "reports/sales":
             monkeypatch.setattr(Transaction, "rows", rows)
             sql("update public.books set \"Language\" = 'Spanish', \"Format\" = 'Scroll'")
             catalogue.refresh(database)
@@ -184,6 +184,7 @@ def test_a_report_is_of_one_state_while_the_books_change(
 
     monkeypatch.setattr(Transaction, "rows", meanwhile)
     assert figures(database) == truth.report(SOLD, BOOKS)
+    assert Transaction.rows is rows
     assert figures(database) == truth.report(SOLD, [Book(book.isbn10, "Scroll", "Spanish") for book in BOOKS])
 
 
@@ -199,7 +200,7 @@ def test_a_role_that_cannot_write_has_right_figures_or_is_told(
     made = reports.make_report(reader, Span.of_hour(HOUR))
     assert figures(reader) == truth.report(SOLD, BOOKS)
     assert (made.catalogue.is_current, made.catalogue.as_of) == (False, as_of)
-    with pytest.raises(Configuration, match="may not bring the catalogue up to date") as caught:
+    with pytest.raises(Configuration, match="may not update the catalogue") as caught:
         catalogue.refresh(reader)
     assert "Roles" in str(caught.value.hint)
     catalogue.refresh(database)
@@ -220,7 +221,7 @@ def test_a_refresh_tells_what_it_changed(database: Database, sql: Sql, log: pyte
     assert log.messages == []
     sql("delete from public.books")
     catalogue.refresh(database)
-    assert log.messages == ["the books have changed; in the catalogue 0 ISBNs were added, 0 changed, 5 removed"]
+    assert log.messages == ["the books have changed; catalogue updated: 0 ISBNs added, 0 changed, 5 removed"]
 
 
 @pytest.mark.parametrize(

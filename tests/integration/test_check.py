@@ -98,14 +98,14 @@ def test_duplicate_isbns_spellings_and_languages_are_told_and_are_no_failure(loo
     found = look()["books"]
     assert found.ok
     assert "1 ISBNs in public.books; languages: Spanish; 1 ISBNs have several rows" in found.message
-    assert "'Hardcover' and 'hardcover' differ by case alone" in found.message
+    assert "'Hardcover' and 'hardcover' differ only in case" in found.message
 
 
 def test_books_without_an_isbn_are_told(look: Look, sql: Sql) -> None:
     write_books(sql, [Book(SPANISH, "Hardcover", "Spanish"), *(Book(code, "Gift", "Spanish") for code in ("N/A", None, "-"))])
     found = look()["books"]
     assert found.message.startswith("1 ISBNs in public.books; ")
-    assert "3 books have no ISBN (such as '-'), and no sale can match them" in found.message
+    assert "3 books have no valid ISBN (such as '-'); no sale can match them" in found.message
 
 
 def test_a_catalogue_without_a_book_in_the_language_of_the_reports_fails(look: Look, sql: Sql) -> None:
@@ -151,7 +151,7 @@ def test_tables_of_another_revision_are_told_with_what_to_do(database: Database,
     sql("update alembic_version set version_num = '0001'")
     assert refusal(database).hint == "run: bookreport migrate"
     sql("update alembic_version set version_num = '9999'")
-    assert "install the newer bookreport" in str(refusal(database).hint)
+    assert "upgrade bookreport" in str(refusal(database).hint)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_tables_of_another_revision_are_told_with_what_to_do(database: Database,
 def test_a_books_table_that_was_changed_is_told_and_can_be_named_anew(database: Database, sql: Sql, change: str) -> None:
     sql(change)
     refused = refusal(database)
-    assert refused.message.startswith("the books can't be read from public.books any more")
+    assert refused.message.startswith("can't read the books from public.books any more")
     assert "bookreport migrate --books public.books" in str(refused.hint)
     sql("drop table if exists public.books, public.titles")
     write_books(sql, BOOKS, "public.catalogue_of_books")

@@ -54,7 +54,7 @@ def test_only_the_dirty_file_takes_the_careful_path(
         assert load(HOUR, reject_limit="1").outcome == "loaded"
     careful = [record.getMessage() for record in caplog.records if "record by record" in record.getMessage()]
     assert len(careful) == 1
-    assert careful[0].startswith(f"{HOUR} purchases-3.csv: read again")
+    assert careful[0].startswith(f"{HOUR} purchases-3.csv: reading again")
     assert sql("select key, rows_loaded, rows_rejected from ledger_files order by key") == [
         ("purchases-1.csv", 1, 0),
         ("purchases-2.csv", 1, 0),
@@ -67,7 +67,7 @@ def test_more_rejects_than_the_limit_fail_the_hour_and_tell_the_first(bookstore:
     bookstore.fill(HOUR, HEADER + GOOD + b"u,1,x,1\n" * 11)
     outcome = load(HOUR, reject_limit="1%")
     assert isinstance(outcome.error, BadData)
-    assert outcome.error.message.startswith("11 of 12 records are no good, more than the limit of 1%: purchases-1.csv line 3: ")
+    assert outcome.error.message.startswith("11 of 12 records are bad, more than the limit of 1%: purchases-1.csv line 3: ")
     assert sql("select count(*) from purchase_rows") == [(0,)]
     assert sql("select status from ledger") == [("failed",)]
     assert sql("select count(*), min(line_number), max(line_number) from rejects") == [(11, 3, 13)]
@@ -127,7 +127,7 @@ def test_without_any_price_what_the_catalogue_does_not_price_is_set_aside(
         ("u1", Decimal("12.50"), Decimal("25.00")),
         ("u3", Decimal("12.50"), Decimal("12.50")),
     ]
-    assert sql("select line_number, reason from rejects") == [(3, f"no price, and the catalogue has none for '{SPANISH}'")]
+    assert sql("select line_number, reason from rejects") == [(3, f"has no price, nor has the catalogue for '{SPANISH}'")]
 
 
 VALUES = [

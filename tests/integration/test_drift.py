@@ -119,7 +119,7 @@ def test_at_most_so_many_drifted_hours_are_reloaded_and_the_others_told(
         loaded.write(hour, "late.csv", TWO)
     with caplog.at_level(logging.WARNING, "bookreport"):
         assert drifted(make_run, most=1) == [HOUR]
-    assert "2 loaded hours have drifted; the oldest 1 are reloaded" in caplog.text
+    assert "the files of 2 loaded hours have changed; reloading the oldest 1" in caplog.text
 
 
 @pytest.mark.usefixtures("loaded")
@@ -127,7 +127,7 @@ def test_the_same_size_under_another_etag_only_warns(make_run: MakeRun, sql: Sql
     sql("update ledger_files set etag = 'copied-1' where hour = %s", HOUR.start)
     with caplog.at_level(logging.WARNING, "bookreport"):
         assert drifted(make_run) == []
-    assert "purchases-1.csv has the same size under another ETag" in caplog.text
+    assert "purchases-1.csv has the same size but a new ETag" in caplog.text
 
 
 @pytest.mark.parametrize("gone", [["purchases-1.csv", "purchases-2.csv"], ["purchases-1.csv", "FULL"]])
@@ -138,7 +138,7 @@ def test_an_hour_without_files_or_marker_is_warned_of_and_left(
         loaded.remove(HOUR, key)
     with caplog.at_level(logging.WARNING, "bookreport"):
         assert drifted(make_run) == []
-    assert "gone; it stays as it was loaded" in caplog.text
+    assert "gone; the hour stays as it was loaded" in caplog.text
 
 
 def test_an_hour_whose_files_are_all_gone_is_not_emptied_by_name_either(loaded: Bookstore, load: Load, sql: Sql) -> None:

@@ -151,7 +151,7 @@ def test_an_index_that_pandas_left_is_dropped_and_told_once(
     bookstore.fill(HOUR, content, content)
     assert load(HOUR).rows_loaded == 4
     assert sql("select distinct user_id, extra from purchases order by 1") == [("ana", None), ("bob", None)]
-    assert sum("taken for an index" in record.getMessage() for record in log.records) == 1
+    assert sum("looks like an index" in record.getMessage() for record in log.records) == 1
 
 
 def test_without_a_price_in_the_file_the_catalogue_has_it(
@@ -174,7 +174,7 @@ def test_without_a_price_anywhere_the_hour_fails_with_a_hint(bookstore: Bookstor
     bookstore.fill(HOUR, f"user_id,isbn10\nana,{ENGLISH}\n".encode())
     error = load(HOUR).error
     assert isinstance(error, BadData)
-    assert "purchases-1.csv: no column for a price in the header ['user_id', 'isbn10']" in error.message
+    assert "purchases-1.csv: no price column in the header ['user_id', 'isbn10']" in error.message
     assert "BOOKREPORT_COLUMNS" in str(error.hint)
 
 

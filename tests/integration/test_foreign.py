@@ -44,22 +44,22 @@ LOADED: dict[str, tuple[str, list[tuple[str, str, Decimal]], list[tuple[int, str
     "a quote beside a user": (
         HEADER + SALE + f'u"1",{ENGLISH},1\n',
         [U1],
-        [(3, "field 1 has a quote within it, but is not quoted")],
+        [(3, "field 1 contains a quote but is not quoted")],
     ),
     "a quote within a price": (
         HEADER + SALE + f'u1,{ENGLISH},1"2".50\n',
         [U1],
-        [(3, "field 3 has a quote within it, but is not quoted")],
+        [(3, "field 3 contains a quote but is not quoted")],
     ),
     "a backslash before a quote": (
         NOTED + f"u1,{ENGLISH},12.50,x\nu1,{ENGLISH},1," + '\\"twice\\"\n',
         [U1],
-        [(3, "field 4 has a quote within it, but is not quoted")],
+        [(3, "field 4 contains a quote but is not quoted")],
     ),
     "a quote for an inch": (
         NOTED + f"u1,{ENGLISH},12.50,x\n" + f'"Men\'s Boxer, 5","" Inseam,{ENGLISH},1,2\n',
         [U1],
-        [(3, "field 2 goes on behind its closing quote")],
+        [(3, "field 2 has text after its closing quote")],
     ),
     "a pair of stray quotes over bad sales": (
         NOTED + f'u1,{ENGLISH},12.50,"x\nu2,{ENGLISH},n/a,y\nu3,{ENGLISH},n/a,"z\nu1,{ENGLISH},12.50,\n',
@@ -69,7 +69,7 @@ LOADED: dict[str, tuple[str, list[tuple[str, str, Decimal]], list[tuple[int, str
     "a pair of stray quotes over good sales": (
         NOTED + f'u1,{ENGLISH},9,"x\nu1,{ENGLISH},12.50,y\nu3,{ENGLISH},8,z"\n',
         [U1],
-        [(2, "a quote is not closed on its line"), (4, "field 4 has a quote within it, but is not quoted")],
+        [(2, "a quote is not closed on its line"), (4, "field 4 contains a quote but is not quoted")],
     ),
     "blanks behind commas": (f"user_id, isbn10, price\nu1, {ENGLISH}, 12.50\n", [U1], []),
     "blanks and byte order marks around users": (
@@ -77,21 +77,21 @@ LOADED: dict[str, tuple[str, list[tuple[str, str, Decimal]], list[tuple[int, str
         [("u1", ENGLISH, Decimal(value)) for value in (1, 2, 3, 4)],
         [],
     ),
-    "the header again": (
+    "repeats the header": (
         HEADER + SALE + HEADER + f"u2,{ENGLISH},1\n",
         [U1, ("u2", ENGLISH, Decimal(1))],
-        [(3, "the header again")],
+        [(3, "repeats the header")],
     ),
     "a price with too large an exponent": (
         HEADER + SALE + f"u2,{ENGLISH},1e99999999999999999999\nu3,{ENGLISH},0e999999999999\n",
         [U1],
         [(3, OUT_OF_BOUNDS.format("1e99999999999999999999")), (4, OUT_OF_BOUNDS.format("0e999999999999"))],
     ),
-    "a carriage return in a user": (HEADER + SALE + f'"u\r1",{ENGLISH},1\n', [U1], [(3, "user_id holds a line break")]),
+    "a carriage return in a user": (HEADER + SALE + f'"u\r1",{ENGLISH},1\n', [U1], [(3, "user_id contains a line break")]),
     "a carriage return in a user, and a bad record": (
         HEADER + SALE + f'"u\r1",{ENGLISH},1\nu2,{ENGLISH},n/a\n',
         [U1],
-        [(3, "user_id holds a line break"), (4, NO_NUMBER)],
+        [(3, "user_id contains a line break"), (4, NO_NUMBER)],
     ),
 }
 
@@ -99,27 +99,27 @@ REFUSED = {
     # The file, and the error.
     "a name of the header that goes on over lines": (
         f'user_id,isbn10,price,"note\nu1,{ENGLISH},2.00,x\nu2,{ENGLISH},3.00,y"\nu3,{ENGLISH},1,z\n',
-        "line 1: the quote of 'note', in field 4 of the header, is not closed on its line",
+        "line 1: the quote in 'note', field 4 of the header, is not closed on the same line",
     ),
     "apostrophes for quotes in the header": (
         f"'user_id','isbn10','price'\n'u1','{ENGLISH}','12.50'\n",
-        "line 1: the header [\"'user_id'\", \"'isbn10'\", \"'price'\"] has apostrophes for quotes",
+        "line 1: the header [\"'user_id'\", \"'isbn10'\", \"'price'\"] is quoted with apostrophes",
     ),
     "apostrophes for quotes in the records": (
         HEADER + f"'u1','{ENGLISH}','12.50'\n'u2','{ENGLISH}','12.50'\n",
-        "2 of 2 records have apostrophes for quotes",
+        "2 of 2 records are quoted with apostrophes",
     ),
     "apostrophes for quotes but in the price": (
         HEADER + f"'u1','{ENGLISH}',12.50\n'u2','{ENGLISH}',12.50\n",
-        "2 of 2 records have apostrophes for quotes",
+        "2 of 2 records are quoted with apostrophes",
     ),
     "a second table, its columns in another order": (
         HEADER + SALE + f"isbn10,user_id,unit_price\n{ENGLISH},u2,1\n",
-        "line 3: another header, ['isbn10', 'user_id', 'unit_price'], where the file's own is ['user_id', 'isbn10', 'price']",
+        "line 3: a second header, ['isbn10', 'user_id', 'unit_price'], unlike the file's first, ['user_id', 'isbn10', 'price']",
     ),
     "a second table without users": (
         "\n" + HEADER + SALE + f"isbn,title,price\n{ENGLISH},Emma,1\n",
-        "line 4: another header, ['isbn', 'title', 'price']",
+        "line 4: a second header, ['isbn', 'title', 'price']",
     ),
 }
 
@@ -178,8 +178,8 @@ def test_blank_lines_are_told(bookstore: Bookstore, load: Load, caplog: pytest.L
         assert load(HOUR).rows_loaded == 2
     told = [record.getMessage() for record in caplog.records if "blank" in record.getMessage()]
     assert told == [
-        f"{HOUR} purchases-1.csv: blank lines before the header passed over: 2",
-        f"{HOUR} purchases-1.csv: blank lines passed over: 3",
+        f"{HOUR} purchases-1.csv: blank lines before the header skipped: 2",
+        f"{HOUR} purchases-1.csv: blank lines skipped: 3",
     ]
 
 
@@ -205,7 +205,7 @@ def test_ten_rejects_are_not_forgiven_where_a_file_has_no_good_record(
     assert looked_at(database, bucket, reject_limit="1%").outcome == "failed"
     outcome = load(HOUR, reject_limit="1%")
     assert isinstance(outcome.error, BadData)
-    assert f"{records} of {records + 1} records are no good" in outcome.error.message
+    assert f"{records} of {records + 1} records are bad" in outcome.error.message
     assert sql("select count(*) from purchase_rows") == [(0,)]
 
 
@@ -243,8 +243,8 @@ def test_an_empty_file_beside_files_with_rows_is_told(
         assert load(HOUR).rows_loaded == 1
         assert load(HOUR + 1).rows_loaded == 0
     assert [record.getMessage() for record in caplog.records] == [
-        f"{HOUR} purchases-2.csv: the file is empty (0 bytes), beside files with rows",
-        f"{HOUR} purchases-3.csv: the file is empty (3 bytes), beside files with rows",
+        f"{HOUR} purchases-2.csv: the file is empty (0 bytes), unlike others of its hour",
+        f"{HOUR} purchases-3.csv: the file is empty (3 bytes), unlike others of its hour",
     ]
 
 
@@ -258,7 +258,7 @@ def test_an_hour_most_of_whose_isbns_are_none_is_told(
         assert load(HOUR).rows_loaded == 3
         assert load(HOUR + 1).rows_loaded == 5
     (told,) = [record.getMessage() for record in caplog.records if "ISBN" in record.getMessage()]
-    assert told.startswith(f"{HOUR}: 2 of 3 rows have something else where an ISBN should be")
+    assert told.startswith(f"{HOUR}: 2 of 3 rows have no valid ISBN")
 
 
 def test_whatever_an_hour_meets_is_its_own_failure(

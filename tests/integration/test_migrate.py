@@ -70,7 +70,7 @@ def test_tables_of_an_older_revision_are_upgraded(fresh: Database, fresh_sql: Sq
 
 
 def test_without_a_books_table_all_else_is_made_and_completed_later(fresh: Database, fresh_sql: Sql) -> None:
-    with pytest.raises(Configuration, match="tables are made, but no table") as caught:
+    with pytest.raises(Configuration, match="tables are ready, but no table") as caught:
         schema.migrate(fresh)
     assert "bookreport migrate" in str(caught.value.hint)
     assert fresh_sql("select count(*) from purchases") == [(0,)]
@@ -177,7 +177,7 @@ def test_tables_that_are_newer_than_the_code_are_told(database: Database, sql: S
     sql("update alembic_version set version_num = '9999'")
     with pytest.raises(Configuration, match="newer than this bookreport") as caught:
         schema.require(database)
-    assert caught.value.hint == "install the newer bookreport"
+    assert caught.value.hint == "upgrade bookreport"
 
 
 def test_tables_that_are_not_there_are_told(fresh: Database) -> None:
@@ -235,7 +235,7 @@ def test_an_editable_install_finds_the_migrations_beside_the_code() -> None:
 
 def test_migrate_tells_that_the_books_table_it_knows_is_gone(database: Database, sql: Sql) -> None:
     sql("alter table public.books rename to titles")
-    with pytest.raises(Configuration, match=r"the books can't be read from public\.books"):
+    with pytest.raises(Configuration, match=r"can't read the books from public\.books"):
         schema.migrate(database)
     assert schema.migrate(database, "public.titles") == '"public"."titles"'
 

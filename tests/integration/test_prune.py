@@ -154,7 +154,7 @@ def test_nothing_of_a_person_stays_in_reasons_and_errors(
         ("unit_price … is not a number", 2),
     ]
     [(error,)] = sql("select last_error from ledger where hour = %s", (MAY + 1).start)
-    assert error.startswith("2 of 4 records are no good, more than the limit of 0: purchases-1.csv line 4: quantity …")
+    assert error.startswith("2 of 4 records are bad, more than the limit of 0: purchases-1.csv line 4: quantity …")
     before = [sql(f"select t::text from {table} t order by 1") for table in tables]
     prune.remove_reject_text(database, MAY + 2)
     assert [sql(f"select t::text from {table} t order by 1") for table in tables] == before

@@ -297,7 +297,7 @@ def test_a_language_that_no_book_has_is_told(sell: Fill, database: Database) -> 
     document = documents.fitting(report_json(made))
     assert document["unknown_languages"] == ["Latin"]
     assert document["buyers_by_language"][1] == {"language": "Latin", "buyers": 0, "users": 1, "percent": None}
-    told = "no book is in Latin; the catalogue's languages are English, French, Spanish"
+    told = "no book in the catalogue is in Latin; its languages are English, French, Spanish"
     assert told in report_table(made)
     assert told in report_markdown(made)
     assert report_csv(made).splitlines()[-1] == "buyers,,Latin,,,1,0,"
@@ -383,7 +383,7 @@ def test_a_report_sees_one_state_while_an_hour_is_reloaded(
 
     def meanwhile(self: Transaction, name: str, /, **parameters: Any) -> Any:
         found = rows(self, name, **parameters)
-        if name == "sales":
+        if name == "reports/sales":
             monkeypatch.setattr(Transaction, "rows", rows)
             bookstore.fill(HOUR, csv_file([Purchase("bob", ENGLISH, 1, "5"), Purchase("eva", ENGLISH, 1, "5")]))
             assert load(HOUR, again=True).outcome == "reloaded"
@@ -392,6 +392,7 @@ def test_a_report_sees_one_state_while_an_hour_is_reloaded(
     monkeypatch.setattr(Transaction, "rows", meanwhile)
     before = reports.make_report(database, Span.of_hour(HOUR))
     assert (before.books_sold, before.buyers[0].buyers, before.buyers[0].users) == (1, 1, 1)
+    assert Transaction.rows is rows
     after = reports.make_report(database, Span.of_hour(HOUR))
     assert (after.books_sold, after.buyers[0].buyers, after.buyers[0].users) == (2, 0, 2)
 

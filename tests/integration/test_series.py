@@ -128,7 +128,7 @@ def test_no_change_is_told_when_an_hour_of_either_span_is_missing(
     made = reports.make_report(database, Span(HOUR + since, HOUR + until), compare=True)
     document: Any = documents.fitting(report_json(made))
     assert document["previous"]["change"] is None
-    assert "No comparison with the span before" in report_table(made)
+    assert "No comparison with the preceding span" in report_table(made)
 
 
 def test_a_span_before_in_which_nothing_was_sold_has_a_change_without_percentages(

@@ -31,7 +31,7 @@ def test_a_run_against_another_source_stops_and_changes_nothing(
     bookstore.fill(HOUR, csv_file(SOLD))
     load(HOUR)
     before = everything(sql)
-    with pytest.raises(Configuration, match="another source") as caught:
+    with pytest.raises(Configuration, match="another bucket") as caught:
         make_run(open_bucket(**other))
     assert "--new-source" in str(caught.value.hint)
     assert everything(sql) == before
@@ -49,7 +49,7 @@ def test_a_bucket_that_has_moved_is_taken_when_that_is_said(
     assert run.loader.load(HOUR + 1).outcome == "loaded"
     assert sql("select prefix from source") == [("shop/",)]
     assert make_run(moved).pending() == []
-    with pytest.raises(Configuration, match="another source"):
+    with pytest.raises(Configuration, match="another bucket"):
         make_run()
 
 

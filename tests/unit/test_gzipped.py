@@ -39,24 +39,24 @@ def test_zeros_behind_the_last_member_are_padding() -> None:
 
 @pytest.mark.parametrize("lost", [1, 8, 9, 100])
 def test_gzip_data_that_is_cut_short_is_bad_data(lost: int) -> None:
-    with pytest.raises(BadData, match="its gzip data is cut short"):
+    with pytest.raises(BadData, match="its gzip data is truncated"):
         unpacked(gzip.compress(PLAIN)[:-lost])
 
 
 def test_a_second_member_that_is_cut_short_is_bad_data() -> None:
-    with pytest.raises(BadData, match="cut short"):
+    with pytest.raises(BadData, match="truncated"):
         unpacked(gzip.compress(PLAIN) + gzip.compress(PLAIN)[:-1])
 
 
 def test_gzip_data_with_a_wrong_checksum_is_bad_data() -> None:
     packed = bytearray(gzip.compress(PLAIN))
     packed[-8] ^= 1
-    with pytest.raises(BadData, match="its gzip data is broken"):
+    with pytest.raises(BadData, match="its gzip data is corrupt"):
         unpacked(bytes(packed))
 
 
 def test_bytes_behind_a_member_that_are_no_gzip_are_bad_data() -> None:
-    with pytest.raises(BadData, match="its gzip data is broken"):
+    with pytest.raises(BadData, match="its gzip data is corrupt"):
         unpacked(gzip.compress(PLAIN) + b"user_id,isbn10\n")
 
 

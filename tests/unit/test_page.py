@@ -128,10 +128,10 @@ def test_missing_hours_are_told_above_all_figures_and_leave_no_comparison() -> N
     text = page.report_page(replace(COMPLETE, missing=REPORT.missing))
     (banner,) = (words(each) for each in parsed(text).iter("p") if each.get("class") == "banner")
     assert banner == (
-        "2 of 3 hours are loaded. The totals are lower than the truth, by 1 hour. Not loaded: Wed 1 May, 14:00 to 15:00."
+        "2 of 3 hours are loaded. The totals are too low: they lack 1 hour. Not loaded: Wed 1 May, 14:00 to 15:00."
     )
     assert text.index('class="banner"') < text.index('class="figures"')
-    assert "No comparison with the span before: 1 hour of this span is not loaded." in text
+    assert "No comparison with the preceding span: 1 hour of this span is not loaded." in text
     assert 'class="change"' not in text
 
 
@@ -139,9 +139,9 @@ def test_the_banner_tells_which_hours_were_given_up_or_pruned() -> None:
     first, second = REPORT.span.since, REPORT.span.since + 1
     made = replace(REPORT, missing=(first, second), skipped=(first,), pruned=(second,), sums_kept=(second,))
     (banner,) = (words(each) for each in parsed(page.report_page(made)).iter("p") if each.get("class") == "banner")
-    assert f"Skipped, and never to come: {first}." in banner
+    assert f"Skipped (given up): {first}." in banner
     assert banner.startswith("Sales: 2 of 3 hours; users: 1 of 3 (1 was pruned, its sums kept).")
-    assert "The totals are lower than the truth, by 1 hour. Not loaded: Wed 1 May, 13:00 to 14:00." in banner
+    assert "The totals are too low: they lack 1 hour. Not loaded: Wed 1 May, 13:00 to 14:00." in banner
     assert f"Pruned, their sums kept: {second}." in banner
 
 
@@ -161,7 +161,7 @@ def test_what_was_rejected_and_what_matches_no_book_is_told_with_its_size_and_on
     assert "3 books worth 9.99 (0.1% of the sale value) were sold under 2 ISBNs" in text
     assert "4 of 10,000 records (0.040%) could not be read" in text
     clean = page.report_page(replace(REPORT, unmatched=Unmatched(0, Decimal(0), 0), rejected_rows=0))
-    assert "To be looked into" not in clean
+    assert "To look into" not in clean
     assert "Not in the catalogue" not in clean
 
 
@@ -268,7 +268,7 @@ def test_a_language_that_no_book_has_is_told_in_place_of_its_percentage() -> Non
     text = page.report_page(replace(REPORT, buyers=(nobody,), catalogue=books))
     tree = parsed(text)
     assert [words(each) for each in tree.iter("p") if each.get("class") == "number"][2] == "n/a"
-    assert "no book is in Spanish; the catalogue's languages are English, es" in " ".join(tree.itertext())
+    assert "no book in the catalogue is in Spanish; its languages are English, es" in " ".join(tree.itertext())
     assert len(charts(text, "line")) == 1
 
 

@@ -142,7 +142,7 @@ def test_the_table_tells_sales_unmatched_total_buyers_and_coverage() -> None:
     assert ["(no", "such", "book)", "3", "9.99", "0.1%"] in words
     assert ["Total", "1,206", "12,362.715", "100.0%"] in words
     assert "Users who bought a book in Spanish: 18.18% (2 of 11 users)" in lines
-    assert "2 of 3 hours are loaded; totals are lower than the truth. Missing: 2024-05-01T14" in lines
+    assert "2 of 3 hours are loaded; totals are too low. Missing: 2024-05-01T14" in lines
     assert any("4 rejected rows" in line for line in lines)
     assert any("2 ISBNs" in line for line in lines)
 

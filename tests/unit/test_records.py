@@ -49,9 +49,9 @@ def test_good_records_are_given_on_byte_by_byte() -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"\\.", "1 fields, the header has 4"),
-        (b"u1,0306406152,2", "3 fields, the header has 4"),
-        (b"u1,0306406152,2,9,99", "5 fields, the header has 4"),
+        (b"\\.", "1 fields, but the header has 4"),
+        (b"u1,0306406152,2", "3 fields, but the header has 4"),
+        (b"u1,0306406152,2,9,99", "5 fields, but the header has 4"),
         (b",0306406152,2,9.99", "user_id is empty"),
         (b" \t,0306406152,2,9.99", "user_id is empty"),
         (b'u1,"",2,9.99', "isbn10 is empty"),
@@ -65,26 +65,26 @@ def test_good_records_are_given_on_byte_by_byte() -> None:
         (b"u1,0306406152,2,-0.01", "unit_price '-0.01' is not between 0 and 999,999,999,999"),
         (b"u1,0306406152,2,1000000000000", "unit_price '1000000000000' is not between 0 and 999,999,999,999"),
         (b"u1,0306406152,2,$5", "unit_price '$5' is not a number"),
-        (b"u\x001,0306406152,2,9.99", "a NUL byte at byte 2"),
+        (b"u\x001,0306406152,2,9.99", "byte 2 is NUL"),
         (b"u\xff,0306406152,2,9.99", "byte 2 (0xff) is not UTF-8"),
         (b'"u1,0306406152,2,9.99', "a quote is not closed on its line"),
-        (b'u"1,0306406152,2,9.99', "field 1 has a quote within it, but is not quoted"),
-        (b'u"1",0306406152,2,9.99', "field 1 has a quote within it, but is not quoted"),
-        (b'u1,0306406152,2,1"2".50', "field 4 has a quote within it, but is not quoted"),
-        (b'\\"twice\\",0306406152,2,9.99', "field 1 has a quote within it, but is not quoted"),
-        (b'"Men\'s Boxer, 5","" Inseam,2,9.99', "field 2 goes on behind its closing quote"),
-        (b'u1, "0306406152",2,9.99', "field 2 has a blank before its quote"),
-        (b'u1,="0306406152",2,9.99', 'field 2 is a formula, ="…", that only a spreadsheet understands'),
-        (b'"u1" ,0306406152,2,9.99', "field 1 goes on behind its closing quote"),
-        (b'"u\r1",0306406152,2,9.99', "user_id holds a line break"),
-        (b"user_id,isbn10,quantity,unit_price", "the header again"),
-        (b"\xef\xbb\xbfUser ID,ISBN-10,Quantity,Unit-Price", "the header again"),
+        (b'u"1,0306406152,2,9.99', "field 1 contains a quote but is not quoted"),
+        (b'u"1",0306406152,2,9.99', "field 1 contains a quote but is not quoted"),
+        (b'u1,0306406152,2,1"2".50', "field 4 contains a quote but is not quoted"),
+        (b'\\"twice\\",0306406152,2,9.99', "field 1 contains a quote but is not quoted"),
+        (b'"Men\'s Boxer, 5","" Inseam,2,9.99', "field 2 has text after its closing quote"),
+        (b'u1, "0306406152",2,9.99', "field 2 has a space before its opening quote"),
+        (b'u1,="0306406152",2,9.99', 'field 2 is a spreadsheet formula, ="…"'),
+        (b'"u1" ,0306406152,2,9.99', "field 1 has text after its closing quote"),
+        (b'"u\r1",0306406152,2,9.99', "user_id contains a line break"),
+        (b"user_id,isbn10,quantity,unit_price", "repeats the header"),
+        (b"\xef\xbb\xbfUser ID,ISBN-10,Quantity,Unit-Price", "repeats the header"),
         (b"u1,0306406152,2,1e99999999999999999999", "unit_price '1e99999999999999999999' is not between 0 and 999,999,999,999"),
         (b"u1,0306406152,2,0e999999999999", "unit_price '0e999999999999' is not between 0 and 999,999,999,999"),
         (b"u1,0306406152,2,1e" + b"9" * 5000, f"unit_price '1e{'9' * 48}…' is not between 0 and 999,999,999,999"),
-        (b"u1,03064\r06152,2,9.99", "field 2 has a line break within it, but is not quoted"),
-        (b'\xef\xbb\xbf"User ID","ISBN-10",Quantity,Unit-Price', "the header again"),
-        (b"user_id;isbn10;quantity;unit_price", "the header again"),
+        (b"u1,03064\r06152,2,9.99", "field 2 contains a line break but is not quoted"),
+        (b'\xef\xbb\xbf"User ID","ISBN-10",Quantity,Unit-Price', "repeats the header"),
+        (b"user_id;isbn10;quantity;unit_price", "repeats the header"),
         (b"u" * 1001 + b",0306406152,2,9.99", "user_id is longer than 1,000 bytes"),
         (b"u1," + b"0" * 101 + b",2,9.99", "isbn10 is longer than 100 bytes"),
     ],
@@ -97,7 +97,7 @@ def test_a_bad_record_is_set_aside_alone_with_its_line_and_reason(line: bytes, r
 
 def test_the_raw_text_shows_exactly_what_was_there() -> None:
     _, check = checked(b"u\xff\0\x1b[1m,0306406152,2,9.99\r\n")
-    assert check.first == [Reject("a.csv", 2, "a NUL byte at byte 3", "u\\xff\\x00\x1b[1m,0306406152,2,9.99")]
+    assert check.first == [Reject("a.csv", 2, "byte 3 is NUL", "u\\xff\\x00\x1b[1m,0306406152,2,9.99")]
 
 
 def test_blank_lines_are_no_records() -> None:
@@ -154,7 +154,7 @@ def test_two_records_that_stray_quotes_join_to_one_of_the_right_fields_are_both_
 def test_a_line_that_was_read_and_not_accounted_for_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     skip = Lines.skip
     monkeypatch.setattr(Lines, "skip", lambda lines, number: skip(lines, number + 1))
-    with pytest.raises(BookreportError, match="4 lines were read, and 3 accounted for"):
+    with pytest.raises(BookreportError, match="4 lines were read, but 3 accounted for"):
         checked(b'u1,1,1,1,"two\nlines"\nu2,1,1,1,lost\nu3,1,1,1,x\n', [*HEADER, "note"])
 
 
@@ -175,7 +175,7 @@ def test_a_record_whose_user_is_trimmed_keeps_the_lines_of_its_text() -> None:
 def test_a_carriage_return_without_quotes_is_no_part_of_a_text() -> None:
     given_on, check = checked(b"u1,1,1,1,o\rne\nu2,1,1,1,x\n", [*HEADER, "note"])
     assert given_on == b"u2,1,1,1,x\n"
-    assert reasons(check) == [(2, "field 5 has a line break within it, but is not quoted")]
+    assert reasons(check) == [(2, "field 5 contains a line break but is not quoted")]
 
 
 def test_a_bad_record_of_several_lines_is_one_reject() -> None:
@@ -207,7 +207,7 @@ def test_blanks_and_byte_order_marks_around_user_and_isbn_do_not_count(blank: st
     ],
 )
 def test_another_header_within_a_file_refuses_it(other: bytes) -> None:
-    with pytest.raises(BadData, match="line 3: another header") as caught:
+    with pytest.raises(BadData, match="line 3: a second header") as caught:
         checked(GOOD + other + b"\n" + GOOD)
     assert caught.value.hint
 
@@ -215,7 +215,7 @@ def test_another_header_within_a_file_refuses_it(other: bytes) -> None:
 def test_the_files_own_header_behind_a_lost_line_end_costs_the_record_before_it() -> None:
     given_on, check = checked(GOOD + b"u9,0306406152,1,12.50user_id,isbn10,quantity,unit_price\n" + GOOD)
     assert given_on == GOOD * 2
-    assert reasons(check) == [(3, "the header again, behind a record whose line end is lost")]
+    assert reasons(check) == [(3, "a record without its line end, followed by the header")]
 
 
 def test_a_bad_record_with_words_that_name_columns_is_no_header() -> None:
@@ -232,7 +232,7 @@ def test_a_line_of_many_commas_may_be_part_of_a_text() -> None:
 @pytest.mark.parametrize("marks", ["''", "\u2018\u2019", "\u201c\u201d"])
 def test_a_file_with_apostrophes_for_quotes_is_refused_when_most_records_have_them(marks: str) -> None:
     quoted = "{0}u1{1},{0}0306406152{1},2,9.99\n".format(*marks).encode()
-    with pytest.raises(BadData, match="2 of 3 records have apostrophes for quotes"):
+    with pytest.raises(BadData, match="2 of 3 records are quoted with apostrophes"):
         checked(GOOD + quoted * 2)
     given_on, _ = checked(GOOD * 2 + quoted)
     assert given_on == GOOD * 2 + quoted
@@ -254,7 +254,7 @@ def test_line_numbers_count_the_lines_within_a_record() -> None:
 def test_an_overlong_line_is_set_aside_by_its_beginning() -> None:
     given_on, check = checked(b"u" * (3 * LONGEST_LINE) + b",1,1,1\n" + GOOD)
     assert given_on == GOOD
-    assert reasons(check) == [(2, f"the line has {3 * LONGEST_LINE + 6:,} bytes, more than {LONGEST_LINE:,}")]
+    assert reasons(check) == [(2, f"the line has {3 * LONGEST_LINE + 6:,} bytes; the limit is {LONGEST_LINE:,}")]
     assert check.first[0].raw == "u" * 1000
 
 
@@ -268,7 +268,7 @@ def test_the_number_of_a_total_alone_is_enough() -> None:
 def test_without_a_price_column_the_catalogue_decides() -> None:
     given_on, check = checked(b"u1,978-0-306-40615-7,1\nu2,1,1\n", HEADER[:3], has_price={"0306406152"})
     assert given_on == b"u1,978-0-306-40615-7,1\n"
-    assert reasons(check) == [(3, "no price, and the catalogue has none for '1'")]
+    assert reasons(check) == [(3, "has no price, nor has the catalogue for '1'")]
 
 
 def test_only_so_many_rejects_are_kept_in_memory_but_all_go_to_the_file() -> None:
@@ -311,7 +311,7 @@ def test_a_reject_limit_is_a_count_or_a_share_that_never_means_fewer_than_ten_wh
 
 @pytest.mark.parametrize("text", ["", "x", "1.5", "-1", "101%", "1 %x", "%"])
 def test_what_is_no_limit_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a limit"):
+    with pytest.raises(ValueError, match="is not a valid limit"):
         RejectLimit.parse(text)
 
 

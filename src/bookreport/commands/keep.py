@@ -16,13 +16,13 @@ from bookreport.present.words import instant
 
 
 @click.command()
-@click.option("--books", metavar="TABLE", help="The books table, as schema.table, where there are several.")
+@click.option("--books", metavar="TABLE", help="The books table, as schema.table, if several tables look like one.")
 @output_options("table", "json")
 @click.pass_obj
 def migrate(options: CommonOptions, *, books: str | None, result: Result) -> int:
     """Create or upgrade bookreport's tables and the books view.
 
-    Run it once before the first load, and after each upgrade. It can be run again at any time.
+    Run it before the first load and after each upgrade. Running it again does no harm.
     """
     result.require_writable()
     with Session(options).database() as database:
@@ -38,9 +38,9 @@ def migrate(options: CommonOptions, *, books: str | None, result: Result) -> int
 @output_options("table", "json")
 @click.pass_obj
 def refresh(options: CommonOptions, *, result: Result) -> int:
-    """Bring the catalogue up to date with the books; write nothing where they have not changed.
+    """Update the catalogue from the books table if the books have changed.
 
-    Each run that loads does this by itself, and so does a report of a role that may.
+    Loads do this by themselves, and so do reports if the role has the privileges.
     """
     result.require_writable()
     with Session(options).migrated() as database:
@@ -52,37 +52,39 @@ def refresh(options: CommonOptions, *, result: Result) -> int:
 
 
 @click.command()
-@click.option("--reason", required=True, metavar="TEXT", help="Why; told by status.")
+@click.option("--reason", required=True, metavar="TEXT", help="Reason, shown by status.")
 @click.option("--hour", type=HOUR, required=True, metavar="HOUR", help="The hour to give up.")
 @output_options("table", "json")
 @click.pass_obj
 def skip(options: CommonOptions, *, hour: Hour, reason: str, result: Result) -> int:
-    """Give up an hour that is failed or never comes: no more tries, told in each report that covers it.
+    """Give up an hour that failed or never arrived.
 
-    To take it up again: bookreport run-hour --hour HOUR.
+    It is not retried and raises no alarm; reports that cover it say so. To undo: bookreport run-hour --hour HOUR.
     """
     if not reason.strip():
-        raise Usage("--reason is empty", hint="say why the hour is given up, for those who ask later")
+        raise Usage("--reason is empty", hint="say why the hour is given up; status and reports will show it")
     result.require_writable()
     with Session(options).migrated(books=False) as database:
         ledger.skip(database, hour, reason.strip())
     if result.is_json:
         result.write_json(skipped_json(hour, reason.strip()))
-    result.say(f"{hour} is skipped; to take it up again: bookreport run-hour --hour {hour}")
+    result.say(f"{hour} is skipped; to undo: bookreport run-hour --hour {hour}")
     return 0
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Tell what would go; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted; write nothing.")
 @click.option(
     "--rejects-before",
     type=HOUR,
     metavar="HOUR",
-    help="Take the raw text of the rejects before this hour, and what reasons and errors quote of it.",
+    help="Delete the raw text of rejects before this hour, and what reasons and errors quote of it.",
 )
-@click.option("--keep-sums", is_flag=True, help="Keep the sums by ISBN, so that reports still have books sold and sale value.")
-@click.option("--from", "future", type=HOUR, metavar="HOUR", help="Take out all hours from this one on, which lies after now.")
-@click.option("--before", type=HOUR, metavar="HOUR", help="Take the rows and rejects of the loaded hours before this.")
+@click.option("--keep-sums", is_flag=True, help="Keep the sums, so that reports still have books sold and sale value.")
+@click.option(
+    "--from", "future", type=HOUR, metavar="HOUR", help="Delete all hours from this one on; it must be in the future."
+)
+@click.option("--before", type=HOUR, metavar="HOUR", help="Delete rows and rejects of loaded hours before this one.")
 @output_options("table", "json")
 @click.pass_obj
 def prune(
@@ -95,15 +97,15 @@ def prune(
     dry_run: bool,
     result: Result,
 ) -> int:
-    """Take old rows away, or the raw text of old rejects and what their reasons and errors quote, which may name a person.
+    """Delete old rows, or the text of old rejects, which may contain personal data.
 
-    What is known of the hours stays: they are never loaded again by themselves, and each report that covers them tells.
-    But hours after now, that were loaded by mistake (--from), go wholly, and are loaded when they have come.
+    The ledger keeps the hours: only run-hour --hour loads them again, and reports that cover them say so.
+    Future hours that were loaded by mistake (--from) are deleted entirely, and loaded again when their time comes.
     """
     if before is None and rejects_before is None and future is None:
-        raise Usage("give --before, --from or --rejects-before, or several")
+        raise Usage("give at least one of --before, --from and --rejects-before")
     if keep_sums and before is None:
-        raise Usage("--keep-sums goes with --before")
+        raise Usage("--keep-sums needs --before")
     result.require_writable()
     with Session(options).migrated(books=False) as database:
         going = pruning.plan(database, before, keep_sums=keep_sums, future=future, rejects_before=rejects_before)

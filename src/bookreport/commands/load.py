@@ -41,14 +41,14 @@ Each = TypeVar("Each")
 
 @click.command()
 @click.option(
-    "--max-reload", type=click.IntRange(min=0), default=24, show_default=True, help="Drifted hours to reload at most."
+    "--max-reload", type=click.IntRange(min=0), default=24, show_default=True, help="Maximum number of changed hours to reload."
 )
-@click.option("--changed", is_flag=True, help="Reload hours of the span whose files are others now, too.")
-@click.option("--dry-run", is_flag=True, help="Check every record and how headers are read; write nothing.")
+@click.option("--changed", is_flag=True, help="Also reload hours whose files have changed since they were loaded.")
+@click.option("--dry-run", is_flag=True, help="Check every record and show how headers are read; write nothing.")
 @load_options
-@click.option("--all", "everything", is_flag=True, help="Look through the whole bucket.")
+@click.option("--all", "everything", is_flag=True, help="Search the whole bucket.")
 @span_options
-@click.option("--hour", "hours", type=HOUR, multiple=True, metavar="HOUR", help="This hour alone; may be repeated.")
+@click.option("--hour", "hours", type=HOUR, multiple=True, metavar="HOUR", help="Only this hour; may be repeated.")
 @output_options("table", "json")
 @click.pass_obj
 def ingest(
@@ -69,14 +69,14 @@ def ingest(
 ) -> int:
     """Load every pending hour, oldest first.
 
-    Pending is what is complete and not loaded. Looked for from the newest loaded hour less BOOKREPORT_LOOKBACK (7d) on, in
-    the whole bucket until a run has gone through it once; failed hours are tried again, however old. What begins more than
-    an hour after now, or before BOOKREPORT_FIRST_YEAR, is left alone.
+    An hour is pending when it is complete but not loaded. The search starts BOOKREPORT_LOOKBACK (7d) before the newest loaded
+    hour, or covers the whole bucket until one run has been through all of it. Failed hours are retried, however old. Hours
+    before BOOKREPORT_FIRST_YEAR, or more than an hour in the future, are left alone.
     """
     if hours and (since or until or everything):
-        raise Usage("--hour names hours, --since, --until and --all spans: give one of them")
+        raise Usage("--hour can't be combined with --since, --until or --all")
     if everything and (since or until):
-        raise Usage("--all is the whole bucket, --since and --until a part of it: give one of them")
+        raise Usage("--all can't be combined with --since or --until")
     span_of(since, until)
     result.require_writable()
     session = BucketSession(options)
@@ -105,8 +105,10 @@ def ingest(
 
 @click.command("run-hour")
 @load_options
-@click.option("--wait", "patience", type=DURATION, metavar="DURATION", help="Wait so long for the hour that ended last.")
-@click.option("--hour", type=HOUR, metavar="HOUR", help="This hour, anew if it is loaded.")
+@click.option(
+    "--wait", "patience", type=DURATION, metavar="DURATION", help="Wait up to DURATION for the most recently ended hour."
+)
+@click.option("--hour", type=HOUR, metavar="HOUR", help="Only this hour; reload it if it is loaded.")
 @output_options("table", "json", by_hour=True)
 @click.pass_obj
 def run_hour(
@@ -120,11 +122,11 @@ def run_hour(
     metrics_file: Path | None,
     result: Result,
 ) -> int:
-    """Load what is pending, then print the report of each hour loaded: the job for cron.
+    """Load every pending hour, then print a report for each: the command for cron.
 
-    With --hour: load that hour, always anew if it is loaded, then report it. With {hour} in the name of --output, each
-    loaded hour's report goes into a file of its own, however old the hour; what is missing, of an earlier load or of a
-    catalogue that has changed for its books is written, the newest first.
+    With --hour, load only that hour, reloading it if it is loaded already, then report it. With {hour} in the name of
+    --output, every loaded hour gets its own file, newest first: missing files, and files that a reload or a change of the
+    books has made stale, are written too.
     """
     result.require_writable()
     session = BucketSession(options)
@@ -151,7 +153,7 @@ def _preview(run: Run, choice: Choice, result: Result) -> int:
         result.write_json(run_json(made.outcomes, preview=made, looked=run.looked))
     elif made.outcomes:
         result.write(run_table(made.outcomes, made))
-    result.say(f"{counted(len(made.outcomes), 'hour')} looked at; nothing was written")
+    result.say(f"{counted(len(made.outcomes), 'hour')} checked; nothing was written")
     for outcome in made.outcomes:
         if outcome.error is not None:
             _tell(outcome)

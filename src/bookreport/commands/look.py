@@ -26,7 +26,7 @@ from bookreport.settings import Settings
 @output_options("table", "json")
 @click.pass_obj
 def verify(options: CommonOptions, *, since: Hour | None, until: Hour | None, result: Result) -> int:
-    """Compare loaded hours with the bucket and with the tables; write nothing, exit 4 when something differs."""
+    """Compare loaded hours with the bucket and the tables; exit 4 if anything differs."""
     result.require_writable()
     span_of(since, until)
     with BucketSession(options).source() as (database, bucket):
@@ -38,11 +38,11 @@ def verify(options: CommonOptions, *, since: Hour | None, until: Hour | None, re
     if found.differences:
         hours = len({difference.hour for difference in found.differences})
         raise BadData(
-            f"{hours} hours differ from the bucket or the tables, of {found.hours} that are loaded",
-            hint="reload those whose files changed: bookreport ingest --changed; or one: bookreport run-hour --hour HOUR",
+            f"{hours} hours differ from the bucket or the tables; {found.hours} are loaded",
+            hint="reload hours whose files changed: bookreport ingest --changed; or one: bookreport run-hour --hour HOUR",
             hour=found.differences[0].hour.instant,
         )
-    result.say(f"{found.hours} loaded hours are as they were loaded")
+    result.say(f"{found.hours} loaded hours are unchanged")
     return 0
 
 
@@ -53,9 +53,8 @@ def verify(options: CommonOptions, *, since: Hour | None, until: Hour | None, re
 def status(options: CommonOptions, *, since: Hour | None, until: Hour | None, result: Result) -> int:
     """Print which hours are loaded, failed, skipped, pending, overdue and missing.
 
-    Overdue hours have files but no marker. Without a span, hours that are not loaded yet are looked for as ingest does;
-    what the bucket holds before that is counted. Failed ones are told however old. Unmatched rows are by the catalogue as it
-    is now, of the span, or of the hours looked at.
+    Overdue hours have files but no marker. Without a span, status searches the bucket as ingest does and counts what lies
+    before; failed hours are always listed. Unmatched rows are counted with today's catalogue, over the hours searched.
     """
     result.require_writable()
     span_of(since, until)
@@ -71,13 +70,15 @@ def status(options: CommonOptions, *, since: Hour | None, until: Hour | None, re
 
 
 @click.command()
-@click.option("--max-age", type=DURATION, metavar="DURATION", help="Exit 3 when the newest loaded hour ended longer ago: 3h.")
+@click.option(
+    "--max-age", type=DURATION, metavar="DURATION", help="Exit 3 if the newest loaded hour ended longer ago than this: 3h."
+)
 @output_options("table", "json")
 @click.pass_obj
 def check(options: CommonOptions, *, max_age: timedelta | None, result: Result) -> int:
-    """Print whether all that a run needs is there, and what to do where it is not; write nothing.
+    """Check everything a run needs; say what is wrong and what to do.
 
-    Exits 6 when something fails, 3 when the newest hour alone is too old. With -q, only what fails is printed.
+    Writes nothing. Exits 6 if a check fails, 3 if only the newest hour is too old. With -q, prints only failed checks.
     """
     result.require_writable()
     session = BucketSession(options)
@@ -94,7 +95,7 @@ def check(options: CommonOptions, *, max_age: timedelta | None, result: Result) 
     elif shown:
         result.write(checks_text(shown))
     else:
-        result.output.write_aside("no check failed")
+        result.output.write_aside("all checks passed")
     return _require_ok(found, failed)
 
 
@@ -104,7 +105,7 @@ def _settings(settings: Settings) -> tuple[str, str | None]:
     days, seconds = divmod(settings.lookback.total_seconds(), 86_400)
     lookback = f"{days:.0f}d" if not seconds else f"{settings.lookback.total_seconds() / 3600:g}h"
     limits = f"reject limit {settings.reject_limit}, jobs {settings.jobs}, first year {settings.earliest.start.year}"
-    return f"none is missing; look-back {lookback}, {limits}", None
+    return f"all required settings are set; look-back {lookback}, {limits}", None
 
 
 def _require_ok(found: list[Check], failed: list[Check]) -> int:

@@ -34,7 +34,7 @@ class HourType(click.ParamType[Hour]):
         except ValueError as error:
             self.fail(f"{error}. For several hours: --since {EXAMPLE} --until 2022-12-08T05", param, ctx)
         if hour.start.year == LAST.start.year:
-            self.fail(f"{value!r} is further off than can be counted", param, ctx)
+            self.fail(f"{value!r} is out of range", param, ctx)
         return hour
 
 
@@ -79,12 +79,19 @@ def common_options(command: Command) -> Command:
     """Add the options that every command has, before and after its name."""
     option = partial(click.option, expose_value=False, callback=_remember)
     for add in (
-        option("--env-file", type=click.Path(path_type=Path), metavar="FILE", help="Settings; else ./.env, if it is there."),
         option(
-            "--log-format", type=click.Choice(["text", "json"]), help="What stderr has: sentences, or a JSON object a line."
+            "--env-file",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Settings file.  [default: ./.env, if it exists]",
         ),
-        option("-v", "--verbose", is_flag=True, help="Tell more on stderr."),
-        option("-q", "--quiet", is_flag=True, help="Tell nothing but errors on stderr."),
+        option(
+            "--log-format",
+            type=click.Choice(["text", "json"]),
+            help="Log format on stderr: plain text, or one JSON object per line.",
+        ),
+        option("-v", "--verbose", is_flag=True, help="Log more to stderr."),
+        option("-q", "--quiet", is_flag=True, help="Log only errors to stderr."),
     ):
         command = add(command)
     return command
@@ -102,10 +109,10 @@ def output_options(*formats: str, by_hour: bool = False) -> Callable[[Callable[.
         taking = with_result
         for option in (
             click.option(
-                "-o", "--output", type=file, default=Output(), metavar="FILE", help="Write to FILE, not to stdout (which is -)."
+                "-o", "--output", type=file, default=Output(), metavar="FILE", help="Write to FILE instead of stdout (-)."
             ),
             click.option("--json", "as_json", is_flag=True, help="Short for --format json."),
-            click.option("--format", "format_", type=click.Choice(formats), default="table", help="How to print it."),
+            click.option("--format", "format_", type=click.Choice(formats), default="table", help="Output format."),
         ):
             taking = option(taking)
         return common_options(taking)
@@ -120,16 +127,16 @@ def load_options(command: Command) -> Command:
             "--metrics-file",
             type=click.Path(path_type=Path, dir_okay=False),
             metavar="FILE",
-            help="Write Prometheus metrics of the run, for node_exporter's textfile collector.",
+            help="Write the run's metrics to FILE, for node_exporter's textfile collector.",
         ),
-        click.option("--new-source", is_flag=True, help="The bucket has moved: take this one from now on."),
+        click.option("--new-source", is_flag=True, help="The bucket has moved: load from this one from now on."),
         click.option(
             "--reject-limit",
             type=REJECT_LIMIT,
             metavar="LIMIT",
-            help="Rejects that an hour may have, as 100 or 1%.  [default: 1%; 10 where each file has a good row]",
+            help="Rejects allowed per hour, as 100 or 1%.  [default: 1%, or 10 if every file has a good record]",
         ),
-        click.option("--jobs", type=click.IntRange(1, MOST_JOBS), metavar="N", help="Load N hours at once.  [default: 1]"),
+        click.option("--jobs", type=click.IntRange(1, MOST_JOBS), metavar="N", help="Load N hours in parallel.  [default: 1]"),
     ):
         command = option(command)
     return command
@@ -138,22 +145,20 @@ def load_options(command: Command) -> Command:
 def span_options(command: Command) -> Command:
     """Add --since and --until."""
     for option in (
-        click.option("--until", type=HOUR, metavar="HOUR", help="Hours before this one."),
-        click.option("--since", type=HOUR, metavar="HOUR", help="Hours from this one on."),
+        click.option("--until", type=HOUR, metavar="HOUR", help="End of the span (exclusive)."),
+        click.option("--since", type=HOUR, metavar="HOUR", help="Start of the span (inclusive)."),
     ):
         command = option(command)
     return command
 
 
-excel_option = click.option(
-    "--excel", is_flag=True, help="CSV for a spreadsheet: with a byte order mark and CRLF, formulas in texts defused."
-)
+excel_option = click.option("--excel", is_flag=True, help="CSV for spreadsheets: byte order mark, CRLF, formulas defused.")
 
 
 def require_csv(result: Result, *, excel: bool) -> None:
     """Raise Usage for --excel with a format that is not CSV."""
     if excel and result.format != "csv":
-        raise Usage("--excel is for --format csv", hint="add --format csv")
+        raise Usage("--excel needs --format csv", hint="add --format csv")
 
 
 def span_of(since: Hour | None, until: Hour | None) -> Span | None:

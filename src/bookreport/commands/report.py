@@ -38,13 +38,19 @@ LONGEST_REPORT = 200_000
 
 
 @click.command()
-@click.option("--require-complete", is_flag=True, help="Exit 3 when an hour of the span is not loaded.")
-@click.option("--language", "languages", multiple=True, metavar="NAME", help="Buyers of which language.  [default: Spanish]")
-@click.option("--last", type=HOURS, metavar="DURATION", help="So long, up to the newest loaded hour: 24h, 7d.")
+@click.option("--require-complete", is_flag=True, help="Exit 3 if any hour of the span is not loaded.")
+@click.option(
+    "--language",
+    "languages",
+    multiple=True,
+    metavar="NAME",
+    help="Count buyers of this language; may be repeated.  [default: Spanish]",
+)
+@click.option("--last", type=HOURS, metavar="DURATION", help="The last DURATION, ending with the newest loaded hour: 24h, 7d.")
 @span_options
-@click.option("--hour", type=HOUR, metavar="HOUR", help="One hour.  [default: the newest loaded]")
+@click.option("--hour", type=HOUR, metavar="HOUR", help="Only this hour.  [default: the newest loaded]")
 @excel_option
-@click.option("--compare", type=click.Choice(["previous"]), help="With the change against the span before.")
+@click.option("--compare", type=click.Choice(["previous"]), help="Show the change against the preceding span.")
 @output_options("table", "json", "csv", "markdown", "html")
 @click.pass_obj
 def report(
@@ -60,9 +66,9 @@ def report(
     excel: bool,
     result: Result,
 ) -> int:
-    """Print books sold and sale value by format and language, and the share of buyers of Spanish.
+    """Print books sold and sale value by format and language, and the share of users who bought in Spanish.
 
-    --format html makes one page to mail or print, compared with the span before; it needs the extra:
+    --format html makes a self-contained page to mail or print, compared with the preceding span; it needs
     pip install 'bookreport[html]'.
     """
     require_csv(result, excel=excel)
@@ -96,12 +102,14 @@ def report(
 def _span(hour: Hour | None, since: Hour | None, until: Hour | None, last: int | None) -> Span | None:
     """Return the span that was asked for; None where it ends with the newest loaded hour."""
     if sum((hour is not None, since is not None or until is not None, last is not None)) > 1:
-        raise Usage("give one of --hour, --since with --until, and --last")
+        raise Usage("give only one of --hour, --since with --until, or --last")
     if (since is None) != (until is None):
-        raise Usage("--since and --until go together", hint=f"for example --since {EXAMPLE} --until 2022-12-09T00")
+        raise Usage("--since and --until must be given together", hint=f"for example --since {EXAMPLE} --until 2022-12-09T00")
     span = Span.of_hour(hour) if hour else span_of(since, until)
     if (last or len(span or ())) > LONGEST_REPORT:
-        raise Usage(f"a report is of {LONGEST_REPORT:,} hours at most", hint="say fewer; that is more than twenty years")
+        raise Usage(
+            f"a report covers at most {LONGEST_REPORT:,} hours", hint="ask for a shorter span; that is more than twenty years"
+        )
     return span
 
 
@@ -110,26 +118,28 @@ def tell_doubts(made: Sequence[Report]) -> None:
     if made:
         tell_outdated(made[0].catalogue)
     for language in sorted({language for report in made for language in report.unknown_languages}):
-        log.warning("the catalogue has no book in %s; name the language as it is in the books: BOOKREPORT_LANGUAGE", language)
+        log.warning(
+            "the catalogue has no book in %s; set BOOKREPORT_LANGUAGE to the language's name in the books table", language
+        )
 
 
 def tell_outdated(books: State) -> None:
     """Warn of a catalogue that is not up to date."""
     if not books.is_current:
         log.warning(
-            "the books have changed since %s; figures are by the catalogue as of then. Bring it up to date: bookreport refresh",
+            "the books have changed since %s; figures use the catalogue of that time. To update it: bookreport refresh",
             instant(books.as_of),
         )
 
 
 @click.command()
-@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Show so many at most.")
-@click.option("--hour", type=HOUR, metavar="HOUR", help="Of this hour alone.")
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Maximum number to show.")
+@click.option("--hour", type=HOUR, metavar="HOUR", help="Only this hour.")
 @excel_option
 @output_options("table", "json", "csv")
 @click.pass_obj
 def rejects(options: CommonOptions, *, hour: Hour | None, limit: int, excel: bool, result: Result) -> int:
-    """Print the records that were set aside, and why, newest hour first."""
+    """Print rejected records and the reasons, newest hour first."""
     require_csv(result, excel=excel)
     result.require_writable()
     with Session(options).migrated(books=False) as database:

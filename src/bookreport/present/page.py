@@ -54,7 +54,7 @@ def require_libraries() -> None:
         import vl_convert
     except ImportError as error:
         raise Configuration(
-            f"the page needs {error.name}, which is not installed", hint="install it: pip install 'bookreport[html]'"
+            f"--format html needs {error.name}, which is not installed", hint="run: pip install 'bookreport[html]'"
         ) from error
     del jinja2, vl_convert
 
@@ -185,7 +185,7 @@ def _lines(report: Report) -> Iterator[Chart]:
         return
     state = "without users" if report.sums_kept else "not loaded"
     yield Chart(
-        f"Users who bought in {language}, percent of the {step}'s users",
+        f"Users who bought in {language}, as a percentage of the {step}'s users",
         svg(line(percents, by_day=by_day)),
         _in_words(f"Line: percentage of users who bought in {language} by {step}", percents, state, show=str),
     )

@@ -208,8 +208,8 @@ def of_users(report: Report, buyers: Buyers) -> str:
 def _no_such_language(report: Report, buyers: Buyers, most: int = 12) -> str:
     languages = sorted(report.catalogue.languages)
     names = ", ".join(map(named, languages[:most])) + (f" and {len(languages) - most} more" if len(languages) > most else "")
-    there_are = f"the catalogue's languages are {names}" if languages else "the catalogue has no languages"
-    return f"no book is in {plain(buyers.language)}; {there_are}"
+    there_are = f"its languages are {names}" if languages else "it has no languages"
+    return f"no book in the catalogue is in {plain(buyers.language)}; {there_are}"
 
 
 def not_comparable(report: Report) -> str:
@@ -217,13 +217,13 @@ def not_comparable(report: Report) -> str:
     before = report.previous
     if before is None or not (before.missing or report.missing or before.before_first):
         return ""
-    spans = (("this span", report), ("the span before", before))
+    spans = (("this span", report), ("the preceding span", before))
     if report.change is None:
         lacking = [(which, len(of.without_sales), "not loaded") for which, of in spans]
-        what = "No comparison with the span before"
+        what = "No comparison with the preceding span"
     else:
         lacking = [(which, len(of.missing), "not known") for which, of in spans]
-        what = "No comparison of the users with the span before"
+        what = "No comparison of users with the preceding span"
     of_hours = "those of " if report.change else ""
     told = [
         f"{of_hours}{counted(hours, 'hour')} of {which} {'is' if hours == 1 and not of_hours else 'are'} {state}"
@@ -271,7 +271,7 @@ def given_up_lines(report: Report) -> list[str]:
     """Return which of the missing hours were skipped or pruned, in words."""
     kept = set(report.sums_kept)
     told = {
-        "Skipped, and never to come": report.skipped,
+        "Skipped (given up)": report.skipped,
         "Pruned": tuple(hour for hour in report.pruned if hour not in kept),
         "Pruned, their sums kept": report.sums_kept,
     }
@@ -283,7 +283,7 @@ def _coverage_lines(report: Report) -> list[str]:
     if report.before_first:
         lines[0] += f"; {_before_first(report, 'the span')}"
     if report.without_sales:
-        lines[0] += f"; totals are lower than the truth. Missing: {hours_in_words(report.without_sales)}"
+        lines[0] += f"; totals are too low. Missing: {hours_in_words(report.without_sales)}"
     lines += given_up_lines(report)
     if report.rejected_rows:
         lines.append(f"Not in these figures: {counted(report.rejected_rows, 'rejected row')}")

@@ -108,7 +108,7 @@ def _sample_text(sample: Sample) -> str:
     matched = "" if sample.isbns_matched_percent is None else f"; {sample.isbns_matched_percent}% of ISBNs match a book"
     lines = [f"{counted(sample.files, 'file')} with the header {plain(','.join(reading.header))}{matched}"]
     lines += [f"  {column:<12} is {plain(repr(name))}" for column, name in reading.names.items()]
-    lines += [f"  {'extra':<12} keeps {', '.join(plain(repr(name)) for name in reading.extra)}"] if reading.extra else []
+    lines += [f"  {'extra':<12} is {', '.join(plain(repr(name)) for name in reading.extra)}"] if reading.extra else []
     lines += [f"  {'left out':<12} the unnamed first column"] if reading.dropped else []
     lines += [] if reading.priced else ["  unit_price   is the catalogue's own price"]
     return "\n".join([*lines, *("    " + plain(",".join(row)) for row in sample.rows)])
@@ -119,7 +119,7 @@ def outcome_line(outcome: Outcome) -> str:
     if outcome.error is not None:
         return f"{outcome.hour} {outcome.outcome}: {outcome.error.message}"
     if not outcome.is_loaded:
-        return f"{outcome.hour} was {outcome.outcome} meanwhile, and is left alone"
+        return f"{outcome.hour} was {outcome.outcome} in the meantime; it is left alone"
     counts = f"{counted(outcome.rows_loaded, 'row')} from {counted(outcome.files, 'file')}"
     if outcome.rows_rejected:
         counts += f", {outcome.rows_rejected:,} rejected"

@@ -106,7 +106,7 @@ def status_text(found: Status) -> str:
     lines += [f"{'Skipped':<10}{hour}: {plain(reason)}{come.get(hour, '')}" for hour, reason in found.skipped]
     lines += [f"{'Pruned':<10}{counted(found.pruned, 'hour')}"] if found.pruned else []
     told = {
-        "Pending": (found.pending, "complete, and not loaded yet"),
+        "Pending": (found.pending, "complete, but not loaded yet"),
         "Overdue": (found.overdue, "files, but no marker"),
     }
     lines += [
@@ -119,13 +119,13 @@ def status_text(found: Status) -> str:
         lines.append(f"{'Missing':<10}{hours} (neither loaded nor in the bucket): {spans_in_words(found.gaps)}")
     if found.unlooked:
         lines.append(
-            f"{'Older':<10}{counted(found.unlooked, 'hour')} (in the bucket before {found.looked_from}, and not loaded):"
+            f"{'Older':<10}{counted(found.unlooked, 'hour')} (in the bucket before {found.looked_from}, not loaded):"
             " see bookreport ingest --all"
         )
     lines += _far_off_lines(found)
     lines += [f"{'Rejected':<10}{counted(found.rejected_rows, 'row')}"] if found.rejected_rows else []
     lines += [f"{'Unmatched':<10}{counted(found.rows_unmatched, 'row')}"] if found.rows_unmatched else []
-    return "\n".join([*lines, "Drift was not looked for; see: bookreport verify"])
+    return "\n".join([*lines, "To check for changed files: bookreport verify"])
 
 
 def _far_off_lines(found: Status) -> list[str]:
@@ -133,11 +133,11 @@ def _far_off_lines(found: Status) -> list[str]:
     if found.far_off:
         names = ", ".join(plain(each.prefix) for each in found.far_off[:6])
         more = f" and {len(found.far_off) - 6:,} more" if len(found.far_off) > 6 else ""
-        lines.append(f"{'Far off':<10}{names}{more} (out of time, and left alone): see bookreport check")
+        lines.append(f"{'Far off':<10}{names}{more} (implausible dates, ignored): see bookreport check")
     if found.far_off_loaded:
         hours = counted(sum(map(len, found.far_off_loaded)), "loaded hour")
         spans = spans_in_words(found.far_off_loaded)
-        lines.append(f"{'Far off':<10}{hours} (out of time, and in no count): {spans}; see bookreport check")
+        lines.append(f"{'Far off':<10}{hours} (implausible dates, not counted): {spans}; see bookreport check")
     return lines
 
 
