@@ -30,6 +30,7 @@ from bookreport.errors import (
     Temporary,
     WrongSchema,
 )
+from bookreport.quoting import quoted
 
 log = logging.getLogger(__name__)
 
@@ -282,17 +283,6 @@ class Database:
             if raw.closed or error.connection_invalidated:
                 raise CommitUnknown("the connection to Postgres was lost during the commit", hint="run it again") from error
             raise translate(error, raw) from error
-
-
-def quoted(name: str) -> str:
-    """Return `name` as an SQL identifier, quoted."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(value: str) -> str:
-    """Return `value` as an SQL string literal, whatever standard_conforming_strings says."""
-    text_ = value.replace("'", "''")
-    return "E'" + text_.replace("\\", "\\\\") + "'" if "\\" in text_ else f"'{text_}'"
 
 
 def _driver_url(url: str) -> URL:

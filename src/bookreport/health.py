@@ -8,8 +8,8 @@ from itertools import islice
 
 from bookreport import ledger
 from bookreport.bucket import Bucket
-from bookreport.database import Database
-from bookreport.discovery import come_after_all, discover
+from bookreport.database import Database, Transaction
+from bookreport.discovery import Discovery, come_after_all, discover
 from bookreport.drift import recorded_files
 from bookreport.errors import BadData
 from bookreport.files import Difference, compare
@@ -106,7 +106,7 @@ def status(
     looked = discover(
         database, bucket, since=since, until=until, lookback=lookback, earliest=earliest, count_unlooked=at_length
     )
-    overdue = tuple(hour for hour in looked.open if hour <= Hour.last() and _has_files(bucket, hour))
+    overdue = _overdue(bucket, looked)
     within = looked.within
     span = max(since or FIRST, within.since), min(until or LAST, within.until)
     bounds = {"since": span[0].start, "until": span[1].start}
@@ -116,14 +116,13 @@ def status(
         gaps = transaction.rows("health/gaps", **bounds, seen=seen, unlooked=unlooked)
         failed = ledger.failures(transaction)
         skipped = tuple(ledger.skipped_hours(transaction, *span))
-        looked_at = bounds | {"since": max(looked.looked_from or FIRST, within.since).start}
         found = Status(
             newest_loaded=ledger.newest_loaded(transaction, earliest),
             loaded=counts.loaded,
             pruned=counts.pruned,
             failed=tuple(failed),
             skipped=skipped,
-            pending=tuple(hour for hour in looked.pending if hour not in {failure.hour for failure in failed}),
+            pending=tuple(sorted(set(looked.pending) - {failure.hour for failure in failed})),
             overdue=overdue,
             gaps=tuple(Span(Hour(row.since), Hour(row.until)) for row in gaps),
             looked_from=looked.looked_from,
@@ -131,11 +130,20 @@ def status(
             far_off=looked.far_off,
             far_off_loaded=ledger.far_off(transaction, within),
             rejected_rows=counts.rejected_rows,
-            rows_unmatched=transaction.one("health/unmatched", **looked_at).rows_unmatched if at_length else 0,
+            rows_unmatched=_unmatched(transaction, looked, span[1]) if at_length else 0,
         )
     # The bucket is asked when the snapshot is over, which keeps what others delete.
     come = come_after_all(bucket, [hour for hour, _ in skipped]) if at_length else ()
     return replace(found, come=come)
+
+
+def _unmatched(transaction: Transaction, looked: Discovery, until: Hour) -> int:
+    since = max(looked.looked_from or FIRST, looked.within.since)
+    return int(transaction.one("health/unmatched", since=since.start, until=until.start).rows_unmatched)
+
+
+def _overdue(bucket: Bucket, looked: Discovery) -> tuple[Hour, ...]:
+    return tuple(hour for hour in looked.open if hour <= Hour.last() and _has_files(bucket, hour))
 
 
 def _has_files(bucket: Bucket, hour: Hour) -> bool:

@@ -205,25 +205,25 @@ def record_load(
         marker_at=marker_at,
         load_id=load.load_id,
     )
-    batch = [
-        {
-            "hour": hour.start,
-            "key": load.file.key,
-            "etag": load.file.etag,
-            "size": load.file.size,
-            "last_modified": load.file.last_modified,
-            "columns": json.dumps(load.reading.as_json() if load.reading else {}),
-            "rows_loaded": load.rows_loaded,
-            "rows_rejected": load.rows_rejected,
-        }
-        for load in files
-    ]
-    if batch:
-        transaction.run("ledger/insert_file", *batch)
+    if files:
+        transaction.run("ledger/insert_file", *(_file(hour, load) for load in files))
     # Two first runs: the second waits here until the first has committed, and then sees whose the ledger is.
     transaction.run("ledger/first_source", **asdict(source))
     check_source(transaction, source)
     return _entry(hour, recorded)
+
+
+def _file(hour: Hour, load: FileLoad) -> dict[str, object]:
+    return {
+        "hour": hour.start,
+        "key": load.file.key,
+        "etag": load.file.etag,
+        "size": load.file.size,
+        "last_modified": load.file.last_modified,
+        "columns": json.dumps(load.reading.as_json() if load.reading else {}),
+        "rows_loaded": load.rows_loaded,
+        "rows_rejected": load.rows_rejected,
+    }
 
 
 def remove_files(transaction: Transaction, hour: Hour) -> None:

@@ -6,9 +6,10 @@ import logging
 from dataclasses import dataclass
 
 from bookreport import purchases
-from bookreport.database import Database, quoted
+from bookreport.database import Database
 from bookreport.errors import Usage
 from bookreport.hours import EARLIEST, Hour, Span, believable
+from bookreport.quoting import quoted
 
 log = logging.getLogger(__name__)
 _FORGETTING = ("prune/delete_rows", "prune/delete_sums", "prune/delete_rejects", "prune/delete_files", "prune/delete_hours")

@@ -8,9 +8,10 @@ from decimal import Decimal
 from typing import IO
 
 from bookreport.columns import NAMES, Columns, Reading, shown
-from bookreport.database import Stream, Transaction, literal
+from bookreport.database import Stream, Transaction
 from bookreport.errors import BadData
 from bookreport.hours import Hour
+from bookreport.quoting import literal
 from bookreport.records import RecordCheck
 from bookreport.rejects import FirstRejects
 from bookreport.rows import RowStream

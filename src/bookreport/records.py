@@ -14,8 +14,9 @@ from typing import IO, Literal
 from bookreport.columns import REQUIRED, Columns, Reading, fold, shown
 from bookreport.errors import BadData, BookreportError
 from bookreport.isbn import canonical_isbn
+from bookreport.lines import Lines
 from bookreport.rejects import FirstRejects, Reject
-from bookreport.rows import BLANKS, LONGEST_LINE, Lines, NotClosed, NotCsv, in_other_quotes, split_record
+from bookreport.rows import BLANKS, LONGEST_LINE, NotClosed, NotCsv, in_other_quotes, split_record
 
 LOOKAHEAD_LINES = 100
 """Lines within which a quoted field may be closed."""

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from bookreport import catalogue
 from bookreport.columns import NAMES, fold
-from bookreport.database import Database, Transaction, literal, quoted
+from bookreport.database import Database, Transaction
 from bookreport.errors import Configuration, WrongSchema
+from bookreport.quoting import literal, quoted
 
 REPEATABLE = ("0004_catalogue.sql", "0005_states.sql")
 """The migrations that bring back what somebody dropped of the views, functions and tables that are made of others."""

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from bookreport.columns import Columns
 from bookreport.errors import BadData, BookreportError
+from bookreport.lines import Lines
 from bookreport.records import RecordCheck
 from bookreport.rejects import FirstRejects, Reject, RejectLimit
-from bookreport.rows import LONGEST_LINE, Lines
+from bookreport.rows import LONGEST_LINE
 
 HEADER = ["user_id", "isbn10", "quantity", "unit_price"]
 GOOD = b"u1,0306406152,2,9.99\n"

@@ -73,11 +73,7 @@ def ingest(
     hour, or covers the whole bucket until one run has been through all of it. Failed hours are retried, however old. Hours
     before BOOKREPORT_FIRST_YEAR, or more than an hour in the future, are left alone.
     """
-    if hours and (since or until or everything):
-        raise Usage("--hour can't be combined with --since, --until or --all")
-    if everything and (since or until):
-        raise Usage("--all can't be combined with --since or --until")
-    span_of(since, until)
+    _require_one_choice(hours, since, until, everything=everything)
     result.require_writable()
     session = BucketSession(options)
     with (
@@ -96,11 +92,16 @@ def ingest(
         if dry_run:
             return _preview(run, choice, result)
         ended = run.follow(_progress(run.load(choice), len(choice.hours), options), _tell)
-        if ended.outcomes or (result.is_json and ended.failure is None):
-            _write_run(run, ended.outcomes, None, result)
-        elif ended.failure is None:
-            result.say("nothing to load")
+        _write_run(run, ended, None, result)
         return _end(run, ended, figures, session, result)
+
+
+def _require_one_choice(hours: Sequence[Hour], since: Hour | None, until: Hour | None, *, everything: bool) -> None:
+    if hours and (since or until or everything):
+        raise Usage("--hour can't be combined with --since, --until or --all")
+    if everything and (since or until):
+        raise Usage("--all can't be combined with --since or --until")
+    span_of(since, until)
 
 
 @click.command("run-hour")
@@ -139,10 +140,8 @@ def run_hour(
         language = session.settings.language or SPANISH
         if result.output.is_by_hour:
             _write_files(run, ended.loaded if hour else None, language, options, result)
-        elif ended.outcomes or (result.is_json and ended.failure is None):
+        else:
             _report_run(run, ended, language, result)
-        elif ended.failure is None:
-            result.say("nothing to load")
         return _end(run, ended, figures, session, result)
 
 
@@ -171,18 +170,22 @@ def _report_run(run: Run, ended: Ended, language: str, result: Result) -> None:
         tell_doubts(made)
     except (BookreportError, Interrupted) as error:
         failure = error
-    _write_run(run, ended.outcomes, made, result)
+    _write_run(run, ended, made, result)
     if failure is not None:
         raise failure
 
 
-def _write_run(run: Run, outcomes: Sequence[Outcome], made: Sequence[Report] | None, result: Result) -> None:
-    if result.is_json:
+def _write_run(run: Run, ended: Ended, made: Sequence[Report] | None, result: Result) -> None:
+    """Print what a run has come to, with the reports that were made of it; say where there was nothing to do."""
+    outcomes = ended.outcomes
+    if result.is_json and (outcomes or ended.failure is None):
         result.write_json(run_json(outcomes, made, looked=run.looked))
-        return
-    # One hour's report says enough; of several, or of a failed one, the outcomes are part of the answer.
-    shown = [] if made and len(outcomes) == len(made) == 1 else [run_table(outcomes)]
-    result.write("\n\n".join([*shown, *map(report_table, made or ())]))
+    elif outcomes:
+        # One hour's report says enough; of several, or of a failed one, the outcomes are part of the answer.
+        shown = [] if made and len(outcomes) == len(made) == 1 else [run_table(outcomes)]
+        result.write("\n\n".join([*shown, *map(report_table, made or ())]))
+    elif ended.failure is None:
+        result.say("nothing to load")
 
 
 def _write_files(run: Run, hours: Sequence[Hour] | None, language: str, options: CommonOptions, result: Result) -> None:

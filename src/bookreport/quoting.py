@@ -1,0 +1,14 @@
+"""Names and texts as SQL has them, where a parameter can't stand."""
+
+from __future__ import annotations
+
+
+def quoted(name: str) -> str:
+    """Return `name` as an SQL identifier, quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """Return `value` as an SQL string literal, whatever standard_conforming_strings says."""
+    text_ = value.replace("'", "''")
+    return "E'" + text_.replace("\\", "\\\\") + "'" if "\\" in text_ else f"'{text_}'"
