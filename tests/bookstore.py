@@ -1,9 +1,12 @@
 """A bookstore's bucket and catalogue: writes hours, files and books as the tests want them."""
 
+from __future__ import annotations
+
 import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 
 import boto3
 
@@ -54,6 +57,12 @@ class Bookstore:
             aws_secret_access_key=store.secret_key,
             region_name="us-east-1",
         )
+
+    def below(self, prefix: str) -> Bookstore:
+        """Return the one who writes below a prefix of the same bucket."""
+        other = copy(self)
+        other.prefix = prefix
+        return other
 
     def put(self, key: str, content: bytes = b"") -> None:
         self.client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=content)

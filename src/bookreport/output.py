@@ -79,7 +79,7 @@ class Output:
         else:
             folder = _target(self.path).parent
             writable = os.access(folder, os.W_OK | os.X_OK)
-            where = f"{folder} is no folder that can"
+            where = f"{folder} is no directory that can"
         if not writable:
             raise Configuration(f"{where} be written to", hint="create it, check its permissions, or choose another --output")
 

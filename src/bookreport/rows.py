@@ -115,16 +115,16 @@ def read_header(chunks: Iterable[bytes], columns: Columns) -> Body:
 
 
 @contextmanager
-def opened(content: Generator[bytes], columns: Columns, meanwhile: Callable[[], None]) -> Iterator[Body]:
+def opened(content: Iterable[bytes], columns: Columns, meanwhile: Callable[[], None]) -> Iterator[Body]:
     """Give the body of a file whose bytes are `content`, as `read_header` does; `meanwhile` is called before each chunk."""
 
-    def chunks() -> Iterator[bytes]:
+    def watched() -> Generator[bytes]:
         for chunk in content:
             meanwhile()
             yield chunk
 
-    with closing(content):
-        yield read_header(chunks(), columns)
+    with closing(watched()) as chunks:
+        yield read_header(chunks, columns)
 
 
 _BLANK_LINES = re.compile(rb"(?:(?:[ \t\r\v\f]|\xef\xbb\xbf)*+\n)*+")

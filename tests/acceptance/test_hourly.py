@@ -161,7 +161,7 @@ def test_files_catch_up_with_what_other_commands_loaded_and_with_the_books(
     percents = [json.loads((tmp_path / f"{hour}.json").read_text())["buyers"]["percent"] for hour in (HOUR, HOUR + 1)]
     assert percents == [33.33, 66.67]
     ended = bookreport("run-hour", "--json", "-o", "{hour}.json")
-    assert (ended.code, ended.out, ended.err) == (0, "", "2 of 2 reports written\n")
+    assert (ended.code, ended.out, ended.err.splitlines()[-1]) == (0, "", "2 of 2 reports written")
     assert [json.loads((tmp_path / name).read_text())["buyers"]["percent"] for name in names] == [66.67, 66.67]
 
 
@@ -175,7 +175,7 @@ def test_a_file_that_can_not_be_written_is_told_after_the_outcomes_and_takes_no_
     assert (ended.code, ended.error["kind"]) == (6, "config")
     assert f"{HOUR}.json" in ended.error["message"]
     assert ended.err.count(" loaded: ") == 2
-    assert ended.err.rindex(" loaded: ") < ended.err.index("can't be written")
+    assert ended.err.rindex(" loaded: ") < ended.err.index("can't write")
     assert (tmp_path / f"{HOUR + 1}.json").is_file()
     assert sql("select count(*) from ledger where status = 'loaded'") == [(2,)]
 

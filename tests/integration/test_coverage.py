@@ -202,8 +202,8 @@ def see_page(shop: Shop, span: Span, text: str) -> None:
     for banner in banners:
         assert told_coverage(shop, span) in banner
         lacking = len(span) - with_sales
-        lower = f"The totals are too low, by {lacking} hour{'' if lacking == 1 else 's'}. Not loaded: "
-        assert (lower in banner) == bool(lacking) == ("lower than the truth" in banner)
+        lower = f"The totals are too low: they lack {lacking} hour{'' if lacking == 1 else 's'}. Not loaded: "
+        assert (lower in banner) == bool(lacking) == ("too low" in banner)
     lines = [told for each in tree.iter("div") if (told := each.get("aria-label") or "").startswith("Line: ")]
     state = "without users" if shop.coverage(span)["sums_kept"] else "not loaded"
     for line, known, what in zip(lines, (with_sales, len(shop.hours_loaded(span))), ("not loaded", state), strict=False):

@@ -1,15 +1,20 @@
 """Which hours are pending, and which files an hour has."""
 
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
+from typing import cast
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from bookreport.bucket import Bucket
 from bookreport.database import Database
+from bookreport.demo import Store
 from bookreport.errors import BadData, Configuration, Temporary
+from bookreport.hours import Hour
 from bookstore import HOUR, Bookstore, csv_file
 from connection import Sql
 from loading import Load, MakeRun, OpenBucket, held, outcomes
@@ -184,6 +189,30 @@ def test_a_partition_of_more_files_than_a_listing_has_is_seen_whole(bookstore: B
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda key: bookstore.write(HOUR, key, b""), keys))
     assert [file.key for file in bucket.files(HOUR)] == keys
+
+
+@pytest.fixture
+def moto() -> Iterator[Store]:
+    """An S3 store in memory."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    # It runs in this process.
+    yield Store(f"http://{host}:{port}", "any", "any", cast("subprocess.Popen[bytes]", None))
+    server.stop()
+
+
+def test_with_ten_years_of_loaded_hours_a_run_makes_a_few_dozen_requests(moto: Store, open_bucket: OpenBucket) -> None:
+    last = Hour.parse("2024-05-01T13")
+    hours = sorted({last + -24 * 180 * number for number in range(20)} | {last + -number for number in range(24 * 8)})
+    bookstore = Bookstore(moto)
+    bookstore.client.create_bucket(Bucket=bookstore.bucket)
+    for hour in hours:
+        bookstore.close(hour)
+    bookstore.client.close()
+    bucket = open_bucket(endpoint_url=moto.endpoint_url)
+    assert bucket.hours(last + -24 * 7, known=hours[:-1]).hours == [last]
+    assert bucket.requests < 30
 
 
 def test_the_whole_bucket_is_looked_at_until_a_run_has_gone_through_it(

@@ -223,7 +223,7 @@ def test_a_file_that_can_not_be_written_keeps_no_other_from_it(
 ) -> None:
     in_the_way = path_of(output, HOUR + 2)
     in_the_way.mkdir()
-    with pytest.raises(Configuration, match="can't be written"):
+    with pytest.raises(Configuration, match="can't write"):
         catch_up()
     assert behind() == [HOUR + 2]
     in_the_way.rmdir()

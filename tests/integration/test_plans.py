@@ -178,13 +178,13 @@ def test_a_file_without_prices_costs_no_more_for_a_large_catalogue(
     surpassed(sql, database, fill, 10_000)
     reading, rows = Columns().read(["user", "isbn"]), 100
     written: list[str] = []
-    script = Transaction.script
+    insert = Transaction.insert
 
     def write(transaction: Transaction, statement: str) -> None:
         written.append(statement)
-        script(transaction, statement)
+        insert(transaction, statement)
 
-    monkeypatch.setattr(Transaction, "script", write)
+    monkeypatch.setattr(Transaction, "insert", write)
     with database.transaction() as transaction:
         purchases.begin_hour(transaction, NEWEST)
         purchases.make_room(transaction, reading)

@@ -371,7 +371,7 @@ def test_two_first_runs_that_commit_at_once_do_not_both_take_the_ledger(
     monkeypatch.setattr(ledger, "record_load", meet)
     loaders = (make_run(), HOUR), (make_run(other_bucket), HOUR + 1)
     with ThreadPoolExecutor(2) as pool:
-        ended = list(pool.map(lambda each: each[0].load(each[1]), loaders))
+        ended = list(pool.map(lambda each: each[0].loader.load(each[1]), loaders))
     assert sorted(outcome.outcome for outcome in ended) == ["failed", "loaded"]
     [(prefix,)] = sql("select prefix from source")
     assert states(sql) == {HOUR + 1 if prefix else HOUR: "loaded"}

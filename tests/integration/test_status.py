@@ -184,7 +184,7 @@ def test_what_lies_before_the_look_back_is_counted_and_is_not_missing(
     assert (found.looked_from, found.unlooked, found.pending) == (HOUR + 18, 3, ())
     assert found.gaps == (Span(HOUR + 1, HOUR + 10), Span(HOUR + 12, HOUR + 20))
     assert see(HOUR + 20).unlooked == 0
-    assert "3 hours (in the bucket before 2024-05-02T07, and not loaded)" in status_text(found)
+    assert "3 hours (in the bucket before 2024-05-02T07, not loaded)" in status_text(found)
 
 
 def test_missing_hours_are_spans_and_so_many_are_named_one_by_one(sql: Sql, see: Callable[..., Status]) -> None:

@@ -166,7 +166,7 @@ def test_a_future_hour_is_taken_out_wholly_and_loaded_once_it_has_come(
     for hour in (FUTURE, FUTURE + 1, FUTURE + 24 * 40):
         for key in ("purchases-1.csv", "FULL"):
             bookstore.remove(hour, key)
-    assert look()["time"].hint == f"take them out: bookreport prune --from {FUTURE}"
+    assert look()["time"].hint == f"remove them: bookreport prune --from {FUTURE}"
     months = mistaken(database, FUTURE)
     assert [(month.span.since, month.hours, month.rows) for month in months] == [(FUTURE, 2, 2), (Hour.of(2062, 6, 1, 0), 1, 1)]
     with held(database, FUTURE + 1), pytest.raises(Locked):

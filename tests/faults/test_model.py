@@ -1,0 +1,57 @@
+"""Any command in any state, and each pair of commands at once, against a model of the whole.
+
+The same steps in each run; FAULTS_SEED makes others.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from machine import NAMES, command, play
+from model import Command
+from world import NEAR, SOURCES, Figures, World, points_of
+
+SEED = os.environ.get("FAULTS_SEED", "e5")
+WORLDS, STEPS_EACH = 25, 40
+
+
+@pytest.fixture(scope="module")
+def reached(figures: dict[str, list[str]]) -> Iterator[Figures]:
+    """What the tests of this module reached together, for the end of the run."""
+    made = Figures()
+    yield made
+    figures["the model of the whole"] = [*made.lines(), f"FAULTS_SEED={SEED}"]
+
+
+def test_all_that_is_told_is_the_models_after_each_step(new_world: Callable[[], World]) -> None:
+    play(new_world, seed_=SEED, worlds=WORLDS, steps_each=STEPS_EACH)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_command_beside_each_other(new_world: Callable[[], World], name: str) -> None:
+    chance = random.Random(f"{SEED} {name}")
+    world = scene(new_world)
+    mine, other = SOURCES
+    for second in chance.sample(NAMES, len(NAMES)):
+        if len(world.model.hours_in("pruned", "skipped")) > len(NEAR) - 3:
+            world = scene(new_world)
+        hour = chance.choice(NEAR)
+        world.come(chance.choice((mine, mine, other)), hour, [chance.choice(("clean", "dirty", "all dirty"))], True)
+        first = command(name, mine, hour)
+        beside = command(second, chance.choice((mine, mine, other)), chance.choice((hour, hour, chance.choice(NEAR))))
+        world.at_once(first, beside, chance.choice(points_of(first)), hour)
+
+
+def scene(new_world: Callable[[], World]) -> World:
+    """Return a world with an hour in each state."""
+    world = new_world()
+    mine = SOURCES[0]
+    world.come_in_turn(mine, NEAR[0], ["clean", "dirty", "refused", "clean", "odd", "refused"])
+    world.run(Command("run-hour -o", mine))
+    world.run(Command("skip", mine, NEAR[2]))
+    world.run(Command("prune --keep-sums", mine, NEAR[1]))
+    return world
