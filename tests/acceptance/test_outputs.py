@@ -264,6 +264,13 @@ def test_a_command_imports_what_it_needs_alone(environment: dict[str, str], tmp_
     assert "alembic" in imported(environment, tmp_path, "migrate")
 
 
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_result_is_printed_whatever_the_locale(bookreport: Run, encoding: str) -> None:
+    ended = bookreport("report", PYTHONIOENCODING=encoding)
+    assert (ended.code, "Users who bought a book in Spanish" in ended.out) == (0, True)
+
+
 def test_the_version_is_that_of_the_package(bookreport: Run) -> None:
     assert bookreport("--version").out == f"bookreport, version {__version__}\n"
 
