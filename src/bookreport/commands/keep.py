@@ -16,7 +16,9 @@ from bookreport.present.words import instant
 
 
 @click.command()
-@click.option("--books", metavar="TABLE", help="The books table, as schema.table, if several tables look like one.")
+@click.option(
+    "--books", metavar="TABLE", help="The books table or view, as schema.table, if migrate can't find it or finds several."
+)
 @output_options("table", "json")
 @click.pass_obj
 def migrate(options: CommonOptions, *, books: str | None, result: Result) -> int:
@@ -52,14 +54,15 @@ def refresh(options: CommonOptions, *, result: Result) -> int:
 
 
 @click.command()
-@click.option("--reason", required=True, metavar="TEXT", help="Reason, shown by status.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why it is given up, shown by status.")
 @click.option("--hour", type=HOUR, required=True, metavar="HOUR", help="The hour to give up.")
 @output_options("table", "json")
 @click.pass_obj
 def skip(options: CommonOptions, *, hour: Hour, reason: str, result: Result) -> int:
     """Give up an hour that failed or never arrived.
 
-    It is not retried and raises no alarm; reports that cover it say so. To undo: bookreport run-hour --hour HOUR.
+    It is not retried and raises no alarm; reports that cover it say so. If it is complete after all, check says so, and
+    bookreport run-hour --hour HOUR loads it.
     """
     if not reason.strip():
         raise Usage("--reason is empty", hint="say why the hour is given up; status and reports will show it")
@@ -82,7 +85,11 @@ def skip(options: CommonOptions, *, hour: Hour, reason: str, result: Result) -> 
 )
 @click.option("--keep-sums", is_flag=True, help="Keep the sums, so that reports still have books sold and sale value.")
 @click.option(
-    "--from", "future", type=HOUR, metavar="HOUR", help="Delete all hours from this one on; it must be in the future."
+    "--from",
+    "future",
+    type=HOUR,
+    metavar="HOUR",
+    help="Delete all hours from this one on, which must be more than an hour in the future.",
 )
 @click.option("--before", type=HOUR, metavar="HOUR", help="Delete rows and rejects of loaded hours before this one.")
 @output_options("table", "json")
@@ -99,7 +106,7 @@ def prune(
 ) -> int:
     """Delete old rows, or the text of old rejects, which may contain personal data.
 
-    The ledger keeps the hours: only run-hour --hour loads them again, and reports that cover them say so.
+    The ledger keeps pruned hours: they are loaded again only by name (--hour), and reports that cover them say so.
     Future hours that were loaded by mistake (--from) are deleted entirely, and loaded again when their time comes.
     """
     if before is None and rejects_before is None and future is None:

@@ -43,12 +43,23 @@ Each = TypeVar("Each")
 @click.option(
     "--max-reload", type=click.IntRange(min=0), default=24, show_default=True, help="Maximum number of changed hours to reload."
 )
-@click.option("--changed", is_flag=True, help="Also reload hours whose files have changed since they were loaded.")
+@click.option(
+    "--changed",
+    is_flag=True,
+    help="Also reload hours whose files have changed since they were loaded, among those searched or named.",
+)
 @click.option("--dry-run", is_flag=True, help="Check every record and show how headers are read; write nothing.")
 @load_options
 @click.option("--all", "everything", is_flag=True, help="Search the whole bucket.")
 @span_options
-@click.option("--hour", "hours", type=HOUR, multiple=True, metavar="HOUR", help="Only this hour; may be repeated.")
+@click.option(
+    "--hour",
+    "hours",
+    type=HOUR,
+    multiple=True,
+    metavar="HOUR",
+    help="Only this hour, even if skipped or pruned; may be repeated.",
+)
 @output_options("table", "json")
 @click.pass_obj
 def ingest(
@@ -69,9 +80,9 @@ def ingest(
 ) -> int:
     """Load every pending hour, oldest first.
 
-    An hour is pending when it is complete but not loaded. The search starts BOOKREPORT_LOOKBACK (7d) before the newest loaded
-    hour, or covers the whole bucket until one run has been through all of it. Failed hours are retried, however old. Hours
-    before BOOKREPORT_FIRST_YEAR, or more than an hour in the future, are left alone.
+    An hour is pending when it is complete but not loaded, skipped or pruned. The search starts BOOKREPORT_LOOKBACK (7d) before
+    the newest loaded hour; until one run has been through the whole bucket, it covers all of it. Failed hours are retried,
+    however old. Hours before BOOKREPORT_FIRST_YEAR, or more than an hour in the future, are left alone.
     """
     _require_one_choice(hours, since, until, everything=everything)
     result.require_writable()
@@ -107,9 +118,13 @@ def _require_one_choice(hours: Sequence[Hour], since: Hour | None, until: Hour |
 @click.command("run-hour")
 @load_options
 @click.option(
-    "--wait", "patience", type=DURATION, metavar="DURATION", help="Wait up to DURATION for the most recently ended hour."
+    "--wait",
+    "patience",
+    type=DURATION,
+    metavar="DURATION",
+    help="Wait up to DURATION (20m) for the most recently ended hour, or for --hour; exit 3 if it is still not complete.",
 )
-@click.option("--hour", type=HOUR, metavar="HOUR", help="Only this hour; reload it if it is loaded.")
+@click.option("--hour", type=HOUR, metavar="HOUR", help="Only this hour, even if skipped or pruned; reload it if it is loaded.")
 @output_options("table", "json", by_hour=True)
 @click.pass_obj
 def run_hour(
@@ -125,9 +140,8 @@ def run_hour(
 ) -> int:
     """Load every pending hour, then print a report for each: the command for cron.
 
-    With --hour, load only that hour, reloading it if it is loaded already, then report it. With {hour} in the name of
-    --output, every loaded hour gets its own file, newest first: missing files, and files that a reload or a change of the
-    books has made stale, are written too.
+    With {hour} in the name of --output, every loaded hour has its own file: each run writes those that are missing or out of
+    date, newest first; with --hour, only that hour's.
     """
     result.require_writable()
     session = BucketSession(options)

@@ -26,7 +26,10 @@ from bookreport.settings import Settings
 @output_options("table", "json")
 @click.pass_obj
 def verify(options: CommonOptions, *, since: Hour | None, until: Hour | None, result: Result) -> int:
-    """Compare loaded hours with the bucket and the tables; exit 4 if anything differs."""
+    """Compare loaded hours with the bucket and the tables; exit 4 if anything differs.
+
+    Without a span, all loaded hours. Writes nothing; to reload hours whose files changed: bookreport ingest --changed --all.
+    """
     result.require_writable()
     span_of(since, until)
     with BucketSession(options).source() as (database, bucket):
@@ -39,7 +42,7 @@ def verify(options: CommonOptions, *, since: Hour | None, until: Hour | None, re
         hours = len({difference.hour for difference in found.differences})
         raise BadData(
             f"{hours} hours differ from the bucket or the tables; {found.hours} are loaded",
-            hint="reload hours whose files changed: bookreport ingest --changed; or one: bookreport run-hour --hour HOUR",
+            hint="reload hours whose files changed: bookreport ingest --changed --all; or one: bookreport run-hour --hour HOUR",
             hour=found.differences[0].hour.instant,
         )
     result.say(f"{found.hours} loaded hours are unchanged")
@@ -53,8 +56,9 @@ def verify(options: CommonOptions, *, since: Hour | None, until: Hour | None, re
 def status(options: CommonOptions, *, since: Hour | None, until: Hour | None, result: Result) -> int:
     """Print which hours are loaded, failed, skipped, pending, overdue and missing.
 
-    Overdue hours have files but no marker. Without a span, status searches the bucket as ingest does and counts what lies
-    before; failed hours are always listed. Unmatched rows are counted with today's catalogue, over the hours searched.
+    Pending: complete, but not loaded. Overdue: files, but no marker. Missing: neither loaded nor in the bucket. Without a span,
+    status searches the bucket as ingest does, and counts older hours that are not loaded; failed hours are always listed.
+    Unmatched rows are counted with today's catalogue, over the hours searched.
     """
     result.require_writable()
     span_of(since, until)
@@ -71,7 +75,7 @@ def status(options: CommonOptions, *, since: Hour | None, until: Hour | None, re
 
 @click.command()
 @click.option(
-    "--max-age", type=DURATION, metavar="DURATION", help="Exit 3 if the newest loaded hour ended longer ago than this: 3h."
+    "--max-age", type=DURATION, metavar="DURATION", help="Exit 3 if the newest loaded hour ended longer ago than DURATION (3h)."
 )
 @output_options("table", "json")
 @click.pass_obj

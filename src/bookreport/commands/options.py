@@ -109,7 +109,7 @@ def output_options(*formats: str, by_hour: bool = False) -> Callable[[Callable[.
         taking = with_result
         for option in (
             click.option(
-                "-o", "--output", type=file, default=Output(), metavar="FILE", help="Write to FILE instead of stdout (-)."
+                "-o", "--output", type=file, default=Output(), metavar="FILE", help="Write to FILE; - is stdout.  [default: -]"
             ),
             click.option("--json", "as_json", is_flag=True, help="Short for --format json."),
             click.option("--format", "format_", type=click.Choice(formats), default="table", help="Output format."),
@@ -129,14 +129,20 @@ def load_options(command: Command) -> Command:
             metavar="FILE",
             help="Write the run's metrics to FILE, for node_exporter's textfile collector.",
         ),
-        click.option("--new-source", is_flag=True, help="The bucket has moved: load from this one from now on."),
+        click.option("--new-source", is_flag=True, help="Confirm that the bucket has moved: load from this one from now on."),
         click.option(
             "--reject-limit",
             type=REJECT_LIMIT,
             metavar="LIMIT",
-            help="Rejects allowed per hour, as 100 or 1%.  [default: 1%, or 10 if every file has a good record]",
+            help="Rejects allowed per hour: a count (100), or a percentage (1%), which always allows 10 if every file has"
+            " a good record.  [default: BOOKREPORT_REJECT_LIMIT, or 1%]",
         ),
-        click.option("--jobs", type=click.IntRange(1, MOST_JOBS), metavar="N", help="Load N hours in parallel.  [default: 1]"),
+        click.option(
+            "--jobs",
+            type=click.IntRange(1, MOST_JOBS),
+            metavar="N",
+            help="Load N hours in parallel.  [default: BOOKREPORT_JOBS, or 1]",
+        ),
     ):
         command = option(command)
     return command

@@ -44,9 +44,9 @@ LONGEST_REPORT = 200_000
     "languages",
     multiple=True,
     metavar="NAME",
-    help="Count buyers of this language; may be repeated.  [default: Spanish]",
+    help="Count buyers of this language; may be repeated.  [default: BOOKREPORT_LANGUAGE, or Spanish]",
 )
-@click.option("--last", type=HOURS, metavar="DURATION", help="The last DURATION, ending with the newest loaded hour: 24h, 7d.")
+@click.option("--last", type=HOURS, metavar="DURATION", help="The DURATION (24h, 7d) that ends with the newest loaded hour.")
 @span_options
 @click.option("--hour", type=HOUR, metavar="HOUR", help="Only this hour.  [default: the newest loaded]")
 @excel_option
@@ -139,7 +139,10 @@ def tell_outdated(books: State) -> None:
 @output_options("table", "json", "csv")
 @click.pass_obj
 def rejects(options: CommonOptions, *, hour: Hour | None, limit: int, excel: bool, result: Result) -> int:
-    """Print rejected records and the reasons, newest hour first."""
+    """Print rejected records and the reasons, newest hour first.
+
+    Of an hour that failed for too many, the first 1,000 are kept.
+    """
     require_csv(result, excel=excel)
     result.require_writable()
     with Session(options).migrated(books=False) as database:
