@@ -159,10 +159,12 @@ def _time(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str 
     if far_off:
         first = far_off[0]
         more = f" and {len(far_off) - 1:,} more (see: bookreport status)" if len(far_off) > 1 else ""
-        why = "is in the future" if first.since >= within.until else f"is before {within.since.start.year}"
+        future = first.since >= within.until
+        why = "is in the future" if future else f"is before {within.since.start.year}"
+        old = "" if future else "; if the shop is that old, set BOOKREPORT_FIRST_YEAR"
         raise Configuration(
             f"s3://{bucket.name}/{bucket.prefix}{first.prefix} {why}; it is ignored{more}",
-            hint="rename or remove it in the bucket; if the shop is that old, set BOOKREPORT_FIRST_YEAR",
+            hint=f"rename or remove it in the bucket{old}",
         )
     if loaded:
         late = loaded[-1].since >= within.until

@@ -75,13 +75,13 @@ class Output:
             return
         if _is_stream(self.path):
             writable = os.access(self.path, os.W_OK)
-            where = f"{self.path} can't"
+            where = str(self.path)
         else:
             folder = _target(self.path).parent
             writable = os.access(folder, os.W_OK | os.X_OK)
-            where = f"{folder} is no directory that can"
+            where = f"the directory {folder}"
         if not writable:
-            raise Configuration(f"{where} be written to", hint="create it, check its permissions, or choose another --output")
+            raise Configuration(f"can't write to {where}", hint="create it, check its permissions, or choose another --output")
 
     def write(self, text: str) -> None:
         """Write the result; no reader of a file sees half of it. Raises Configuration where it can't be written.

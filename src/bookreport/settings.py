@@ -53,7 +53,9 @@ class Settings:
                 with path.open(encoding="utf-8") as stream:
                     load_dotenv(stream=stream, override=False, interpolate=False)
             except (OSError, UnicodeDecodeError) as error:
-                raise Configuration(f"can't read the env file {path}: {error}", hint="see --env-file") from error
+                raise Configuration(
+                    f"can't read the env file {path}: {getattr(error, 'strerror', None) or error}", hint="check --env-file FILE"
+                ) from error
         return cls(os.environ)
 
     def require(self, *, bucket: bool = False, database: bool = False) -> None:

@@ -123,7 +123,7 @@ def prune(
     elif going.months or going.mistaken:
         result.write(pruned_table(going.months + going.mistaken))
     if rejects_before:
-        result.say(f"{going.texts:,} raw texts of rejects {'would go' if dry_run else 'were taken away'}")
+        result.say(f"{going.texts:,} raw texts of rejects {'would be deleted' if dry_run else 'were deleted'}")
     elif not (going.months or going.mistaken):
         result.say("nothing to prune")
     return 0
