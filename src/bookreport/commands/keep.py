@@ -1,4 +1,4 @@
-"""The commands that keep house: migrate, refresh, skip and prune."""
+"""The maintenance commands: migrate, refresh, skip and prune."""
 
 from __future__ import annotations
 

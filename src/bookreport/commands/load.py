@@ -174,11 +174,11 @@ def _preview(run: Run, choice: Choice, result: Result) -> int:
 
 
 def _report_run(run: Run, ended: Ended, language: str, result: Result) -> None:
-    """Print the outcomes of a run, with the report of each hour that it loaded; a failed report comes after them."""
+    """Print a run's outcomes, with the report of each hour it loaded; if a report fails, raise that afterwards."""
     made: list[Report] = []
     failure: BookreportError | Interrupted | None = None
     try:
-        # What was loaded may be pruned by now.
+        # What was loaded may have been pruned by now.
         spans = map(Span.of_hour, ended.loaded if ended.failure is None else [])
         made.extend(reports.make_reports(run.database, spans, [language], loaded_only=True))
         tell_doubts(made)
@@ -190,12 +190,12 @@ def _report_run(run: Run, ended: Ended, language: str, result: Result) -> None:
 
 
 def _write_run(run: Run, ended: Ended, made: Sequence[Report] | None, result: Result) -> None:
-    """Print what a run has come to, with the reports that were made of it; say where there was nothing to do."""
+    """Print the outcomes of a run and the reports made of it; say so if there was nothing to do."""
     outcomes = ended.outcomes
     if result.is_json and (outcomes or ended.failure is None):
         result.write_json(run_json(outcomes, made, looked=run.looked))
     elif outcomes:
-        # One hour's report says enough; of several, or of a failed one, the outcomes are part of the answer.
+        # For one hour, its report says enough; for several, or a failed one, the outcomes are part of the answer.
         shown = [] if made and len(outcomes) == len(made) == 1 else [run_table(outcomes)]
         result.write("\n\n".join([*shown, *map(report_table, made or ())]))
     elif ended.failure is None:
@@ -203,7 +203,7 @@ def _write_run(run: Run, ended: Ended, made: Sequence[Report] | None, result: Re
 
 
 def _write_files(run: Run, hours: Sequence[Hour] | None, language: str, options: CommonOptions, result: Result) -> None:
-    """Write the file of each of `hours`; None: of each loaded hour whose file is behind."""
+    """Write the file of each of `hours`; None: of each loaded hour whose file is out of date."""
 
     def printed(made: Report) -> str:
         return as_json(report_json(made)) if result.is_json else report_table(made)
@@ -220,7 +220,7 @@ def _write_files(run: Run, hours: Sequence[Hour] | None, language: str, options:
 
 
 def _end(run: Run, ended: Ended, figures: dict[str, float] | None, session: BucketSession, result: Result) -> int:
-    """Return the exit code of a run, or raise what ended it; the figures of both go into the metrics."""
+    """Return the exit code of a run, or raise what ended it; either way its figures go into the metrics."""
     if figures is not None:
         metrics.count(figures, ended.outcomes)
     if ended.failure is not None:
@@ -233,7 +233,7 @@ def _end(run: Run, ended: Ended, figures: dict[str, float] | None, session: Buck
 
 
 def _code(outcomes: Sequence[Outcome], result: Result) -> int:
-    """Return the exit code of these outcomes; under JSON the gravest error is the last line on stderr."""
+    """Return the exit code of these outcomes; with --json, the most serious error is the last line on stderr."""
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     code = gravest(errors)
     if errors and result.is_json:
@@ -257,10 +257,10 @@ def _tell(outcome: Outcome) -> None:
 
 
 def _progress(done: Iterable[Each], total: int, options: CommonOptions, description: str = "Loading hours") -> Iterable[Each]:
-    """Pass on what is `done`, under a progress bar when a person is watching a backfill."""
+    """Pass on what is `done`, with a progress bar if a person is watching a backfill."""
     if total < 2 or options.quiet or not sys.stderr.isatty():
         return done
-    # Seldom needed, and slow to import.
+    # Rarely needed, and slow to import.
     from rich.console import Console
     from rich.progress import track
 

@@ -1,4 +1,4 @@
-"""The commands that look and write nothing: status, verify and check."""
+"""The read-only commands: status, verify and check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands take: types of values, and options that several of them have."""
+"""What commands take: types of values, and options that several of them share."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class HourType(click.ParamType[Hour]):
 
 
 class ParsedType(click.ParamType[Any]):
-    """A value that `parse` reads; what it raises ValueError for is a usage error in its words."""
+    """A value that `parse` reads; a ValueError it raises becomes a usage error with the same text."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
         self.name = name
@@ -69,7 +69,7 @@ class CommonOptions:
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    # The common options stand before or after the command; whichever is given counts.
+    # The common options may come before or after the command; whichever is given counts.
     options = ctx.ensure_object(CommonOptions)
     if value:
         setattr(options, str(param.name), value)
@@ -98,7 +98,7 @@ def common_options(command: Command) -> Command:
 
 
 def output_options(*formats: str, by_hour: bool = False) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Add the options of a command that prints a `result` in one of `formats`; `by_hour`: into a file for each hour, too."""
+    """Add the options of a command that prints a `result` in one of `formats`; `by_hour`: also to one file per hour."""
     file = ParsedType("file", partial(Output.parse, by_hour=by_hour))
 
     def add(command: Callable[..., int]) -> Callable[..., int]:
@@ -168,7 +168,7 @@ def require_csv(result: Result, *, excel: bool) -> None:
 
 
 def span_of(since: Hour | None, until: Hour | None) -> Span | None:
-    """Return the span of --since and --until, None unless both are given; raise Usage when it is empty."""
+    """Return the span of --since and --until, None unless both are given; raises Usage if it is empty."""
     if since is None or until is None:
         return None
     try:

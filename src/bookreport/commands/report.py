@@ -1,4 +1,4 @@
-"""The commands that read the database alone: report, rejects and schema."""
+"""The commands that only read the database: report, rejects and schema."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from bookreport.reports import SPANISH, Report
 log = logging.getLogger(__name__)
 
 LONGEST_REPORT = 200_000
-"""Hours that a report may span; every one that is missing is named in its JSON."""
+"""Maximum number of hours in a report's span; its JSON names every missing one."""
 
 
 @click.command()
@@ -100,7 +100,7 @@ def report(
 
 
 def _span(hour: Hour | None, since: Hour | None, until: Hour | None, last: int | None) -> Span | None:
-    """Return the span that was asked for; None where it ends with the newest loaded hour."""
+    """Return the requested span; None if it ends with the newest loaded hour."""
     if sum((hour is not None, since is not None or until is not None, last is not None)) > 1:
         raise Usage("give only one of --hour, --since with --until, or --last")
     if (since is None) != (until is None):
@@ -114,7 +114,7 @@ def _span(hour: Hour | None, since: Hour | None, until: Hour | None, last: int |
 
 
 def tell_doubts(made: Sequence[Report]) -> None:
-    """Warn of what makes figures other than their reader expects: an outdated catalogue, a language that no book has."""
+    """Warn of what makes figures misleading: an outdated catalogue, a language that no book has."""
     if made:
         tell_outdated(made[0].catalogue)
     for language in sorted({language for report in made for language in report.unknown_languages}):
@@ -124,7 +124,7 @@ def tell_doubts(made: Sequence[Report]) -> None:
 
 
 def tell_outdated(books: State) -> None:
-    """Warn of a catalogue that is not up to date."""
+    """Warn if the catalogue is out of date."""
     if not books.is_current:
         log.warning(
             "the books have changed since %s; figures use the catalogue of that time. To update it: bookreport refresh",

@@ -1,4 +1,4 @@
-"""A command's result: in what format it is printed, and where it goes."""
+"""A command's result: its format, and where it goes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Result:
         return self.format == "json"
 
     def require_writable(self) -> None:
-        """Raise Configuration, before anything is done, when nothing could be written at the end."""
+        """Raise Configuration, before any work is done, if the result could not be written at the end."""
         self.output.require_writable()
 
     def write(self, text: str) -> None:
@@ -36,7 +36,7 @@ class Result:
         self.write(as_json(document))
 
     def say(self, sentence: str) -> None:
-        """Tell a sentence on stderr and, where no result was written, in the file, which would else go on telling what was."""
+        """Log a sentence and, if no result was written, put it in the file too, which would otherwise keep its old content."""
         log.info("%s", sentence)
         if not self._written:
             self.output.write_aside(sentence)

@@ -1,4 +1,4 @@
-"""What a command works with that needs no bucket: its settings, the log, the database."""
+"""What a command uses apart from the bucket: its settings, the log, the database."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bookreport.signals import interruptible
 
 
 class Session:
-    """One command at work: by its common options it logs to stderr, and knows its settings.
+    """One running command: it knows its settings, and logs to stderr as the common options say.
 
-    Making one raises Configuration when a named env file can't be read.
+    Raises Configuration if a named env file can't be read.
     """
 
     def __init__(self, options: CommonOptions) -> None:
@@ -26,7 +26,7 @@ class Session:
 
     @contextmanager
     def database(self) -> Iterator[Database]:
-        """Give the database; SIGINT and SIGTERM end what it is at. Raises Configuration when a setting is missing."""
+        """Yield the database; SIGINT and SIGTERM abort its work. Raises Configuration if a setting is missing."""
         self.settings.require(database=True)
         database = Database(self.settings.database_url, self.settings.schema)
         try:
@@ -37,7 +37,7 @@ class Session:
 
     @contextmanager
     def migrated(self, *, books: bool = True) -> Iterator[Database]:
-        """Give the database; raises Configuration unless its tables are this code's and (`books`) the books can be read."""
+        """Yield the database; raises Configuration unless its tables match the code and (`books`) the books can be read."""
         with self.database() as database:
             schema.require(database, books=books)
             yield database

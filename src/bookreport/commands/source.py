@@ -1,4 +1,4 @@
-"""What a command works with that needs the bucket: the bucket itself, the source of the ledger, a run."""
+"""What a command needs to use the bucket: the bucket itself, the source of the ledger, a run."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ AnyBucket = TypeVar("AnyBucket", bound=Bucket)
 
 
 class BucketSession(Session):
-    """A command at work that has to do with the bucket."""
+    """A running command that uses the bucket."""
 
     def bucket(self, kind: type[AnyBucket], connections: int = 1) -> AnyBucket:
-        """Return the bucket that the settings name, for so many connections at once."""
+        """Return the bucket named by the settings, with room for `connections` at once."""
         where = self.settings.bucket
         return kind(
             where.bucket,
@@ -39,7 +39,7 @@ class BucketSession(Session):
 
     @contextmanager
     def source(self) -> Iterator[tuple[Database, Bucket]]:
-        """Give the database and the bucket that its ledger belongs to; raises Configuration when this is another bucket."""
+        """Yield the database and the bucket; raises Configuration if the ledger belongs to another bucket."""
         self.settings.require(bucket=True, database=True)
         with self.migrated(books=False) as database:
             bucket = self.bucket(Bucket)
@@ -49,7 +49,7 @@ class BucketSession(Session):
 
     @contextmanager
     def run(self, reject_limit: RejectLimit | None, *, new_source: bool, jobs: int | None) -> Iterator[Run]:
-        """Give a run by the settings; the options that are given count in their place."""
+        """Yield a run as the settings say; the options given override them."""
         self.settings.require(bucket=True, database=True)
         columns, jobs = Columns(self.settings.columns, self.settings.header), jobs or self.settings.jobs
         with self.migrated() as database:

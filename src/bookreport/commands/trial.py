@@ -1,4 +1,4 @@
-"""The commands to try bookreport by: sample and demo."""
+"""The commands for trying bookreport out: sample and demo."""
 
 from __future__ import annotations
 

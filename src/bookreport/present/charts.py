@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from bookreport.reports import Sale
 
 LABEL_ROOM = 11
-"""Characters that are shown of a language beside its bar."""
+"""Characters of a language that are shown beside its bar."""
 
 TEXT, MUTED, BAR, GAP, GRID = "#1b1f24", "#57606a", "#1f5fa8", "#f3dcc4", "#d0d7de"
-"""Colours of a chart by itself; the page's style sheet sets its own, for light and dark."""
+"""Colours of a standalone chart; the page's style sheet sets its own, for light and dark mode."""
 
 CONFIG = {
     "aria": False,
@@ -34,7 +34,7 @@ CONFIG = {
 
 @dataclass(frozen=True)
 class Step:
-    """What a line shows of one hour or day: a figure that so many of its hours are in; None of none."""
+    """One hour or day of a line: its figure, and how many of its hours that covers; the figure is None if none."""
 
     span: Span
     hours: int
@@ -53,14 +53,14 @@ class Step:
 def bars(sales: Sequence[Sale], longest: int) -> dict[str, Any]:
     """Return the Vega-Lite specification of sorted bars, labelled on the left, with their numbers at their ends.
 
-    `longest`: the books sold of the longest bar of all charts that are compared.
+    `longest`: the books sold of the longest bar in all charts that are compared.
     """
     labels, width, row = 82, 146, 24
     rows = [
         {"place": place, "name": _label(sale.language), "books": sale.books_sold, "number": f"{sale.books_sold:,}"}
         for place, sale in enumerate(sales)
     ]
-    # Two fifths of the width are kept for the number at the end of the longest bar.
+    # Two fifths of the width are reserved for the number at the end of the longest bar.
     books = _axis_free("books", "quantitative", {"domain": [0, longest * 1.7 or 1], "nice": False, "round": True})
     return {
         "width": width,
@@ -91,9 +91,9 @@ def _axis_free(field: str, type_: str, scale: dict[str, Any]) -> dict[str, Any]:
 
 
 def _label(name: str | None) -> str:
-    """Return as much of a name as there is room for beside a bar, by estimate.
+    """Return as much of a name as fits beside a bar, by estimate.
 
-    It is not left to Vega to cut: it would cut a character beyond U+FFFF in two, and fail.
+    Vega can't be left to cut it: it would cut a character beyond U+FFFF in two, and fail.
     """
     whole, room, kept = named(name), float(LABEL_ROOM), ""
     for character in whole:
@@ -105,9 +105,9 @@ def _label(name: str | None) -> str:
 
 
 def line(steps: Sequence[Step], *, by_day: bool) -> dict[str, Any]:
-    """Return the Vega-Lite specification of a line that breaks where hours are not in it, and of bands that show these.
+    """Return the Vega-Lite specification of a line that breaks at missing hours, and of bands that mark them.
 
-    What stands for a part of a day alone is a hollow point and no part of the line.
+    A partial day is a hollow point, and not part of the line.
     """
     rows = [_row(step) for step in steps]
     time = _time(steps, by_day=by_day)
@@ -138,7 +138,7 @@ def line(steps: Sequence[Step], *, by_day: bool) -> dict[str, Any]:
 
 
 def _row(step: Step) -> dict[str, Any]:
-    """Return a step as its line's data have it."""
+    """Return a step as a row of the line's data."""
     since, until = _milliseconds(step.span.since.start), _milliseconds(step.span.until.start)
     figure = None if step.figure is None else float(step.figure)
     return {
@@ -152,7 +152,7 @@ def _row(step: Step) -> dict[str, Any]:
 
 
 def _time(steps: Sequence[Step], *, by_day: bool) -> dict[str, Any]:
-    """Return the axis of time: from the first step to the last, in UTC."""
+    """Return the time axis: from the first step to the last, in UTC."""
     ends = [_milliseconds(steps[0].span.since.start), _milliseconds(steps[-1].span.until.start)]
     midnight = "utcFormat(datum.value, '%-d %b')"
     clock = f"utchours(datum.value) ? utcFormat(datum.value, '%H:%M') : {midnight}"
@@ -170,7 +170,7 @@ def _time(steps: Sequence[Step], *, by_day: bool) -> dict[str, Any]:
 
 
 def _ticks(steps: Sequence[Step], *, by_day: bool) -> list[datetime]:
-    """Return the days, or the round hours, that are written below a line: seven at the most."""
+    """Return the days, or the round hours, that are labelled below a line: seven at most."""
     starts = [step.span.since.start for step in steps]
     if by_day:
         days = [start for start in starts if start.hour == 0]
@@ -184,12 +184,12 @@ def _milliseconds(instant: datetime) -> int:
 
 
 def svg(specification: dict[str, Any]) -> Any:
-    """Return a chart drawn as SVG, safe to stand in HTML as it is: the renderer escapes all text."""
+    """Return a chart drawn as SVG, safe to embed in HTML as it is: the renderer escapes all text."""
     import vl_convert
     from markupsafe import Markup
 
     drawn = vl_convert.vegalite_to_svg(specification, vl_version="5.20", allowed_base_urls=[])
     tag, _, rest = drawn.partition(">")
-    # Within HTML the names of namespaces say nothing, and they look like addresses.
+    # In HTML, namespaces mean nothing, and they look like addresses.
     tag = tag.replace(' xmlns="http://www.w3.org/2000/svg"', "").replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "")
     return Markup(f"{tag}>{rest}")  # noqa: S704 - Vega has escaped its texts; a test holds that

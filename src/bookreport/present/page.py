@@ -1,4 +1,4 @@
-"""The report as one HTML page: charts by Vega-Lite, text by Jinja2, nothing that runs and nothing that is fetched."""
+"""The report as one HTML page: charts by Vega-Lite, text by Jinja2, no scripts and nothing to fetch."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from bookreport.reports import Point, Report, Sale
 
 MOST_PANELS, MOST_BARS = 30, 8
-"""Formats with a chart of their own, and languages with a bar in it; whatever is left out is in the table."""
+"""Formats with their own chart, and languages with a bar in it; the table has the rest."""
 
 LONGEST_NAME = 60
-"""Characters that are shown of a format or language; the JSON in the page has all of them."""
+"""Characters shown of a format or language; the JSON in the page has all of them."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawn chart; `says` is what it shows in words, for those who don't see it."""
+    """A drawn chart; `says` describes it in words, for those who can't see it."""
 
     title: str
     svg: Any
@@ -60,7 +60,7 @@ def require_libraries() -> None:
 
 
 def report_page(report: Report) -> str:
-    """Return the report as a self-contained HTML page. Raises Configuration when the extra `html` is not installed."""
+    """Return the report as a self-contained HTML page. Raises Configuration if the extra `html` is not installed."""
     require_libraries()
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -89,7 +89,7 @@ def report_page(report: Report) -> str:
 
 
 def span_in_words(span: Span) -> str:
-    """Return a span as a person says it."""
+    """Return a span as a person would say it."""
     since, until = span.since.start, span.until.start
     if since.hour == until.hour == 0:
         last = until - timedelta(days=1)
@@ -148,7 +148,7 @@ def _length(span: Span) -> str:
 
 
 def _panels(sales: Sequence[Sale]) -> Iterator[Chart]:
-    """Give a chart for each format, the best-selling first; one scale for all of them."""
+    """Yield a chart for each format, best-selling first, all on one scale."""
     longest = max((sale.books_sold for sale in sales), default=0)
     by_format = [list(of) for _, of in groupby(sorted(sales, key=lambda sale: (sale.format is None, sale.format)), _format)]
     for of in sorted(by_format, key=lambda of: -sum(sale.books_sold for sale in of))[:MOST_PANELS]:
@@ -168,7 +168,7 @@ _format = attrgetter("format")
 
 
 def _lines(report: Report) -> Iterator[Chart]:
-    """Give the charts of sale value and share of buyers by hour or day."""
+    """Yield the charts of sale value and share of buyers by hour or day."""
     series, by_day = report.series, _by_day(report.series)
     step, language = "day" if by_day else "hour", _name(report.buyers[0].language)
     values = [
@@ -213,7 +213,7 @@ def _time(span: Span, *, by_day: bool) -> str:
 
 
 def _short(span: Span) -> str:
-    """Return a span in few words, as `Thu 8 Dec` or `Thu 8 Dec, 05:00 to 07:00`."""
+    """Return a short form of a span, such as `Thu 8 Dec` or `Thu 8 Dec, 05:00 to 07:00`."""
     since, until = span.since.start, span.until.start
     last = until - ONE_HOUR
     if since.hour == until.hour == 0:

@@ -1,4 +1,4 @@
-"""The report as JSON, CSV, a table or Markdown, and the sentences in it that the page shares."""
+"""The report as JSON, CSV, a table or Markdown, and the sentences that it shares with the page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def report_json(report: Report) -> dict[str, object]:
-    """Return the report as `bookreport.report/1`; the span before and the series where the report has them."""
+    """Return the report as `bookreport.report/1`, with the preceding span and the series if the report has them."""
     document: dict[str, object] = {
         "schema": "bookreport.report/1",
         "generated_at": instant(report.generated_at),
@@ -52,7 +52,7 @@ def report_json(report: Report) -> dict[str, object]:
 
 
 def report_csv(report: Report, *, excel: bool = False) -> str:
-    """Return the report as CSV: one header; sections sales, unmatched, total, buyers, and those of the span before."""
+    """Return the report as CSV: one header; sections sales, unmatched, total, buyers, and those of the preceding span."""
     header = ("section", "format", "language", "books_sold", "sale_value", "users", "buyers", "percent")
     sales = [
         ("sales", sale.format, sale.language, sale.books_sold, money(sale.sale_value), "", "", "") for sale in report.sales
@@ -198,7 +198,7 @@ def _buyers_lines(report: Report) -> list[str]:
 
 
 def of_users(report: Report, buyers: Buyers) -> str:
-    """Return how many of how many users bought, of which hours they are where sales are of more; or that no book is there."""
+    """Return how many of how many users bought, and in how many hours if sales cover more; or that there is no such book."""
     if not buyers.in_catalogue:
         return _no_such_language(report, buyers)
     of_hours = f" of {report.hours_loaded:,} of {report.hours_expected:,} hours" if report.sums_kept else ""
@@ -213,7 +213,7 @@ def _no_such_language(report: Report, buyers: Buyers, most: int = 12) -> str:
 
 
 def not_comparable(report: Report) -> str:
-    """Return what is not compared with the span before, and why; empty where all is."""
+    """Return what is not compared with the preceding span, and why; empty if everything is."""
     before = report.previous
     if before is None or not (before.missing or report.missing or before.before_first):
         return ""
@@ -256,7 +256,7 @@ def _change_lines(report: Report) -> list[str]:
 
 
 def coverage_line(report: Report) -> str:
-    """Return of how many hours the figures are, in words."""
+    """Return in words how many hours the figures cover."""
     expected = f"{report.hours_expected:,}"
     if not report.sums_kept:
         return f"{report.hours_loaded:,} of {expected} hours are loaded"
@@ -268,7 +268,7 @@ def coverage_line(report: Report) -> str:
 
 
 def given_up_lines(report: Report) -> list[str]:
-    """Return which of the missing hours were skipped or pruned, in words."""
+    """Return in words which of the missing hours were skipped or pruned."""
     kept = set(report.sums_kept)
     told = {
         "Skipped (given up)": report.skipped,
@@ -293,6 +293,6 @@ def _coverage_lines(report: Report) -> list[str]:
 
 
 def catalogue_line(report: Report) -> str:
-    """Return as of when formats and languages are, in words."""
+    """Return in words when formats and languages were read from the books."""
     since = "the books have not changed since" if report.catalogue.is_current else "the books have changed since"
     return f"Catalogue as of {report.catalogue.as_of:%Y-%m-%d %H:%M} UTC; {since}"

@@ -11,7 +11,7 @@ from bookreport.present.report import report_json
 from bookreport.present.words import as_table, counted, far_off_json, plain
 
 if TYPE_CHECKING:
-    # What is printed is known by its type alone: a report must not wait for boto3.
+    # Only types are needed here: a report must not wait for boto3.
     from bookreport.discovery import Discovery
     from bookreport.errors import BookreportError, Interrupted
     from bookreport.outcomes import Outcome
@@ -30,7 +30,7 @@ def run_json(
 ) -> dict[str, object]:
     """Return the outcomes of a run as `bookreport.run/1`, with its reports, or the readings of a dry run.
 
-    `looked`: what was found in the bucket, None where hours were named.
+    `looked`: what the search of the bucket found, None if hours were named.
     """
     document: dict[str, object] = {
         "schema": "bookreport.run/1",
@@ -77,7 +77,7 @@ def _sample_json(sample: Sample) -> dict[str, object]:
 
 
 def run_table(outcomes: Sequence[Outcome], preview: Preview | None = None) -> str:
-    """Return the outcomes of a run as text for a terminal; for a dry run how each shape of header would be read, too."""
+    """Return the outcomes of a run as text for a terminal; for a dry run, also how each shape of header would be read."""
     parts = []
     if preview is not None and outcomes:
         counts = ("files", "bytes", "rows_loaded", "rows_rejected")
@@ -115,7 +115,7 @@ def _sample_text(sample: Sample) -> str:
 
 
 def outcome_line(outcome: Outcome) -> str:
-    """Return the one line that tells an hour's outcome."""
+    """Return the line that reports an hour's outcome."""
     if outcome.error is not None:
         return f"{outcome.hour} {outcome.outcome}: {outcome.error.message}"
     if not outcome.is_loaded:

@@ -1,4 +1,4 @@
-"""How things stand and what the commands that keep them so found or did: rejects, verify, status, check, refresh, prune."""
+"""The state of things, and what the commands about it found or did: rejects, verify, status, check, refresh, prune."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bookreport.present.words import (
 )
 
 if TYPE_CHECKING:
-    # What is printed is known by its type alone: a report must not wait for boto3.
+    # Only types are needed here: a report must not wait for boto3.
     from bookreport.catalogue import Refresh
     from bookreport.check import Check
     from bookreport.health import Status, Verification
@@ -70,7 +70,7 @@ def verification_table(found: Verification) -> str:
 
 
 def status_json(found: Status) -> dict[str, object]:
-    """Return how things stand as `bookreport.status/1`."""
+    """Return the state of the hours as `bookreport.status/1`."""
     return {
         "schema": "bookreport.status/1",
         "newest_loaded": found.newest_loaded.instant if found.newest_loaded else None,
@@ -95,7 +95,7 @@ def status_json(found: Status) -> dict[str, object]:
 
 
 def status_text(found: Status) -> str:
-    """Return how things stand as text for a terminal."""
+    """Return the state of the hours as text for a terminal."""
     newest = f"; the newest is {found.newest_loaded}" if found.newest_loaded else ""
     lines = [f"{'Loaded':<10}{counted(found.loaded, 'hour')}{newest}"]
     lines += [
@@ -157,7 +157,7 @@ def refresh_json(done: Refresh) -> dict[str, object]:
 
 
 def migrated_json(schema: str, books: str, revision: str) -> dict[str, object]:
-    """Return where the tables are, of which revision, and where the books are, as `bookreport.migrate/1`."""
+    """Return the schema and revision of the tables, and where the books are, as `bookreport.migrate/1`."""
     return {"schema": "bookreport.migrate/1", "tables": schema, "books": books, "revision": revision}
 
 
@@ -197,7 +197,7 @@ def checks_json(checks: Sequence[Check]) -> dict[str, object]:
 
 
 def checks_text(checks: Sequence[Check]) -> str:
-    """Return checks as text for a terminal: a line each, and a hint below it."""
+    """Return checks as text for a terminal: one line each, with a hint below it."""
     lines = []
     for check in checks:
         lines.append(f"{check.name:<12}{'OK' if check.ok else 'FAILED':<8}{plain(check.message)}")

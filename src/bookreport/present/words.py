@@ -1,4 +1,4 @@
-"""How single things are printed (amounts, names, hours, instants), and how text becomes JSON, CSV, a table, Markdown."""
+"""How single values are printed (amounts, names, hours, instants), and how text becomes JSON, CSV, a table, Markdown."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from bookreport.hours import Hour, Span
 
 if TYPE_CHECKING:
-    # What is printed is known by its type alone: a report must not wait for boto3.
+    # Only types are needed here: a report must not wait for boto3.
     from bookreport.partitions import FarOff
 
 MOST_SPANS = 6
-"""Spans that are named in a sentence; of more, their number is told."""
+"""Maximum number of spans named in a sentence; the rest are counted."""
 
 _NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
     f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
@@ -28,46 +28,46 @@ _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def money(amount: Decimal) -> str:
-    """Return an exact amount with two decimals, and more only where it has more."""
+    """Return an exact amount with two decimals, or more if it has more."""
     text = f"{amount:f}"
     whole, _, decimals = text.partition(".")
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, as `1 file` or `1,234 rows`."""
+    """Return a number with its noun, such as `1 file` or `1,234 rows`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def plain(text: str) -> str:
-    """Return `text` with what steers a terminal (escapes, line ends, direction marks) or is no character made visible."""
+    """Return `text` with terminal controls (escapes, line ends, direction marks) and noncharacters made visible."""
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def named(name: str | None) -> str:
-    """Return the name of a format or language, harmless, and to be seen also where it is empty."""
+    """Return the name of a format or language, safe to print, and visible even if it is empty."""
     return "(none)" if name is None else plain(name) if name.strip() else "(empty)"
 
 
 def thousands(amount: Decimal) -> str:
-    """Return an exact amount as `money` has it, its thousands apart."""
+    """Return an exact amount like `money`, with thousands separators."""
     return f"{Decimal(money(amount)):,}"
 
 
 def signed(amount: Decimal | int | None, unit: str = "") -> str:
-    """Return a change with its sign, as `+1,234` or `-3.4%`; `n/a` where there is none."""
+    """Return a change with its sign, such as `+1,234` or `-3.4%`; `n/a` if there is none."""
     if amount is None:
         return "n/a"
     return f"{Decimal(money(amount)) if isinstance(amount, Decimal) and not unit else amount:+,}{unit}"
 
 
 def instant(moment: datetime) -> str:
-    """Return an instant as RFC 3339 has it, to the second, in UTC."""
+    """Return an instant in RFC 3339, to the second, in UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def hours_in_words(hours: Sequence[Hour]) -> str:
-    """Return hours in words, runs of them as spans."""
+    """Return hours in words, with runs of them as spans."""
     return spans_in_words(Span.runs(hours))
 
 
@@ -78,7 +78,7 @@ def spans_in_words(spans: Sequence[Span]) -> str:
 
 
 def as_number(amount: Decimal | None) -> float | None:
-    """Return an amount as JSON has numbers: for percentages; money is text."""
+    """Return an amount as a JSON number, for percentages; money is text."""
     return None if amount is None else float(amount)
 
 
@@ -95,8 +95,8 @@ def as_json(document: dict[str, object]) -> str:
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]], *, texts: Sequence[int], excel: bool) -> str:
     """Return CSV (RFC 4180) with LF and the cells as they are.
 
-    `excel`: for a spreadsheet, that is with a byte order mark and CRLF, and in the columns `texts`, which hold other
-    people's text, with an apostrophe before what it would take for a formula.
+    `excel`: for a spreadsheet, with a byte order mark and CRLF and, in the columns `texts`, which hold other people's text,
+    an apostrophe before what it would take for a formula.
     """
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\r\n" if excel else "\n")
@@ -113,12 +113,12 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]], *, texts: Se
 def markdown_cell(cell: str) -> str:
     """Return `cell` so that neither a ticket nor a chat sees markup, a link or a mention in it."""
     entities = cell.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # A zero-width blank after @ keeps it from calling somebody; a backslash would not.
+    # A zero-width space after @ keeps it from mentioning anybody; a backslash would not.
     return re.sub(r"([\\`*_{}\[\]#|~$]|:(?=//)|(?<=www)\.)", r"\\\1", entities).replace("@", "@\u200b")
 
 
 def as_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = (), total: bool = False) -> str:
-    """Return a table of its natural width, whatever the terminal's."""
+    """Return a table at its natural width, whatever the terminal's."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -131,7 +131,7 @@ def as_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Ite
     for number, row in enumerate(rows):
         table.add_row(*row, end_section=total and number == len(rows) - 2)
     output = io.StringIO()
-    # A name is text, whatever rich would read into its brackets and colons.
+    # Names are plain text, whatever rich would make of their brackets and colons.
     console = Console(file=output, width=100_000, color_system=None, force_terminal=False, markup=False, emoji=False)
     console.print(table, highlight=False)
     return "\n".join(line.rstrip() for line in output.getvalue().rstrip().splitlines())
