@@ -41,21 +41,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHUNK = 1 << 18
-"""Bytes read from the network, and given on, at once."""
+"""Bytes read from the network, and passed on, as one chunk."""
 
 FRUITLESS_TRIES = 5
-"""Times that a body is asked for again without a byte of progress, before the file is given up."""
+"""Retries of a body without a byte of progress, before the file is given up."""
 
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "403", "401"}
 
 
 class Bucket:
-    """The partitions of one bucket below one prefix; only ever read.
+    """The partitions of one bucket below one prefix; strictly read-only.
 
-    `prefix` is empty or ends in `/`. `endpoint_url` None is AWS; keys that are None leave it to AWS's own chain. `marker`
-    is the name of the object that closes an hour, `ignore` patterns of objects (below the partition) that are no data.
-    All methods raise Temporary when the store is out of reach after retries, Configuration when it refuses access, knows
-    no such bucket, or its clock differs from this machine's.
+    `prefix` is empty or ends in `/`. `endpoint_url` None means AWS; keys that are None leave it to AWS's own chain. `marker`
+    is the name of the object that closes an hour, `ignore` the patterns of objects (below the partition) that are not data.
+    All methods raise Temporary if the store is unreachable after retries, and Configuration if it denies access, has no
+    such bucket, or its clock differs from this machine's.
     """
 
     def __init__(
@@ -89,9 +89,9 @@ class Bucket:
                     max_pool_connections=10 + connections,
                     tcp_keepalive=True,
                     retries={"mode": "standard", "total_max_attempts": 5},
-                    # An endpoint of one's own seldom has a host name for each bucket.
+                    # A self-hosted endpoint seldom has a host name for each bucket.
                     s3={"addressing_style": "path" if endpoint_url else "auto"},
-                    # Since botocore 1.36 the other default troubles older stores that speak S3.
+                    # The default since botocore 1.36 breaks older S3-compatible stores.
                     request_checksum_calculation="when_required",
                     response_checksum_validation="when_required",
                 ),
@@ -101,15 +101,15 @@ class Bucket:
 
     @property
     def identity(self) -> Source:
-        """What the ledger knows the bucket by."""
+        """What identifies the bucket in the ledger."""
         return Source((self.endpoint_url or "").rstrip("/"), self.name, self.prefix)
 
     def url(self, hour: Hour, key: str = "") -> str:
-        """Return the address of an hour's partition, or of an object in it, for people to read."""
+        """Return the address of an hour's partition, or of an object in it, for messages."""
         return f"s3://{self.name}/{self.prefix}{hour.partition}{key}"
 
     def clock(self) -> datetime | None:
-        """List below the prefix, and return what time it is by the store's answer; None where it does not say."""
+        """List below the prefix, and return the time in the store's reply; None if it has none."""
         with self._translated():
             answer = self._client.list_objects_v2(Bucket=self.name, Prefix=self.prefix, Delimiter="/", MaxKeys=1)
         try:
@@ -124,12 +124,12 @@ class Bucket:
         known: Collection[Hour] = (),
         within: Span | None = None,
     ) -> Partitions:
-        """Return the hours that have a partition: `since` included, `until` not, without those `known`.
+        """Return the hours that have a partition, from `since` to `until` (exclusive), except those `known`.
 
-        Partitions are listed level by level with a delimiter, so the files in them cost nothing; a year, month or day
-        that lies outside, or whose hours are all known, is not entered. Nor is one that lies out of time (not `within`),
-        which is told as far off whatever the span. A prefix that looks like a partition but is no real hour is told in a
-        warning.
+        Partitions are listed level by level with a delimiter, so the files in them cost nothing. A year, month or day that
+        is outside the span, or whose hours are all known, is not entered; nor is one outside `within`, the believable hours,
+        which is reported as far off whatever the span. A prefix that looks like a partition but is not a real hour is named
+        in a warning.
         """
         sought = Sought(since or FIRST, until or LAST, set(known), within or Span(FIRST, LAST))
         found = partitions.find(self._folders, sought)
@@ -138,9 +138,9 @@ class Bucket:
         return found
 
     def marker(self, hour: Hour) -> datetime | None:
-        """Return when the hour was closed, by its marker's time; None when it is still open."""
+        """Return when the hour was closed, by its marker's time; None if it is still open."""
         key = f"{self.prefix}{hour.partition}{self._marker}"
-        # A listing tells a missing bucket from a missing marker, and needs no right but that of listing; HEAD does neither.
+        # A listing distinguishes a missing bucket from a missing marker, and needs only the right to list; HEAD does neither.
         with self._translated():
             for page in self._listing(key):
                 for entry in page.get("Contents", []):
@@ -151,7 +151,7 @@ class Bucket:
     def complete(self, hour: Hour) -> tuple[datetime, tuple[File, ...]]:
         """Return when the hour was closed, and its files, both from one listing.
 
-        Raises NotReady while it has no marker; else what `files` raises.
+        Raises NotReady while it has no marker; otherwise what `files` raises.
         """
         entries = self._entries(hour)
         closed_at = next((entry["LastModified"] for key, entry in entries.items() if key == self._marker), None)
@@ -162,7 +162,7 @@ class Bucket:
     def files(self, hour: Hour) -> tuple[File, ...]:
         """Return the hour's files, ordered by key.
 
-        Raises BadData, by name, for an object that is neither a CSV file nor the marker, nor named as no data.
+        Raises BadData, naming the object, for anything but CSV files, the marker and what is ignored.
         """
         return self._files(hour, self._entries(hour))
 
@@ -186,11 +186,11 @@ class Bucket:
         )
 
     def read(self, hour: Hour, file: File) -> Iterator[bytes]:
-        """Give the bytes of a file, unpacked when its first bytes are gzip's, in chunks of bounded size.
+        """Yield the bytes of a file in chunks of bounded size, unpacked if the first bytes are gzip's.
 
-        Each request asks for the ETag that was listed; a body that breaks is taken up where it broke (Range, RFC 9110
-        section 14). Raises ChangedWhileLoading when the object is gone or another one, BadData when gzip's data is cut
-        short or broken, Unreadable when the object can't be had although the store answers.
+        Each request asks for the listed ETag; a broken download resumes where it broke (Range, RFC 9110 section 14). Raises
+        ChangedWhileLoading if the object is gone or has changed, BadData if its gzip data is truncated or corrupt, Unreadable
+        if the object can't be fetched although the store answers.
         """
         chunks = self._download(hour, file)
         first = b""
@@ -208,7 +208,7 @@ class Bucket:
         try:
             yield from self._pieces(hour, file)
         except Temporary as error:
-            # Raises where the store does not answer at all.
+            # Raises if the store does not answer at all.
             self.clock()
             raise Unreadable(
                 f"{file.key} can't be read, although the store is up: {error.message}", hint="the next run retries the hour"
@@ -225,7 +225,7 @@ class Bucket:
                         "Body"
                     ]
                 try:
-                    # read(n) raises for a body that was cut; `with body` and readlines() take it for whole.
+                    # read(n) raises on a truncated body; `with body` and readlines() take it for complete.
                     while chunk := body.read(CHUNK):
                         offset += len(chunk)
                         tries = 0
@@ -261,7 +261,7 @@ class Bucket:
 
     def _listing(self, prefix: str, delimiter: str = "") -> Iterator[ListObjectsV2OutputTypeDef]:
         for page in self._pages.paginate(Bucket=self.name, Prefix=prefix, Delimiter=delimiter):
-            # Python takes an answer that breaks within its HTTP head for one without a body: an empty listing.
+            # If a reply breaks off within its HTTP headers, Python sees one without a body: an empty listing.
             if "IsTruncated" not in page:
                 raise Temporary("S3's reply to a listing was truncated", hint="the next run carries on")
             yield page
@@ -318,10 +318,10 @@ class Bucket:
 
 
 class BucketWriter(Bucket):
-    """A bucket that samples are written to; loading never uses it."""
+    """A bucket that samples are written to; loads never use it."""
 
     def is_empty(self) -> bool:
-        """Return whether nothing is below the prefix; a bucket that isn't there is empty."""
+        """Return whether there is nothing below the prefix; a missing bucket is empty."""
         try:
             with self._translated():
                 return not self._client.list_objects_v2(Bucket=self.name, Prefix=self.prefix, MaxKeys=1).get("Contents")
@@ -331,7 +331,7 @@ class BucketWriter(Bucket):
             return True
 
     def create(self) -> None:
-        """Make the bucket unless it is there."""
+        """Create the bucket if it does not exist."""
         if not self._exists():
             with self._translated():
                 self._client.create_bucket(Bucket=self.name)
@@ -355,7 +355,7 @@ class BucketWriter(Bucket):
 
 
 class _Missing(Configuration):
-    """The store knows no such object."""
+    """The store has no such object."""
 
 
 class _Changed(BookreportError):

@@ -1,4 +1,4 @@
-"""The catalogue: bookreport's own copy of what it needs of the books, brought up to date where they have changed."""
+"""The catalogue: bookreport's own copy of what it needs from the books, updated when they change."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class State:
-    """What is known of the catalogue: `as_of` is when the books were read that it was made of.
+    """What is known about the catalogue: `as_of` is when the books it was made from were read.
 
-    `is_current`: the books have not changed since. `may_refresh`: this role may bring it up to date.
+    `is_current`: the books have not changed since. `may_refresh`: this role may update it.
     """
 
     as_of: datetime
@@ -29,7 +29,7 @@ class State:
 
 @dataclass(frozen=True)
 class Refresh:
-    """What a refresh did: how many ISBNs came, changed and went; all 0 where the books had not changed."""
+    """What a refresh did: how many ISBNs were added, changed and removed; all 0 if the books had not changed."""
 
     as_of: datetime
     added: int = 0
@@ -38,16 +38,16 @@ class Refresh:
 
 
 def state(transaction: Transaction) -> State:
-    """Return how the catalogue stands against the books; each book is read once (1,000,000 in a third of a second)."""
+    """Return how the catalogue compares with the books; reads each book once (1,000,000 in a third of a second)."""
     row = transaction.one("catalogue/state")
     return State(row.as_of, row.is_current, tuple(row.languages), row.may_refresh)
 
 
 def refresh(database: Database) -> Refresh:
-    """Bring the catalogue up to date with the books; nothing is written where they have not changed.
+    """Update the catalogue from the books; writes nothing if they have not changed.
 
-    Raises Locked when another run is at it for longer than LOCK_SECONDS, Configuration when this role may not, or can't
-    read the books.
+    Raises Locked if another run's refresh takes longer than LOCK_SECONDS, Configuration if this role may not refresh it or
+    can't read the books.
     """
     with database.transaction(snapshot=True) as transaction:
         found = state(transaction)
@@ -57,7 +57,7 @@ def refresh(database: Database) -> Refresh:
         raise Configuration("this role may not update the catalogue", hint="see Roles in the README")
     with database.transaction() as transaction:
         transaction.wait_for_locks("catalogue")
-        # Another run may have done it meanwhile.
+        # Another run may have refreshed it meanwhile.
         found = state(transaction)
         if found.is_current:
             return Refresh(found.as_of)
@@ -69,14 +69,14 @@ def refresh(database: Database) -> Refresh:
         done.changed,
         done.removed,
     )
-    # Books are looked up in the index alone where Postgres knows that all rows are visible.
+    # Lookups can use the index alone only if Postgres knows that all rows are visible.
     database.vacuum("catalogue")
     return done
 
 
 @contextmanager
 def current(database: Database) -> Iterator[tuple[Transaction, State]]:
-    """Give a snapshot with an up-to-date catalogue, as far as this role may bring it up to date, and the catalogue's state.
+    """Yield a snapshot with an up-to-date catalogue, if this role may update it, and the catalogue's state.
 
     Raises what `refresh` raises.
     """

@@ -1,4 +1,4 @@
-"""What must be right before a run can work: bucket, Postgres, clocks, schema, source, rights, books, freshness."""
+"""What must be right before a run can work: bucket, Postgres, clocks, schema, source, privileges, books, freshness."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from bookreport.hours import EARLIEST, LAST, Hour
 OLDEST_POSTGRES = 150_000
 
 CLOCKS_APART = timedelta(minutes=1)
-"""How far this machine's clock may be from that of the store or of Postgres."""
+"""How far this machine's clock may be off from the store's or Postgres's."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One prerequisite: what was found, what to do about it, and the error when it is not met."""
+    """One prerequisite: what was found, what to do about it, and the error if it is not met."""
 
     name: str
     message: str
@@ -45,11 +45,11 @@ def look(name: str, find: Callable[[], tuple[str, str | None]]) -> Check:
 def check(
     database: Database, bucket: Bucket, language: str, max_age: timedelta | None = None, *, earliest: Hour = EARLIEST
 ) -> Iterator[Check]:
-    """Look at each prerequisite in turn; what can't be looked at since an earlier one failed is left out.
+    """Check each prerequisite in turn; skip those that an earlier failure makes impossible to check.
 
-    `language`: the one whose buyers reports count; Configuration is the error when no book is in it.
-    `max_age`: how long ago the newest loaded hour may have ended; NotReady is the error when it is longer. `earliest` is the
-    first hour that may be.
+    `language`: the one whose buyers reports count; the error is Configuration if it has no book.
+    `max_age`: how long ago the newest loaded hour may have ended; the error is NotReady if it is longer. `earliest`: the
+    first believable hour.
     """
     clocks: dict[str, timedelta] = {}
     listed = look("bucket", lambda: _bucket(bucket, clocks))
@@ -152,7 +152,7 @@ def _books(database: Database, language: str) -> tuple[str, str | None]:
 
 def _time(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str | None]:
     within = time_of(database, bucket, earliest)
-    # From where no hour can be any more: what lies before is listed by years alone.
+    # Starts where hours stop being believable; of what lies before, only years are listed.
     far_off = bucket.hours(within.until, within=within).far_off
     with database.transaction() as transaction:
         loaded = ledger.far_off(transaction, within)

@@ -1,4 +1,4 @@
-"""The command line: the commands by name, and what becomes of a failure."""
+"""The command line: which commands there are, and how their failures are reported."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ COMMANDS = {
     "status": ("look:status", "Print which hours are loaded, failed, skipped, pending, overdue and missing."),
     "verify": ("look:verify", "Compare loaded hours with the bucket and the tables; exit 4 if anything differs."),
 }
-"""Where each command is, and what it does, in a line: so that --help imports none of them."""
+"""Where each command lives, and its one-line summary, so that --help imports none of them."""
 
 
 class Commands(click.Group):
-    """The group of commands, each imported when it is called."""
+    """The group of commands; each is imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -89,8 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         code = _run(arguments)
     except (BrokenPipeError, SystemExit):
-        # The reader has seen enough; nothing went wrong. What is left in the buffer has nowhere to go.
-        # Click itself ends by SystemExit here for a closed pipe alone.
+        # The reader has seen enough; nothing went wrong. Discard what is left in the buffer.
+        # Here, Click raises SystemExit only for a closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:  # noqa: BLE001 - the last handler: a bug becomes a sentence too
@@ -98,13 +98,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             traceback.print_exc()
         code = _fail(BookreportError(f"unexpected: {type(error).__name__}: {error}", hint="run it again with -v"), arguments)
     if code > 128 and threading.active_count() > 1:
-        # A thread that reads from a store which has gone silent would keep the process for minutes; nothing of its is kept.
+        # A thread blocked on a silent store would keep the process alive for minutes; nothing it does is kept.
         os._exit(code)
     sys.exit(code)
 
 
 def _run(arguments: Sequence[str]) -> int:
-    """Return the exit code of a command; what it raises by name is told on stderr."""
+    """Return the exit code of a command; failures raised by name are reported on stderr."""
     try:
         code = commands.main(arguments, prog_name="bookreport", standalone_mode=False, obj=CommonOptions()) or 0
         sys.stdout.flush()
@@ -132,7 +132,7 @@ def _fail(error: BookreportError | Interrupted, arguments: Sequence[str]) -> int
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
-    # Asked of the words themselves, since a usage error comes before they are parsed.
+    # Read from the raw arguments, since a usage error comes before they are parsed.
     words, pairs = set(arguments), set(pairwise(arguments))
     options = ("--format", "--log-format")
     return "--json" in words or any(f"{name}=json" in words or (name, "json") in pairs for name in options)

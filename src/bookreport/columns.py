@@ -26,7 +26,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "time",
     ),
 }
-"""For each column of purchases the names understood, folded; the first is the canonical one."""
+"""For each column of purchases, the names understood, folded; the first is the canonical one."""
 
 _KNOWN: dict[str, list[tuple[str, int]]] = {}
 for _column, _names in NAMES.items():
@@ -39,16 +39,16 @@ LOOK_LIKE = {
     "quantity": {"quantity", "qty", "copies", "units", "pieces", "pcs"},
     "unit_price": {"price", "cost", "paid", "revenue", "total", "value", "amount"},
 }
-"""Words in an unknown column's name by which it looks like copies, or like money."""
+"""Words in an unknown column's name that suggest copies, or money."""
 
-# An ISBN, perhaps short of its zeros or glued to a name, a time, or an amount of money; not a year, as pandas may name a
-# column.
+# An ISBN, perhaps without its leading zeros or glued to a name, a time, or an amount of money; not a year, since pandas
+# may name a column after one.
 VALUE = re.compile(r".*[0-9]{9}.*|[0-9]{7,8}|[0-9]{8}t[0-9:.]+z?|[0-9]+[.,][0-9]+", re.DOTALL)
 _INSIGNIFICANT = re.compile(r"[\s_\-\u2010-\u2015]+")
 
 
 def fold(name: str) -> str:
-    """Return the form in which names of columns are compared: case, spaces, `-` and `_` don't count."""
+    """Return the form in which column names are compared: case, spaces, `-` and `_` don't count."""
     return _INSIGNIFICANT.sub("", name.replace("\ufeff", "")).casefold()
 
 
@@ -57,8 +57,8 @@ class Reading:
     """What each column of a file was taken for.
 
     `header`: the names as the file has them. `columns`: the position of each column of purchases that the file has.
-    `extra`: the position of each column that nobody knows, by the name under which it is kept. `dropped`: positions
-    that are left out. `priced`: False where the catalogue's own price has to serve.
+    `extra`: the position of each unknown column, by the name it is kept under. `dropped`: positions that are left out.
+    `priced`: False if the catalogue's price has to be used.
     """
 
     header: tuple[str, ...]
@@ -77,7 +77,7 @@ class Reading:
 
     @property
     def names(self) -> dict[str, str]:
-        """For each column of purchases the file's own name of it."""
+        """For each column of purchases, the file's own name for it."""
         return {column: self.header[position] for column, position in self.columns.items()}
 
     @property
@@ -85,7 +85,7 @@ class Reading:
         return [self.header[position] for position in self.dropped]
 
     def as_json(self) -> dict[str, object]:
-        """The reading as the ledger keeps it."""
+        """The reading as stored in the ledger."""
         return {"columns": self.names, "extra": list(self.extra), "ignored": self.ignored}
 
 
@@ -94,11 +94,11 @@ class NoColumn(BadData):
 
 
 class Columns:
-    """How headers are read: the names of NAMES, and the user's own settings.
+    """How headers are read: by the names in NAMES, and by the user's own settings.
 
-    `declared`: BOOKREPORT_COLUMNS, as `user_id=client no,isbn10=code`; `#3` in place of a name is the third column, and
-    `extra=NAME` says that a column is none of these. `header`: BOOKREPORT_HEADER, the columns of files that have no header
-    line. Raises Configuration when either makes no sense.
+    `declared`: BOOKREPORT_COLUMNS, such as `user_id=client no,isbn10=code`; `#3` instead of a name is the third column, and
+    `extra=NAME` says that a column is none of these. `header`: BOOKREPORT_HEADER, the columns of files without a header
+    line. Raises Configuration if either makes no sense.
     """
 
     def __init__(self, declared: str | None = None, header: str | None = None) -> None:
@@ -125,8 +125,8 @@ class Columns:
     def read(self, header: Sequence[str]) -> Reading:
         """Return what each column of a file with this `header` is taken for.
 
-        Raises BadData when a required column is missing, when two columns claim a user, an ISBN, a quantity or money
-        with the same right, or when `amount` or `value` stands beside a price and could be copies or money.
+        Raises BadData if a required column is missing, if two columns have the same claim to a user, an ISBN, a quantity or
+        money, or if `amount` or `value` appears beside a price and could be copies or money.
         """
         folded = [fold(name) for name in header]
         declared = self._declared_for(folded)
@@ -154,14 +154,14 @@ class Columns:
         return Reading(tuple(header), columns, self._extra(header, taken | set(dropped)), dropped)
 
     def reads_as_header(self, fields: Sequence[str]) -> bool:
-        """Return whether a record names columns of purchases: a user and an ISBN, or two that are most of its fields."""
+        """Return whether a record names columns of purchases: a user and an ISBN, or two that make up most of its fields."""
         folded = [name for name in map(fold, fields) if name]
         declared = self._declared_for(folded, by_position=False)
         named = {column for name in folded for column, _ in _KNOWN.get(name, ())} | set(declared.values())
         return len(named) >= 2 and (named >= set(REQUIRED) or 2 * len(named) > len(folded))
 
     def _declared_for(self, folded: Sequence[str], *, by_position: bool = True) -> dict[int, str]:
-        """Return the column of purchases that each position of a header was declared to be."""
+        """Return which column of purchases each position of a header was declared to be."""
         found = {}
         for column, name in self._declared.items():
             if match := re.fullmatch("#([1-9][0-9]{0,3})", name):
@@ -200,7 +200,7 @@ class Columns:
             )
 
     def _refuse_lookalikes(self, columns: dict[str, int], header: Sequence[str]) -> None:
-        """Refuse to take 1 copy, or the catalogue's price, where a column that nobody knows seems to hold the real one."""
+        """Refuse to assume 1 copy, or the catalogue's price, if an unknown column seems to hold the real one."""
         missing = {
             "quantity": "quantity" not in columns,
             "unit_price": "unit_price" not in columns and "sale_value" not in columns,
@@ -218,7 +218,7 @@ class Columns:
                     )
 
     def _refuse_values(self, columns: dict[str, int], header: Sequence[str]) -> None:
-        """Refuse a header that has swallowed a sale: its line end is lost."""
+        """Refuse a header that has swallowed a sale because its line end is missing."""
         for position, name in enumerate(header):
             if VALUE.fullmatch(fold(name)) and position not in columns.values() and fold(name) not in self._unknown:
                 raise BadData(
@@ -240,6 +240,6 @@ class Columns:
 
 
 def shown(header: Sequence[str]) -> str:
-    """Return a header for a message: its names, in order, cut to a readable length."""
+    """Return a header for a message: its names in order, cut to a readable length."""
     line = ", ".join(repr(name) for name in header)
     return f"[{line[:300]}{'…' if len(line) > 300 else ''}]"

@@ -1,4 +1,4 @@
-"""Postgres: connect, transactions, COPY, locks, and the translation of driver errors."""
+"""Postgres: connections, transactions, COPY, locks, and the translation of driver errors."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from bookreport.quoting import quoted
 log = logging.getLogger(__name__)
 
 LOCK_SECONDS = 30
-"""How long a statement waits for somebody else's lock on a table."""
+"""How long a statement waits for a table lock that somebody else holds."""
 
 FIRST_PATIENCE, LATER_PATIENCE = 3.0, 60.0
-"""Seconds for which a connection is tried again: the first of a run, and every later one (a server that restarts)."""
+"""Seconds for which to retry a connection: the first of a run, and every later one (a server that restarts)."""
 
 RawConnection = psycopg2.extensions.connection
 
 
 class Stream(Protocol):
-    """What COPY reads from: `read` gives bytes of any length, b"" only at the end, and keeps its first failure."""
+    """What COPY reads from: `read` returns bytes of any length, b"" only at the end; `failure` is the first error it raised."""
 
     failure: BaseException | None
 
@@ -52,7 +52,7 @@ class Stream(Protocol):
 
 
 def query(name: str) -> str:
-    """Return the text of `sql/NAME.sql`; NAME begins with the one module that runs it, as `ledger/entry` does."""
+    """Return the text of `sql/NAME.sql`; NAME starts with the one module that runs it, as in `ledger/entry`."""
     return resources.files("bookreport").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
 
 
@@ -62,12 +62,12 @@ def _statement(name: str, before: str = "") -> TextClause:
 
 
 class Transaction:
-    """One open transaction; `Database.transaction` makes it, commits it and rolls it back."""
+    """One open transaction; `Database.transaction` begins, commits and rolls it back."""
 
     def __init__(self, connection: Connection, see_interrupt: Callable[[], None]) -> None:
         self._connection = connection
         self._see_interrupt = see_interrupt
-        # Taken now: SQLAlchemy does not give it any more once the connection is lost, and that is when it is asked.
+        # Taken now: SQLAlchemy no longer hands it out once the connection is lost, which is when it is needed.
         self.raw = cast(RawConnection, connection.connection.dbapi_connection)
 
     @property
@@ -81,46 +81,46 @@ class Transaction:
         return self.raw.server_version
 
     def begin(self, *, snapshot: bool, search_path: str) -> None:
-        """Begin it, in one round trip, as `Database.transaction` promises."""
+        """Begin the transaction, in one round trip, as `Database.transaction` promises."""
         isolation = "repeatable read, read only" if snapshot else "read committed, read write"
         begin = _statement("database/begin", f"set transaction isolation level {isolation};\n")
         with self._translated():
             self._connection.execute(begin, {"search_path": search_path, "lock_timeout": f"{LOCK_SECONDS}s"})
 
     def rows(self, name: str, /, **parameters: Any) -> Sequence[Row[Any]]:
-        """Run `sql/NAME.sql` with `parameters` and return its rows; raises what the driver's error translates to."""
+        """Run `sql/NAME.sql` with `parameters` and return its rows; raises the translation of the driver's error."""
         with self._translated():
             return self._connection.execute(_statement(name), parameters).all()
 
     def row(self, name: str, /, **parameters: Any) -> Row[Any] | None:
-        """Like `rows`, for a query with one row at the most."""
+        """Like `rows`, for a query that returns one row at most."""
         rows = self.rows(name, **parameters)
         return rows[0] if rows else None
 
     def one(self, name: str, /, **parameters: Any) -> Row[Any]:
-        """Like `rows`, for a query that always has one row."""
+        """Like `rows`, for a query that always returns one row."""
         with self._translated():
             return self._connection.execute(_statement(name), parameters).one()
 
     def run(self, name: str, /, *batch: dict[str, Any], **parameters: Any) -> int:
-        """Run `sql/NAME.sql`, once or for each of `batch`, and return the number of rows it touched."""
+        """Run `sql/NAME.sql`, once or for each of `batch`, and return the number of rows affected."""
         with self._translated():
             return self._connection.execute(_statement(name), list(batch) or parameters).rowcount
 
     def script(self, sql: str) -> None:
-        """Run the statements of `sql` as they are; for what can't be a parameterised file (names of tables, of columns)."""
+        """Run the statements of `sql` as they are, for what can't be parameters (names of tables, of columns)."""
         with self._translated():
             self._connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
 
     def insert(self, sql: str) -> None:
-        """Run an INSERT of a file's rows that COPY took into another table; raises CopyRefused as `copy` does."""
+        """INSERT a file's rows from the table that COPY loaded; raises CopyRefused as `copy` does."""
         with self._translated(refusing=True):
             self._connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
 
     def copy(self, table: str, columns: Sequence[str], stream: Stream, options: str) -> int:
         """Load CSV without a header from `stream` into `columns` of `table`; return the number of rows COPY loaded.
 
-        Raises CopyRefused for a record that the table does not take (the transaction needs its savepoint then), and
+        Raises CopyRefused for a record that the table does not accept (the transaction then needs its savepoint), and
         whatever `stream.read` raised: psycopg2 turns that into a QueryCanceled without a cause, so the stream keeps it.
         """
         statement = f"copy {table} ({', '.join(columns)}) from stdin (format csv{options})"
@@ -134,25 +134,25 @@ class Transaction:
             return cursor.rowcount
 
     def now(self) -> datetime:
-        """Return what time it is by Postgres."""
+        """Return the time by Postgres's clock."""
         return cast(datetime, self.one("database/now").now)
 
     def try_lock(self, name: str) -> bool:
-        """Take the advisory lock of `name` in this schema until the transaction ends; False when another run has it."""
+        """Take the advisory lock `name` of this schema until the transaction ends; False if another run holds it."""
         return bool(self.one("database/try_lock", name=name).taken)
 
     def wait_for_locks(self, *names: str) -> None:
-        """Take the advisory locks of `names` in turn, waiting LOCK_SECONDS for each at the most; raises Locked after that."""
+        """Take the advisory locks `names` in turn, waiting up to LOCK_SECONDS for each; raises Locked after that."""
         self.rows("database/wait_for_locks", names=list(names))
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what the block did to the database, and nothing else of the transaction, when it raises BadData."""
+        """If the block raises BadData, undo what it did to the database, and nothing else of the transaction."""
         self.script("savepoint file")
         try:
             yield
         except BadData:
-            # Rolled back to, a savepoint is still there: the next would lie within it, and both keep their locks.
+            # A savepoint survives rolling back to it: the next would nest in it, and both would keep their locks.
             self.script("rollback to savepoint file; release savepoint file")
             raise
         self.script("release savepoint file")
@@ -170,7 +170,7 @@ class Transaction:
 class Database:
     """The one Postgres database, and bookreport's schema in it.
 
-    `url` is a `postgresql://` or `postgres://` URL; what it leaves out libpq takes from PG* and its own files.
+    `url` is a `postgresql://` or `postgres://` URL; libpq takes what it omits from PG* and its own files.
     """
 
     def __init__(self, url: str, schema: str = "bookreport") -> None:
@@ -188,7 +188,7 @@ class Database:
                 "client_encoding": "utf8",
                 "application_name": "bookreport",
                 "connect_timeout": 10,
-                # A peer that vanished without a word is noticed within a minute and a half.
+                # Notice within a minute and a half that a peer has silently vanished.
                 "keepalives_idle": 30,
                 "keepalives_interval": 10,
                 "keepalives_count": 6,
@@ -197,12 +197,12 @@ class Database:
 
     @contextmanager
     def transaction(self, *, snapshot: bool = False, search_path: str | None = None) -> Iterator[Transaction]:
-        """Give a transaction that commits at the end of the block, and rolls back when the block raises.
+        """Yield a transaction that commits at the end of the block, and rolls back if the block raises.
 
-        `snapshot`: read only, and all of its queries see one state (REPEATABLE READ). `search_path`: in place of the
-        schema alone; "" leaves the user's own. All settings are local to the transaction, so they work through PgBouncer.
-        Raises Temporary when the server is out of reach after retries, Configuration when it refuses the connection,
-        and CommitUnknown when the connection was lost while committing.
+        `snapshot`: read-only, and all of its queries see one state (REPEATABLE READ). `search_path`: replaces the schema;
+        "" keeps the user's own. All settings are local to the transaction, so they work through PgBouncer.
+        Raises Temporary if the server is unreachable after retries, Configuration if it refuses the connection,
+        and CommitUnknown if the connection was lost during the commit.
         """
         connection = self._connect()
         transaction = Transaction(connection, self.see_interrupt)
@@ -215,15 +215,15 @@ class Database:
             self._commit(connection, raw)
         finally:
             self._live.discard(raw)
-            # A raw error is unknown to the pool: a broken connection must not go back into it.
+            # The pool doesn't see raw driver errors: a broken connection must not go back into it.
             if raw.closed:
                 connection.invalidate()
             connection.close()
 
     def vacuum(self, table: str) -> None:
-        """Free the room of deleted rows in `table`, and bring the planner's figures up to date, as far as that is possible now.
+        """Free the space of deleted rows in `table` and update the planner's statistics, as far as possible now.
 
-        It comes behind a commit, which nothing undoes: what stands in its way is logged, and left to autovacuum.
+        It follows a commit, which nothing undoes: whatever gets in its way is logged, and left to autovacuum.
         """
         try:
             self._vacuum(table)
@@ -241,13 +241,13 @@ class Database:
             connection.close()
 
     def cancel(self, signal_number: int) -> None:
-        """End what every thread is at with Interrupted; called from the thread that waits for signals."""
+        """End the work of every thread with Interrupted; called from the thread that waits for signals."""
         self._interrupted_by = signal_number
         for raw in list(self._live):
             raw.cancel()
 
     def see_interrupt(self) -> None:
-        """Raise Interrupted when `cancel` was called; a signal itself reaches the main thread alone."""
+        """Raise Interrupted if `cancel` was called; a signal itself reaches only the main thread."""
         if self._interrupted_by is not None:
             raise Interrupted(self._interrupted_by)
 
@@ -263,7 +263,7 @@ class Database:
             except DBAPIError as error:
                 translated = translate(error)
                 if not isinstance(translated, Temporary) or time.monotonic() > deadline:
-                    # A server that was waited for once is not waited for again until it answers.
+                    # Having waited for a server once, don't wait for it again until it has answered.
                     self._patience = FIRST_PATIENCE
                     raise translated from error
                 time.sleep(random.uniform(0.5, 1) * min(0.25 * 2**attempt, 5))
@@ -274,7 +274,7 @@ class Database:
 
     @staticmethod
     def _commit(connection: Connection, raw: RawConnection) -> None:
-        # A transaction in which a statement failed ends by COMMIT without an error, and nothing is stored.
+        # After a failed statement, COMMIT raises no error and stores nothing.
         if raw.get_transaction_status() != psycopg2.extensions.TRANSACTION_STATUS_INTRANS:
             raise BookreportError("the transaction failed before its commit; nothing was stored", hint="run it again")
         try:
@@ -286,11 +286,11 @@ class Database:
 
 
 def _driver_url(url: str) -> URL:
-    """Return `url` for psycopg2: SQLAlchemy 2.1 takes psycopg 3 for a bare `postgresql://`, and refuses `postgres://`."""
+    """Return `url` for psycopg2: SQLAlchemy 2.1 picks psycopg 3 for a bare `postgresql://`, and rejects `postgres://`."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        # Neither the URL nor the parser's message is shown: both may hold the password.
+        # Show neither the URL nor the parser's message: both may contain the password.
         raise Configuration(
             "DATABASE_URL is not a URL", hint="write it like postgresql://user:password@host:5432/database"
         ) from None
@@ -326,16 +326,16 @@ _PASSING = (
     codes.CLASS_OPERATOR_INTERVENTION,
     codes.CLASS_TRANSACTION_ROLLBACK,
 )
-# A row may also be of more columns, or larger, than a table can hold.
+# A row may also have more columns, or be larger, than a table can hold.
 _OF_DATA = (codes.CLASS_DATA_EXCEPTION, codes.CLASS_PROGRAM_LIMIT_EXCEEDED)
 _OF_TABLE = (codes.NOT_NULL_VIOLATION, codes.CHECK_VIOLATION)
 
 
 def translate(error: DBAPIError | psycopg2.Error, raw: RawConnection | None = None) -> BookreportError:
-    """Return the error of bookreport's tree that the driver's `error` means.
+    """Return the error of bookreport's own tree that the driver's `error` stands for.
 
-    Classes of SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html. A connection that was lost has
-    none (libpq's own errors), so `raw.closed` decides; nor has one that was refused, so its text does.
+    Classes of SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html. A lost connection has none
+    (libpq's own errors), so `raw.closed` decides; nor has a refused one, so its text does.
     """
     cause = error.orig if isinstance(error, DBAPIError) else error
     if not isinstance(cause, psycopg2.Error):
@@ -358,7 +358,7 @@ def translate(error: DBAPIError | psycopg2.Error, raw: RawConnection | None = No
 
 
 def _without_state(cause: psycopg2.Error, said: str, raw: RawConnection | None) -> BookreportError:
-    """Return the error that libpq's own `cause` means; `raw` is None where there was no connection yet."""
+    """Return what libpq's own error, `cause`, stands for; `raw` is None if there was no connection yet."""
     if isinstance(cause, psycopg2.OperationalError) and raw is None:
         if _REFUSED.search(said) and not _COMING_BACK.search(said):
             return Configuration(f"Postgres refused the connection: {said}", hint="check DATABASE_URL, POSTGRES_* or PG*")
@@ -369,7 +369,7 @@ def _without_state(cause: psycopg2.Error, said: str, raw: RawConnection | None) 
 
 
 def _refusal(error: DBAPIError | psycopg2.Error) -> CopyRefused | None:
-    """Return what `error` says of a file's rows; None where it is about something else."""
+    """Return what `error` says about a file's rows; None if it is about something else."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     state = cause.pgcode or "" if isinstance(cause, psycopg2.Error) else ""
     if not isinstance(cause, psycopg2.Error) or not (state[:2] in _OF_DATA or state in _OF_TABLE):
@@ -382,7 +382,7 @@ def _said(cause: psycopg2.Error) -> str:
 
 
 def _copy_line(cause: psycopg2.Error) -> int | None:
-    # "COPY purchase_rows, line 7, column quantity: …"; the words are the server's language, the table's name may hold digits.
+    # "COPY purchase_rows, line 7, column quantity: …"; the server's language words it, and the table's name may have digits.
     match = re.match(r"COPY \S+,\D*([0-9]+)", cause.diag.context or "")
     return int(match[1]) if match else None
 

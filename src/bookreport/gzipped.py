@@ -1,4 +1,4 @@
-"""Unpack gzip, as it comes."""
+"""Unpack gzip on the fly."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from bookreport.errors import BadData
 
 MAGIC = b"\x1f\x8b"
-"""What gzip data begins with."""
+"""The bytes that gzip data starts with."""
 
 CHUNK = 1 << 20
-"""Bytes that are unpacked at once, at most."""
+"""Maximum number of bytes unpacked at once."""
 
 
 def unpack(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpack gzip, of one member or several (RFC 1952 section 2.2), a bounded chunk at a time."""
+    """Unpack gzip of one or more members (RFC 1952 section 2.2), in chunks of bounded size."""
     packed = _behind_zeros(first, chunks)
     try:
         while packed:
@@ -32,7 +32,7 @@ def unpack(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _behind_zeros(packed: bytes, chunks: Iterator[bytes]) -> bytes:
-    """Return the bytes behind zeros, which pad members and the file's end; b"" only when every chunk was read."""
+    """Return the bytes after zeros, which may pad members and the end of the file; b"" only once every chunk was read."""
     for chunk in itertools.chain((packed,), chunks):
         if rest := chunk.lstrip(b"\0"):
             return rest

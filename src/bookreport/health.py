@@ -1,4 +1,4 @@
-"""How things stand: what is loaded and what is not, drift of the bucket, and accounts that don't agree."""
+"""The state of things: what is loaded and what is not, drift of the bucket, and figures that don't agree."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from bookreport.hours import EARLIEST, FIRST, LAST, Hour, Span
 from bookreport.partitions import FarOff
 
 MOST_MISSING = 10_000
-"""Missing hours that are named one by one; all of them are in the gaps."""
+"""Missing hours that are listed one by one; the gaps cover all of them."""
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found in that many loaded hours."""
+    """The differences that `verify` found in that many loaded hours."""
 
     hours: int
     differences: tuple[Difference, ...]
 
 
 def verify(database: Database, bucket: Bucket, since: Hour | None = None, until: Hour | None = None) -> Verification:
-    """Compare the loaded hours from `since` to `until` (not included) with the bucket and with the tables; write nothing.
+    """Compare the loaded hours from `since` to `until` (exclusive) with the bucket and with the tables; writes nothing.
 
-    What the tables hold of hours that are not loaded is a difference too.
+    Anything that the tables hold for hours that are not loaded is a difference too.
     """
     bounds = (since or FIRST, until or LAST)
     with database.transaction(snapshot=True) as transaction:
@@ -53,12 +53,12 @@ def verify(database: Database, bucket: Bucket, since: Hour | None = None, until:
 
 @dataclass(frozen=True)
 class Status:
-    """The hours of a span by their state; `failed` are all there are, `gaps` are neither in the ledger nor in the bucket.
+    """The hours of a span by state; `failed` are all there are, `gaps` are neither in the ledger nor in the bucket.
 
-    The bucket is looked at as a run does, from `looked_from` on (None: all of it); `unlooked` hours have a partition before
-    that, and the ledger does not know them. Of the skipped ones, `come` are complete after all. `far_off` lies out of time in
-    the bucket, `far_off_loaded` are hours of the ledger that do, and they count nowhere else. `rows_unmatched` is by the
-    catalogue as it is now, of the span, or else of the hours looked at. Drift is not looked for.
+    The bucket is searched as a run does, starting at `looked_from` (None: all of it); `unlooked` counts hours before that
+    which have a partition but are not in the ledger. `come` are skipped hours that are complete after all. `far_off` is what
+    is not believable in the bucket, `far_off_loaded` are such hours of the ledger, which no other figure counts.
+    `rows_unmatched` uses the current catalogue, for the span or else for the hours searched. Drift is not checked.
     """
 
     newest_loaded: Hour | None = None
@@ -79,12 +79,12 @@ class Status:
 
     @property
     def missing_hours(self) -> int:
-        """How many hours the gaps have."""
+        """How many hours the gaps contain."""
         return sum(map(len, self.gaps))
 
     @property
     def missing(self) -> tuple[Hour, ...]:
-        """The hours of the gaps, oldest first; of more than MOST_MISSING the newest."""
+        """The hours of the gaps, oldest first; if there are more than MOST_MISSING, only the newest."""
         newest_first = (hour for gap in reversed(self.gaps) for hour in reversed(gap))
         return tuple(reversed(list(islice(newest_first, MOST_MISSING))))
 
@@ -99,9 +99,9 @@ def status(
     earliest: Hour = EARLIEST,
     at_length: bool = True,
 ) -> Status:
-    """Return how the hours from `since` to `until` (not included) stand.
+    """Return the state of the hours from `since` to `until` (exclusive).
 
-    `at_length`: with what takes longer the more there is: hours before the look-back, skipped ones that came, unmatched rows.
+    `at_length`: include what costs more the more there is: hours before the look-back, skipped ones that came, unmatched rows.
     """
     looked = discover(
         database, bucket, since=since, until=until, lookback=lookback, earliest=earliest, count_unlooked=at_length
@@ -132,7 +132,7 @@ def status(
             rejected_rows=counts.rejected_rows,
             rows_unmatched=_unmatched(transaction, looked, span[1]) if at_length else 0,
         )
-    # The bucket is asked when the snapshot is over, which keeps what others delete.
+    # Query the bucket after the snapshot, which holds on to rows that others delete.
     come = come_after_all(bucket, [hour for hour, _ in skipped]) if at_length else ()
     return replace(found, come=come)
 
@@ -147,7 +147,7 @@ def _overdue(bucket: Bucket, looked: Discovery) -> tuple[Hour, ...]:
 
 
 def _has_files(bucket: Bucket, hour: Hour) -> bool:
-    # Some stores keep the folder of files that were removed.
+    # Some stores keep a folder after its files are removed.
     try:
         return bool(bucket.files(hour))
     except BadData:

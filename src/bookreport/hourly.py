@@ -1,4 +1,4 @@
-"""The file of each hour: which are behind, and how they catch up."""
+"""The file of each hour: which ones are out of date, and how they catch up."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from bookreport.output import Output
 from bookreport.reports import Report
 
 BATCH = 50
-"""Files that are written from one snapshot; a snapshot keeps Postgres from tidying up as long as it is open."""
+"""Files written from one snapshot; while it is open, a snapshot keeps Postgres from cleaning up."""
 
 MOST_FAILURES = 3
-"""Files in a row that can't be written before no other is tried."""
+"""Consecutive files that can't be written, after which no other is tried."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """The files of a template: where they are, the format they are in, and the language whose buyers they count."""
+    """The files of a template: where they are, their format, and the language whose buyers they count."""
 
     output: Output
     format: str
@@ -33,8 +33,8 @@ class Files:
 def behind(database: Database, files: Files) -> list[Hour]:
     """Return the loaded hours, newest first, whose file is not what would be written now.
 
-    The file is gone or another, or it is of another load, format or language, or of a catalogue in which a book of the hour was
-    another. What is seen to be right is not looked for again in the same changes of the catalogue.
+    The file is gone or was replaced, or it was made from another load, in another format or language, or from a catalogue in
+    which a book sold in the hour was different. Files found right are not checked again for the same catalogue changes.
     """
     with catalogue.current(database) as (transaction, books):
         languages = sorted(books.languages) if reports.lacks(books, files.language) else None
@@ -58,9 +58,9 @@ def _times(files: Mapping[Hour, int]) -> dict[str, object]:
 
 
 def write(database: Database, files: Files, hours: Sequence[Hour], printed: Callable[[Report], str]) -> Iterator[Report]:
-    """Write the file of each of `hours` that is loaded still, and give its report; each is recorded as it is written.
+    """Write the file of each of `hours` that is still loaded, and yield its report; each is recorded as it is written.
 
-    Raises Configuration when a file can't be written, after the others; when several in a row can't, at once.
+    Raises Configuration if a file can't be written: after the others, or at once after MOST_FAILURES in a row.
     """
     failures: list[Configuration] = []
     in_a_row = 0
@@ -85,7 +85,7 @@ def _write(database: Database, files: Files, made: Report, text: str) -> None:
     hour, path = made.span.since, files.output.identity
     file = files.output.of(hour)
     with database.transaction() as transaction:
-        # Of two runs the one that writes last records last, so the record is of the file that is there.
+        # Of two runs, the one that writes last also records last, so the record matches the file that is there.
         transaction.wait_for_locks(f"{hour} {path}")
         replaced = file.file_time
         file.write(text)

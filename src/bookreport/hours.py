@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 ONE_HOUR = timedelta(hours=1)
 LOOKBACK = timedelta(days=7)
-"""How far before the newest loaded hour it is looked for late ones, unless BOOKREPORT_LOOKBACK says otherwise."""
+"""How far before the newest loaded hour to search for late ones, unless BOOKREPORT_LOOKBACK says otherwise."""
 
 EXAMPLE = "2022-12-08T01"
 
@@ -36,11 +36,11 @@ class Hour:
     def parse(cls, text: str) -> Hour:
         """Return the hour that `text` names: `2022-12-08T01`, with or without `:00`, `:00:00`, `Z` or a whole-hour offset.
 
-        The grammar is strict, since `datetime.fromisoformat` takes `2024-05-01T13-02`, a typo for a range, for an offset.
+        The grammar is strict, since `datetime.fromisoformat` takes `2024-05-01T13-02`, a mistyped range, for an offset.
         Raises ValueError for anything else; its text shows how an hour is written.
         """
         match = _HOUR.fullmatch(text)
-        # `T13-02` is a mistyped range: an offset is told by minutes, on either side of its sign.
+        # `T13-02` is a mistyped range: only minutes, on either side of its sign, make it an offset.
         if not match or (match["sign"] and not match["minutes"] and ":" not in match["zone"]):
             raise ValueError(f"{text!r} is not an hour; write it like {EXAMPLE} (UTC)")
         try:
@@ -56,23 +56,23 @@ class Hour:
 
     @classmethod
     def last(cls, now: datetime | None = None) -> Hour:
-        """Return the newest hour that has ended by the clock (`now`: an aware instant, today's clock by default)."""
+        """Return the most recently ended hour (`now`: an aware instant, the current time by default)."""
         now = (now or datetime.now(UTC)).astimezone(UTC)
         return cls(now.replace(minute=0, second=0, microsecond=0) - ONE_HOUR)
 
     @classmethod
     def of(cls, year: int, month: int, day: int, hour: int) -> Hour:
-        """Return the hour of these UTC calendar numbers; raises ValueError when there is none."""
+        """Return the hour with these UTC calendar numbers; raises ValueError if there is none."""
         return cls(datetime(year, month, day, hour, tzinfo=UTC))
 
     @property
     def instant(self) -> str:
-        """The hour's start by RFC 3339, as JSON has it: `2022-12-08T01:00:00Z`."""
+        """The hour's start in RFC 3339, as in JSON: `2022-12-08T01:00:00Z`."""
         return f"{self}:00:00Z"
 
     @property
     def partition(self) -> str:
-        """The key prefix of the hour below the bucket's prefix: `year=2022/month=12/day=08/hour=01/`."""
+        """The hour's key prefix below the bucket's prefix: `year=2022/month=12/day=08/hour=01/`."""
         start = self.start
         return f"year={start.year:04}/month={start.month:02}/day={start.day:02}/hour={start.hour:02}/"
 
@@ -83,7 +83,7 @@ class Hour:
 
     @property
     def next_month(self) -> Hour:
-        """The first hour of the next month; LAST where the calendar ends with this one."""
+        """The first hour of the next month; LAST if the calendar ends with this one."""
         start = self.start
         if (start.year, start.month) == (9999, 12):
             return LAST
@@ -114,7 +114,7 @@ class Span:
 
     @classmethod
     def runs(cls, hours: Iterable[Hour]) -> list[Span]:
-        """Return the spans that ascending `hours` make up."""
+        """Return the spans that the ascending `hours` make up."""
         spans: list[Span] = []
         for hour in hours:
             if spans and spans[-1].until == hour:
@@ -125,11 +125,11 @@ class Span:
 
     @property
     def before(self) -> Span | None:
-        """The span of the same length that ends where this one starts; None where the calendar has none."""
+        """The span of the same length that ends where this one starts; None if the calendar has none."""
         return None if self.since.start - FIRST.start < len(self) * ONE_HOUR else Span(self.since + -len(self), self.since)
 
     def days(self) -> Iterator[Span]:
-        """Give the span's UTC days; the first and the last may be parts of one."""
+        """Yield the span's UTC days; the first and the last may be partial."""
         since = self.since
         while since < self.until:
             until = min(since + (24 - since.start.hour), self.until)
@@ -153,23 +153,23 @@ class Span:
 
 
 FIRST, LAST = Hour.of(1, 1, 1, 0), Hour.of(9999, 12, 31, 23)
-"""The bounds of a span that has none."""
+"""The bounds of an unbounded span."""
 
 EARLIEST = Hour.of(1995, 1, 1, 0)
-"""Where hours begin unless it is set otherwise: no online bookstore is older."""
+"""The earliest hour by default: no online bookstore is older."""
 
 
 def believable(earliest: Hour, clocks: Iterable[datetime | None]) -> Span:
-    """Return the hours that may be: from `earliest` on, until an hour after now, by the slowest of `clocks`.
+    """Return the believable hours: from `earliest` until one hour after now, by the slowest of `clocks`.
 
-    A clock that is None, or shows a time before `earliest`, was never set and says nothing; without any, no hour is too late.
+    A clock that is None, or shows a time before `earliest`, was never set and is ignored; without any, no hour is too late.
     """
     now = min((clock for clock in clocks if clock is not None and clock >= earliest.start), default=None)
     return Span(earliest, LAST if now is None else Hour.last(now) + 3)
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the duration that `text` names: minutes, hours or days, as `40m`, `24h`, `7d`. Raises ValueError otherwise."""
+    """Return the duration that `text` names in minutes, hours or days: `40m`, `24h`, `7d`. Raises ValueError otherwise."""
     match = _DURATION.fullmatch(text)
     if not match or not int(match[1]):
         raise ValueError(f"{text!r} is not a duration; write it like 40m, 24h or 7d")
@@ -177,7 +177,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_hours(text: str) -> int:
-    """Return the number of hours that `text` names, as `24h` or `7d`. Raises ValueError where they are not whole."""
+    """Return the number of hours that `text` names, such as `24h` or `7d`. Raises ValueError if it is not whole."""
     hours, rest = divmod(parse_duration(text), ONE_HOUR)
     if rest:
         raise ValueError(f"{text!r} is not a number of whole hours; write it like 24h or 7d")

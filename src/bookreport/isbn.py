@@ -1,4 +1,4 @@
-"""ISBNs: the form in which two are compared."""
+"""ISBNs: the form in which they are compared."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 def canonical_isbn(isbn: str) -> str:
-    """Return the form in which ISBNs are compared, as the database's function of this name does; what is none comes back."""
+    """Return the form in which ISBNs are compared, as the database's function of this name does; other text is unchanged."""
     code = re.sub("[- \t\r\n\u00a0\u2010-\u2014\u2212]", "", isbn).replace("x", "X")
     if re.fullmatch("978[0-9]{10}", code):
         code = with_check_digit(code[3:12])
@@ -16,6 +16,6 @@ def canonical_isbn(isbn: str) -> str:
 
 
 def with_check_digit(nine: str) -> str:
-    """Return the ISBN-10 that begins with these nine digits (ISO 2108:1992, modulus 11)."""
+    """Return the ISBN-10 that starts with these nine digits (ISO 2108:1992, modulus 11)."""
     remainder = sum(place * int(digit) for place, digit in enumerate(nine, 1)) % 11
     return nine + ("X" if remainder == 10 else str(remainder))

@@ -21,7 +21,7 @@ from bookreport.purchases import Sums
 
 @dataclass(frozen=True)
 class FileLoad:
-    """How one file was loaded; `reading` is None where it was empty."""
+    """How one file was loaded; `reading` is None if the file was empty."""
 
     file: File
     reading: Reading | None
@@ -40,7 +40,7 @@ class Attempt:
 
 
 def check_source(transaction: Transaction, source: Source) -> None:
-    """Raise Configuration when the ledger belongs to another bucket than `source`."""
+    """Raise Configuration if the ledger belongs to another bucket than `source`."""
     known = transaction.row("ledger/source")
     differing = [name for name, value in asdict(source).items() if known is not None and getattr(known, name) != value]
     if not differing:
@@ -53,12 +53,12 @@ def check_source(transaction: Transaction, source: Source) -> None:
 
 
 def take_source(transaction: Transaction, source: Source) -> None:
-    """Write that the ledger belongs to `source` from now on, whatever it belonged to before."""
+    """Record that the ledger belongs to `source` from now on, whatever it belonged to before."""
     transaction.run("ledger/record_source", **asdict(source))
 
 
 def lock(transaction: Transaction, hour: Hour) -> None:
-    """Take the hour until the transaction ends, before its state is looked at and changed; raises Locked when a run has it."""
+    """Lock the hour until the transaction ends, before its state is read and changed; raises Locked if a run holds it."""
     if not transaction.try_lock(hour.instant):
         raise Locked(
             f"{hour} is being loaded or pruned by another run", hint="wait for it to finish, then try again", hour=hour.instant
@@ -66,19 +66,19 @@ def lock(transaction: Transaction, hour: Hour) -> None:
 
 
 def entry(transaction: Transaction, hour: Hour) -> Entry | None:
-    """Return what is known of `hour`; None when it was never tried."""
+    """Return what is known about `hour`; None if it was never tried."""
     row = transaction.row("ledger/entry", hour=hour.start)
     return _entry(hour, row) if row else None
 
 
 def newest_loaded(transaction: Transaction, earliest: Hour = EARLIEST) -> Hour | None:
-    """Return the newest loaded hour that may be (`hours.believable`, by Postgres's clock); None with none."""
+    """Return the newest loaded hour that is believable (`hours.believable`, by Postgres's clock); None if there is none."""
     row = transaction.row("ledger/newest_loaded", earliest=earliest.start)
     return _hour(row.hour) if row and row.hour else None
 
 
 def lookback_start(transaction: Transaction, lookback: timedelta, earliest: Hour = EARLIEST) -> Hour | None:
-    """Return the newest loaded hour less `lookback`; None when no hour is loaded."""
+    """Return the newest loaded hour minus `lookback`; None if no hour is loaded."""
     newest = newest_loaded(transaction, earliest)
     if newest is None:
         return None
@@ -86,7 +86,7 @@ def lookback_start(transaction: Transaction, lookback: timedelta, earliest: Hour
 
 
 def is_looked_through(transaction: Transaction, source: Source) -> bool:
-    """Return whether a run has looked through the whole of this bucket, so that the next need look at its end alone."""
+    """Return whether a run has searched the whole of this bucket, so that the next only needs to search its end."""
     known = transaction.row("ledger/source")
     if known is None or known.looked_through_at is None:
         return False
@@ -94,16 +94,16 @@ def is_looked_through(transaction: Transaction, source: Source) -> bool:
 
 
 def record_looked_through(transaction: Transaction, source: Source, oldest_open: Hour | None) -> None:
-    """Write that a run has looked through the whole bucket; `oldest_open` is the oldest hour there without a marker.
+    """Record that a run has searched the whole bucket; `oldest_open` is the oldest hour there without a marker.
 
-    Nothing is written where the ledger belongs to another bucket by now.
+    Writes nothing if the ledger belongs to another bucket by now.
     """
     transaction.run("ledger/record_looked_through", **asdict(source), oldest_open=oldest_open.start if oldest_open else None)
 
 
 @dataclass(frozen=True)
 class SetAside:
-    """A record of an hour's file that was set aside: where it starts, why, and its text (None once it was pruned)."""
+    """A record set aside from an hour's file: where it starts, why, and its text (None once pruned)."""
 
     hour: Hour
     key: str
@@ -120,7 +120,7 @@ def rejects(database: Database, hour: Hour | None, limit: int) -> list[SetAside]
 
 
 def twins(transaction: Transaction, hour: Hour) -> list[str]:
-    """Return a sentence for each file of `hour` that has the size and ETag of another of its day."""
+    """Return a sentence for each file of `hour` that has the same size and ETag as another file of its day."""
     return [
         f"{hour} {row.key} is the same as {_hour(row.other_hour)} {row.other_key}: probably one file under two names"
         for row in transaction.rows("ledger/twins", hour=hour.start)
@@ -128,19 +128,19 @@ def twins(transaction: Transaction, hour: Hour) -> list[str]:
 
 
 def far_off(transaction: Transaction, within: Span) -> tuple[Span, ...]:
-    """Return the loaded hours that can't be (not `within`), as runs of them, oldest first."""
+    """Return the loaded hours that are not believable (not `within`), as runs of them, oldest first."""
     found = transaction.rows("ledger/far_off_hours", since=within.since.start, until=within.until.start)
     return tuple(Span(_hour(row.since), _hour(row.until)) for row in found)
 
 
 def settled_hours(transaction: Transaction, since: Hour | None = None) -> set[Hour]:
-    """Return the hours from `since` on (None: all) that need no load: loaded once, or given up."""
+    """Return the hours from `since` on (None: all) that need no load: loaded already, or given up."""
     return {_hour(row.hour) for row in transaction.rows("ledger/settled_hours", since=since.start if since else None)}
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A failed hour, with the error of the last of its attempts."""
+    """A failed hour, with the error of its last attempt."""
 
     hour: Hour
     attempts: int
@@ -153,13 +153,13 @@ def failures(transaction: Transaction) -> list[Failure]:
 
 
 def skipped_hours(transaction: Transaction, since: Hour, until: Hour) -> list[tuple[Hour, str]]:
-    """Return the hours from `since` to `until` (not included) that were given up, each with its reason, oldest first."""
+    """Return the hours from `since` to `until` (exclusive) that were given up, each with its reason, oldest first."""
     found = transaction.rows("ledger/skipped_hours", since=since.start, until=until.start)
     return [(_hour(row.hour), row.reason) for row in found]
 
 
 def skip(database: Database, hour: Hour, reason: str) -> None:
-    """Give `hour` up; raises Locked when a run is loading it, Usage when there is nothing to give up."""
+    """Give `hour` up; raises Locked if a run is loading it, Usage if there is nothing to give up."""
     with database.transaction() as transaction:
         lock(transaction, hour)
         known = entry(transaction, hour)
@@ -177,9 +177,9 @@ def record_load(
     before: Sums | None,
     after: Sums,
 ) -> Entry:
-    """Write that the hour is loaded, in the transaction that loads it; `before` is None unless it was a reload.
+    """Record that the hour is loaded, in the transaction that loads it; `before` is None unless it was a reload.
 
-    A ledger that belongs to no bucket yet belongs to `source` from then on. Raises Configuration when it is another's.
+    A ledger that belongs to no bucket yet belongs to `source` from then on. Raises Configuration if it belongs to another.
     """
     hour = attempt.hour
     total_bytes = sum(load.file.size for load in files)
@@ -207,7 +207,7 @@ def record_load(
     )
     if files:
         transaction.run("ledger/insert_file", *(_file(hour, load) for load in files))
-    # Two first runs: the second waits here until the first has committed, and then sees whose the ledger is.
+    # With two first runs, the second waits here until the first has committed, then sees which bucket the ledger belongs to.
     transaction.run("ledger/first_source", **asdict(source))
     check_source(transaction, source)
     return _entry(hour, recorded)
@@ -227,19 +227,19 @@ def _file(hour: Hour, load: FileLoad) -> dict[str, object]:
 
 
 def remove_files(transaction: Transaction, hour: Hour) -> None:
-    """Take the files of an earlier load away, for the load that replaces it."""
+    """Remove the files of an earlier load, for the load that replaces it."""
     transaction.run("ledger/delete_files", hour=hour.start)
 
 
 def record_failure(
     database: Database, source: Source, attempt: Attempt, error: BookreportError, settled_as: Entry | None
 ) -> int:
-    """Write that an attempt failed, in a transaction of its own; return the number of attempts so far.
+    """Record that an attempt failed, in its own transaction; return the number of attempts so far.
 
-    The history always has it. The hour's entry has it, written under the hour's lock, where the hour is still what the
-    attempt began from: failed, never tried, or `settled_as`. What another run made of it since is later, and stays as it
-    is. A loaded hour stays loaded, with the error beside it; of one that is failed, the first rejects are kept. Raises
-    Configuration when the ledger belongs to another bucket.
+    The history always records it. The hour's entry, written under the hour's lock, records it only if the hour is still
+    what the attempt began with: failed, never tried, or `settled_as`. What another run has made of it since is newer, and
+    is left alone. A loaded hour stays loaded, with the error beside it; for a failed one, the first rejects are kept.
+    Raises Configuration if the ledger belongs to another bucket.
     """
     hour = attempt.hour
     try:
@@ -251,7 +251,7 @@ def record_failure(
                 return now.attempts
             return _mark_failed(transaction, hour, error)
     except Locked:
-        # Whoever has the hour says later what became of it.
+        # Whoever holds the hour will record what became of it.
         with database.transaction() as transaction:
             _add_failure(transaction, source, attempt, error)
         return 0

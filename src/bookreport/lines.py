@@ -9,7 +9,7 @@ from bookreport.rows import LONGEST_LINE, RowStream
 
 
 class Lines:
-    """The lines of a file's bytes, with a look ahead that does not take them."""
+    """The lines of a file's bytes, with a look-ahead that does not take them."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._stream = RowStream(chunks)
@@ -20,11 +20,11 @@ class Lines:
 
     @property
     def seen(self) -> int:
-        """Physical lines of what was read so far, counted apart from taking them."""
+        """Physical lines read so far, counted independently of taking them."""
         return self._stream.lines
 
     def fill(self, enough: int = 1) -> bool:
-        """Read on until that many line ends are there, or LONGEST_LINE bytes, or the end; False when nothing is left."""
+        """Read on until there are `enough` line ends, or LONGEST_LINE bytes, or the end; False if nothing is left."""
         while not self._at_end and not self._holds(enough) and len(self._data) - self._start <= LONGEST_LINE:
             chunk = self._stream.read()
             self._data = self._data[self._start :] + chunk
@@ -37,7 +37,7 @@ class Lines:
         return self._start < len(self._data)
 
     def plain_run(self, pattern: Callable[[bool], re.Pattern[bytes]]) -> bytes:
-        """Take as many whole lines as match; b"" when the next one does not."""
+        """Take as many whole lines as match; b"" if the next one does not."""
         match = pattern(self._is_text).match(self._data, self._start)
         if match is None:
             return b""
@@ -45,7 +45,7 @@ class Lines:
         return match[0]
 
     def take(self) -> tuple[bytes, int]:
-        """Take the next line: its bytes without LF, and its length (of an overlong one only the beginning is kept)."""
+        """Take the next line: its bytes without LF, and its length (only the beginning of an overlong line is kept)."""
         end = self._data.find(b"\n", self._start)
         if end >= 0:
             line = self._data[self._start : end]
@@ -64,7 +64,7 @@ class Lines:
         return line, length
 
     def until_quote_closes(self, most: int) -> list[bytes]:
-        """Return the lines up to the next one with an odd number of quotes; none when it is too far away."""
+        """Return the lines up to the next one with an odd number of quotes; none if it is too far away."""
         self.fill(most)
         found = []
         start = self._start
@@ -79,7 +79,7 @@ class Lines:
         return []
 
     def skip(self, lines: int) -> None:
-        """Take lines that were looked at."""
+        """Take lines that the look-ahead has returned."""
         for _ in range(lines):
             self._start = self._data.index(b"\n", self._start) + 1
 
@@ -95,7 +95,7 @@ class Lines:
 def _is_utf8(data: bytes) -> bool:
     if data.isascii():
         return True
-    # The last line may be cut within a character; it is looked at again when the rest of it is there.
+    # The last line may be cut within a character; it is checked again once the rest is there.
     try:
         data[: data.rfind(b"\n") + 1].decode("utf-8")
     except UnicodeDecodeError:

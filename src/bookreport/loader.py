@@ -33,11 +33,11 @@ log = logging.getLogger(__name__)
 
 
 class _LeftBehind(BookreportError):
-    """The tables hold rows or sums of an hour that the ledger does not know: somebody's, or of a database restored in parts."""
+    """The tables hold rows or sums of an hour unknown to the ledger: somebody's, or left by a partial restore."""
 
 
 class Loader:
-    """Loads hours of one bucket into one database, for the run that is known by its `run_id`.
+    """Loads hours of one bucket into one database, for the run identified by `run_id`.
 
     `reject_limit`: how many records of an hour may be set aside.
     """
@@ -57,11 +57,11 @@ class Loader:
     def load(self, hour: Hour, *, again: bool = False, named: bool = False) -> Outcome:
         """Load `hour` and return how it ended; a failure is in the outcome, and in the ledger.
 
-        `again`: replace the hour if it is loaded. `named`: load it also if it was skipped or pruned; an hour that was chosen
-        for what is known of it is left alone then. Raises Interrupted, with nothing of the hour changed.
+        `again`: replace the hour if it is loaded. `named`: load it even if it was skipped or pruned; without it, an hour that
+        was skipped or pruned since it was chosen is left alone. Raises Interrupted, with nothing of the hour changed.
         """
         watch = Stopwatch()
-        # Every other hour was chosen since nothing of it is loaded.
+        # Every other hour was chosen because nothing of it is loaded.
         settled_as: Entry | None = None
         try:
             if again or named:
@@ -74,7 +74,7 @@ class Loader:
         except BookreportError as error:
             failure = error
         except Exception as error:
-            # One hour's bug must not keep the others from being loaded.
+            # A bug in loading one hour must not keep the others from being loaded.
             log.debug("%s: %s", hour, error, exc_info=True)
             failure = BookreportError(
                 f"unexpected: {type(error).__name__}: {error}", hint="run it again with -v, and report it"
@@ -82,7 +82,7 @@ class Loader:
         failure.hour = hour.instant
         if isinstance(failure, NotReady | Locked):
             return Outcome(hour, Ending(failure.kind), seconds=watch.total, error=failure.alone())
-        # What is set wrong is no matter of the hour, and leaves nothing behind.
+        # A wrong setting is not the hour's fault, and leaves no record.
         attempt = 0 if isinstance(failure, Configuration) else self._record_failure(hour, watch, failure, settled_as)
         return Outcome(hour, Ending.FAILED, attempt, seconds=watch.total, error=failure.alone())
 
@@ -124,10 +124,10 @@ class Loader:
     def _clear(
         self, transaction: Transaction, hour: Hour, known: Entry | None, files: tuple[File, ...], *, emptied: bool
     ) -> purchases.Sums | None:
-        """Take away what an earlier load left; return its sums, or None when the hour was not loaded.
+        """Delete what an earlier load left; return its sums, or None if the hour was not loaded.
 
-        To look for rows costs as much as to add them up, so an hour that the ledger does not know is `emptied` only when
-        they were found in the way.
+        Looking for rows costs as much as adding them up, so an hour unknown to the ledger is `emptied` only after rows were
+        found in the way.
         """
         if known is not None and known.files and not files:
             raise BadData(
@@ -142,7 +142,7 @@ class Loader:
         return before
 
     def _copy_file(self, transaction: Transaction, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
-        """Stream one file into COPY; no Python looks at a row, unless COPY might misread or refuses it."""
+        """Stream one file into COPY; Python looks at no row, unless COPY refuses it or might misread it."""
         try:
             load = self._copy_straight(transaction, hour, file)
             if load is None:
@@ -155,7 +155,7 @@ class Loader:
         return load
 
     def _copy_straight(self, transaction: Transaction, hour: Hour, file: File) -> FileLoad | None:
-        """COPY the file as it is; None, and nothing of it loaded, where that might misread it."""
+        """COPY the file as it is; None, with nothing of it loaded, if COPY refuses it or might misread it."""
         with opened(self._bucket.read(hour, file), self._columns, self._database.see_interrupt) as body:
             self._tell(hour, file, body)
             if body.reading is None:
@@ -174,7 +174,7 @@ class Loader:
             return FileLoad(file, body.reading, rows_loaded)
 
     def _copy_carefully(self, transaction: Transaction, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
-        """Check every record of the file; COPY the good ones, set the others aside."""
+        """Check every record of the file; COPY the good ones, set the rest aside."""
         with opened(self._bucket.read(hour, file), self._columns, self._database.see_interrupt) as body:
             if body.reading is None:
                 return FileLoad(file, None, 0)
@@ -190,7 +190,7 @@ class Loader:
             return FileLoad(file, body.reading, rows_loaded, check.rejected)
 
     def _tell(self, hour: Hour, file: File, body: Body) -> None:
-        """Tell how a file is read: what is odd of this file always, how its header is read once for each shape of header."""
+        """Log how a file is read: anything odd about it each time, the reading of its header once per shape of header."""
         reading = body.reading
         if body.blank_lines:
             log.info("%s %s: blank lines before the header skipped: %d", hour, file.key, body.blank_lines)
@@ -214,7 +214,7 @@ class Loader:
 
     @staticmethod
     def _warn(hour: Hour, loads: Sequence[FileLoad], sums: purchases.Sums, twins: Sequence[str]) -> None:
-        """Warn of what is no failure, but seldom meant; `twins` are sentences of files that are there twice."""
+        """Warn of what is not a failure but rarely intended; `twins` are sentences about duplicate files."""
         for twin in twins:
             log.warning("%s", twin)
         for load in loads:
@@ -240,7 +240,7 @@ class Loader:
 
     @staticmethod
     def _account(hour: Hour, loads: list[FileLoad], after: purchases.Sums, known: Entry | None) -> None:
-        """Hold what COPY said against what the tables hold."""
+        """Compare what COPY reported with what the tables hold; raise if they differ."""
         copied = sum(load.rows_loaded for load in loads)
         if copied < after.rows and known is None:
             raise _LeftBehind(f"{hour}: rows that no load made were in the tables; they are taken away")
@@ -248,9 +248,9 @@ class Loader:
             raise BookreportError(f"{hour}: COPY made {copied:,} rows, but the table holds {after.rows:,}; nothing was kept")
 
     def _committed_after_all(self, hour: Hour, error: CommitUnknown) -> Entry:
-        """Return the hour's entry if the commit whose answer was lost did happen; raise `error` if it did not."""
+        """Return the hour's entry if the commit without a reply did happen; raise `error` if it did not."""
         with self._database.transaction() as transaction:
-            # The old backend may still be committing: it holds the hour's lock until it is done.
+            # The old backend may still be committing; it holds the hour's lock until it is done.
             transaction.wait_for_locks(hour.instant)
             entry = ledger.entry(transaction, hour)
             if entry is None or not ledger.load_of_run(transaction, self._run_id, hour):
@@ -263,32 +263,32 @@ class Loader:
             return ledger.entry(transaction, hour)
 
     def _read_back(self, hour: Hour, recorded: Entry) -> None:
-        """Raise when the ledger does not have what was committed; where it can't be asked, the server's word counts."""
+        """Raise if the ledger lacks what was committed; if it can't be read, the server's word counts."""
         try:
             entry = self._entry(hour)
         except BookreportError as error:
             log.warning("%s is loaded, but could not be read back: %s", hour, error.message)
             return
-        # A newer load_id is another run's reload, that came after this commit.
+        # A newer load_id comes from another run's reload, after this commit.
         if entry is None or entry.load_id is None or recorded.load_id is None or entry.load_id < recorded.load_id:
             raise BookreportError(
                 f"{hour} was committed, but is not in the ledger", hint="check the server's log, and run it again"
             )
 
     def _vacuum(self, hour: Hour) -> None:
-        """Free the room of the rows that a reload took away; they would stay in the way until autovacuum comes."""
+        """Free the space of the rows that a reload deleted; they would be in the way until autovacuum runs."""
         for table in purchases.tables_of(hour):
             self._database.vacuum(table)
 
     def summarise(self) -> None:
-        """Bring the indexes of the months that were loaded up to date: once for a run, since that takes a lock."""
+        """Update the indexes of the months that were loaded: once per run, since that takes a lock."""
         while self._unsummarised:
             month = self._unsummarised.pop()
             try:
                 with self._database.transaction() as transaction:
                     purchases.summarise(transaction, month)
             except BookreportError as error:
-                # The hours are loaded whatever happens now; and autovacuum does it too, in its own time.
+                # The hours are loaded regardless; and autovacuum does it too, in its own time.
                 log.debug("the index of %s's month was not summarised: %s", month, error.message)
 
     def _record_failure(self, hour: Hour, watch: Stopwatch, error: BookreportError, settled_as: Entry | None) -> int:
@@ -296,13 +296,13 @@ class Loader:
         try:
             return ledger.record_failure(self._database, self._bucket.identity, attempt, error, settled_as)
         except BookreportError as second:
-            # A database out of reach keeps no record; the first failure is what the user must see.
+            # An unreachable database records nothing; the user must see the first failure.
             error.__context__ = second
             return 0
 
 
 def see_reject_limit(loads: Sequence[FileLoad], limit: RejectLimit, first_rejects: FirstRejects) -> None:
-    """Raise TooManyRejects when the files of an hour have more rejects than `limit`, with the first of them."""
+    """Raise TooManyRejects, with the first of them, if the files of an hour have more rejects than `limit`."""
     rejected = sum(load.rows_rejected for load in loads)
     records = rejected + sum(load.rows_loaded for load in loads)
     each_file_has_rows = all(load.rows_loaded for load in loads if load.rows_rejected)

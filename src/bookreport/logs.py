@@ -9,11 +9,11 @@ import traceback
 from datetime import UTC, datetime
 
 EVENT_FIELDS = ("run_id", "hour", "outcome", "file", "rows", "bytes", "seconds")
-"""What an event of --log-format json tells beside its message; null where it has no such thing."""
+"""What an event of --log-format json contains besides its message; null if it does not apply."""
 
 
 class StderrHandler(logging.Handler):
-    """One line on stderr for each record: a sentence in which what would steer a terminal is made visible, or JSON."""
+    """One line on stderr per record: JSON, or a sentence in which terminal controls are made visible."""
 
     def __init__(self, *, as_json: bool) -> None:
         super().__init__()
@@ -39,8 +39,8 @@ class StderrHandler(logging.Handler):
 
 
 def set_up(handler: logging.Handler, *, quiet: bool, verbose: bool) -> None:
-    """Send what bookreport logs to `handler` alone: errors where it is to be `quiet`, everything where `verbose`."""
-    # What libraries log is no sentence for users; without a handler Python would print it.
+    """Send bookreport's log to `handler` alone: only errors if `quiet`, everything if `verbose`."""
+    # What libraries log is not meant for users; without a handler, Python would print it.
     logging.getLogger().addHandler(logging.NullHandler())
     logger = logging.getLogger("bookreport")
     logger.handlers = [handler]

@@ -32,9 +32,9 @@ HELP = {
 
 @contextmanager
 def measured(path: Path | None) -> Iterator[dict[str, float] | None]:
-    """Give the place for a run's figures, and write them into the file `path`, however the run ends; None where there is none.
+    """Yield a dict for a run's figures, and write them to the file `path`, however the run ends; yield None without a path.
 
-    Raises Configuration, before anything is done, when the file could not be written.
+    Raises Configuration, before any work is done, if the file could not be written.
     """
     if path is None:
         yield None
@@ -60,14 +60,14 @@ def measured(path: Path | None) -> Iterator[dict[str, float] | None]:
 
 
 def count(figures: dict[str, float], outcomes: Sequence[Outcome]) -> None:
-    """Put down the rows of the hours that the run loaded."""
+    """Set the figures of the rows that the run loaded, rejected or found unmatched."""
     done = [outcome for outcome in outcomes if outcome.outcome in (Ending.LOADED, Ending.RELOADED)]
     for name in ("rows_loaded", "rows_rejected", "rows_unmatched"):
         figures[f"bookreport_{name}"] = sum(getattr(outcome, name) for outcome in done)
 
 
 def see_status(figures: dict[str, float], found: Status) -> None:
-    """Put down how the hours stand after the run."""
+    """Set the figures of how the hours stand after the run."""
     if found.newest_loaded is not None:
         figures["bookreport_newest_loaded_hour_timestamp_seconds"] = found.newest_loaded.start.timestamp()
     counts = {"failed": len(found.failed), "missing": found.missing_hours, "overdue": len(found.overdue)}
@@ -75,8 +75,8 @@ def see_status(figures: dict[str, float], found: Status) -> None:
 
 
 def write(path: Path, figures: Mapping[str, float]) -> None:
-    """Write `figures` by their names in HELP, beside `path`, and rename; what is not given keeps its last figure."""
-    # Slow to import, and most runs write no such file.
+    """Write `figures` by their names in HELP beside `path`, then rename; figures not given keep their last value."""
+    # Slow to import, and most runs write no metrics.
     from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
     registry = CollectorRegistry()
@@ -86,7 +86,7 @@ def write(path: Path, figures: Mapping[str, float]) -> None:
 
 
 def _last(path: Path) -> dict[str, float]:
-    """Return the figures of the run before; none when there is no file, or one that nobody can read."""
+    """Return the figures of the previous run; none if there is no file, or an unreadable one."""
     from prometheus_client.parser import text_string_to_metric_families
 
     try:

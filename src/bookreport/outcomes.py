@@ -14,7 +14,7 @@ from bookreport.hours import Hour
 
 
 class HourState(StrEnum):
-    """The state of an hour that the ledger knows; an hour that it does not know was never tried."""
+    """The state of an hour in the ledger; an hour that is not in it was never tried."""
 
     LOADED = "loaded"
     FAILED = "failed"
@@ -23,7 +23,7 @@ class HourState(StrEnum):
 
 
 class Ending(StrEnum):
-    """How a run ended for an hour; `would-…` is what a dry run says."""
+    """How a run ended for an hour; `would-…` is what a dry run reports."""
 
     LOADED = "loaded"
     RELOADED = "reloaded"
@@ -39,7 +39,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """What the ledger knows of one hour: `status` is loaded, failed, skipped or pruned; counts are of the hour as loaded."""
+    """What the ledger knows about one hour: `status` is loaded, failed, skipped or pruned; counts are of the hour as loaded."""
 
     hour: Hour
     status: HourState
@@ -57,11 +57,11 @@ class Entry:
 
     @property
     def is_settled(self) -> bool:
-        """Whether no run loads it by itself: it is loaded, or was given up."""
+        """Whether no run loads it unless asked to: it is loaded, or was given up."""
         return self.status is not HourState.FAILED
 
     def is_as(self, earlier: Entry | None) -> bool:
-        """Whether no run has loaded, pruned or skipped the hour since it was seen as `earlier`."""
+        """Whether no run has loaded, pruned or skipped the hour since it was read as `earlier`."""
         return earlier is not None and (self.status, self.load_id) == (earlier.status, earlier.load_id)
 
 
@@ -69,8 +69,8 @@ class Entry:
 class Outcome:
     """How the load of one hour ended.
 
-    `outcome`: loaded, reloaded, unchanged (loaded already), skipped or pruned (given up since it was chosen, and left
-    alone), failed, locked or not-ready; `attempt`: how many there were, this one included; counts are of the hour as it
+    `outcome`: loaded, reloaded, unchanged (already loaded), skipped or pruned (given up since it was chosen, and left
+    alone), failed, locked or not-ready; `attempt`: the number of attempts, including this one; counts are of the hour as it
     is now in the ledger; `seconds` is this attempt's wall time.
     """
 
@@ -87,17 +87,17 @@ class Outcome:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the hour is loaded now, by this run or before."""
+        """Whether the hour is loaded now, by this run or an earlier one."""
         return self.outcome in (Ending.LOADED, Ending.RELOADED, Ending.UNCHANGED)
 
     @property
     def stops_run(self) -> bool:
-        """Whether no further hour is begun: out of reach, out of room, refused. All else stops the hour alone."""
+        """Whether no further hour is begun: unreachable, out of space, access denied. Anything else stops only this hour."""
         return self.error is not None and self.error.stops_run
 
     @classmethod
     def of(cls, outcome: Ending, entry: Entry, seconds: float) -> Outcome:
-        """Return the outcome of an hour that stands in the ledger as `entry`."""
+        """Return the outcome of an hour whose ledger entry is `entry`."""
         return cls(
             entry.hour,
             outcome,
@@ -121,7 +121,7 @@ class Stopwatch:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Add the time of the block to the phase."""
+        """Add the duration of the block to the phase."""
         start = time.monotonic()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Where a command's result goes: to stdout, into a file, to a device."""
+"""Where a command's result goes: stdout, a file, or a device."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from bookreport.errors import Configuration
 from bookreport.hours import Hour
 
 HOUR_IN_NAME = "{hour}"
-"""What stands for the hour in the name of a file that each hour has."""
+"""The placeholder for the hour in the name of a file per hour."""
 
 _STDOUT, _STREAMS = ("-", "/dev/stdout"), ("/dev/stderr", "/dev/fd/", "/proc/")
-"""Names of stdout, and of what else is open already: that may be a file, but to rename another into its place is not meant."""
+"""Names of stdout and whatever else is already open: it may be a file, but one that must not be replaced by renaming."""
 
 
 @dataclass(frozen=True)
 class Output:
     """Where a result goes: `path` is a file or a device, None is stdout.
 
-    With `{hour}` in its name each hour has a file of its own.
+    With `{hour}` in its name, each hour has its own file.
     """
 
     path: Path | None = None
 
     @classmethod
     def parse(cls, text: str, *, by_hour: bool) -> Output:
-        """Return the output that `text` names; `-` is stdout. `by_hour`: `{hour}` may stand in the name of a file.
+        """Return the output that `text` names; `-` is stdout. `by_hour`: the file name may contain `{hour}`.
 
-        Raises ValueError for a folder, and for `{hour}` where it is not meant.
+        Raises ValueError for a directory, and for `{hour}` where it is not allowed.
         """
         if text in _STDOUT:
             return cls()
@@ -42,7 +42,7 @@ class Output:
             raise ValueError(f"{HOUR_IN_NAME} works only with run-hour, which writes one file per hour")
         if HOUR_IN_NAME in str(path.parent):
             raise ValueError(f"{HOUR_IN_NAME} must be in the file name, not in the directory: -o reports/{HOUR_IN_NAME}.json")
-        if os.path.isdir(path):  # noqa: PTH112 - a path that nobody may look at is no folder, and told when it is written
+        if os.path.isdir(path):  # noqa: PTH112 - a path that nobody may look at is not a directory, and fails when written
             raise ValueError(f"{text!r} is a directory; name a file in it")
         return cls(path)
 
@@ -52,13 +52,13 @@ class Output:
 
     @property
     def identity(self) -> str:
-        """The whole name of the file, by which it is known whatever the working directory; links are followed."""
+        """The file's full name, which identifies it in any working directory; links are followed."""
         name = os.fsencode(_target(self.path.parent) / self.path.name) if self.path else b""
         return name.decode("utf-8", "backslashreplace")
 
     @property
     def file_time(self) -> int | None:
-        """When the file was last written, in nanoseconds; None when it is gone, or no file."""
+        """When the file was last written, in nanoseconds; None if it is gone or not a file."""
         try:
             found = self.path.stat() if self.path else None
         except OSError:
@@ -70,7 +70,7 @@ class Output:
         return Output(self.path and self.path.with_name(self.path.name.replace(HOUR_IN_NAME, str(hour))))
 
     def require_writable(self) -> None:
-        """Raise Configuration, before anything is done, when nothing could be written here at the end."""
+        """Raise Configuration, before any work is done, if nothing could be written here at the end."""
         if self.path is None:
             return
         if _is_stream(self.path):
@@ -84,13 +84,13 @@ class Output:
             raise Configuration(f"can't write to {where}", hint="create it, check its permissions, or choose another --output")
 
     def write(self, text: str) -> None:
-        """Write the result; no reader of a file sees half of it. Raises Configuration where it can't be written.
+        """Write the result; no reader of a file sees half of it. Raises Configuration if it can't be written.
 
-        A file that is there keeps its mode and, as far as this user may, its owner; a link goes on to point to it.
+        An existing file keeps its mode and, if this user may set it, its owner; a link stays a link.
         """
         text = text if text.endswith("\n") else f"{text}\n"
         if self.path is None:
-            # Nothing where stdout is closed.
+            # Does nothing if stdout is closed.
             print(text, end="", flush=True)  # noqa: T201 - this is the one place that does
             return
         try:
@@ -104,13 +104,13 @@ class Output:
             raise Configuration(f"can't write {self.path}: {error.strerror}", hint=hint) from error
 
     def write_aside(self, sentence: str) -> None:
-        """Write a sentence that stderr has told: into a file, which would go on telling what was. To stdout nothing goes."""
+        """Write a sentence that was logged to the file, which would otherwise keep its old content; stdout gets nothing."""
         if self.path is not None:
             self.write(sentence)
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether `path` is a device, a pipe or open already: renaming would put a file in its place, for root even /dev/null's."""
+    """Whether `path` is a device, a pipe or already open: renaming would put a file in its place, for root even /dev/null's."""
     return str(path.absolute()).startswith(_STREAMS) or (path.exists() and not path.is_file())
 
 
@@ -119,7 +119,7 @@ def _target(path: Path) -> Path:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write `text` beside `path` and rename."""
+    """Write `text` beside `path`, then rename."""
     if path.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     there = path.stat() if path.exists() else None

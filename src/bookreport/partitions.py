@@ -14,7 +14,7 @@ _PART = re.compile(r"(year|month|day|hour)=(.*)/")
 
 @dataclass(frozen=True)
 class FarOff:
-    """A year, month, day or hour of the bucket that lies out of time as a whole; `prefix` is below the bucket's."""
+    """A year, month, day or hour of the bucket, no hour of which is believable; `prefix` is below the bucket's."""
 
     prefix: str
     since: Hour
@@ -32,7 +32,7 @@ class Partitions:
 
 @dataclass(frozen=True)
 class Sought:
-    """What is looked for in the bucket: hours of a span that are not known, and `within` which they are to be believed."""
+    """What to search the bucket for: hours of a span that are not known, and `within` which hours are believable."""
 
     since: Hour
     until: Hour
@@ -41,9 +41,9 @@ class Sought:
 
 
 def find(folders: Callable[[str], Iterable[str]], sought: Sought) -> Partitions:
-    """Return the partitions that are sought; `folders` gives those right below a path, each ending in `/`.
+    """Return the partitions that are sought; `folders` yields those directly below a path, each ending in `/`.
 
-    A year, month or day is not entered when it lies outside of what is sought, or when all of its hours are known.
+    A year, month or day is not entered if it is outside what is sought, or if all its hours are known.
     """
     found = Partitions([], [], [])
     _walk((), folders, sought, found)

@@ -1,4 +1,4 @@
-"""What a load would do: the hours it would take, how it would read each shape of header, and what it would set aside."""
+"""What a load would do: which hours it would take, how it would read each shape of header, what it would set aside."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bookreport.rejects import FirstRejects, RejectLimit
 from bookreport.rows import opened
 
 SHOWN, SAMPLED = 3, 1000
-"""Rows shown, and rows whose ISBNs are looked up, of each shape of header."""
+"""Rows shown, and rows whose ISBNs are looked up, for each shape of header."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Sample:
 
 @dataclass
 class Preview:
-    """What a load would do, by the `books` as the catalogue has them; nothing was written."""
+    """What a load would do, with the `books` as the catalogue has them; nothing was written."""
 
     books: catalogue.State
     outcomes: list[Outcome] = field(default_factory=list)
@@ -52,7 +52,7 @@ def preview(
     reject_limit: RejectLimit,
     again: Container[Hour] = (),
 ) -> Preview:
-    """Return what loading `hours` would do; checks every record of their files, and writes nothing."""
+    """Return what loading `hours` would do; checks every record of their files and writes nothing."""
     with database.transaction(snapshot=True) as transaction:
         result = Preview(catalogue.state(transaction))
     looker = _Looker(database, bucket, columns)
@@ -94,7 +94,7 @@ class _Looker:
         self._database, self._bucket, self._columns = database, bucket, columns
 
     def look_into(self, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
-        """Return how the file would be loaded; raises BadData when it would be refused."""
+        """Return how the file would be loaded; raises BadData if it would be refused."""
         try:
             with opened(self._bucket.read(hour, file), self._columns, self._database.see_interrupt) as body:
                 if body.reading is None:

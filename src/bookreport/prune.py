@@ -1,4 +1,4 @@
-"""Keeping house: old rows go, what is known of their hours stays."""
+"""Pruning: old rows are deleted, what is known about their hours is kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FORGETTING = ("prune/delete_rows", "prune/delete_sums", "prune/delete_rejects",
 
 @dataclass(frozen=True)
 class PrunedMonth:
-    """What goes of one month: `span` is the part of it before the bound, `whole` says that its table partition goes."""
+    """What is deleted of one month: `span` is the part of it before the bound; `whole`: its table partition is dropped."""
 
     span: Span
     whole: bool
@@ -37,10 +37,10 @@ def prunable(database: Database, before: Hour, *, keep_sums: bool) -> list[Prune
 
 
 def prune(database: Database, month: PrunedMonth, *, keep_sums: bool) -> None:
-    """Take a month's rows and rejects away, and its sums unless they are kept, and mark its loaded hours as pruned.
+    """Delete a month's rows and rejects, and its sums unless they are kept, and mark its loaded hours as pruned.
 
-    It takes the lock of each hour first, as a load does: neither sees half of what the other does. A whole month costs the
-    drop of a table; readers wait for that moment. Raises Locked when a lock does not come, with nothing of the month pruned.
+    It takes the lock of each hour first, as a load does: neither sees the other half done. A whole month costs only a DROP
+    TABLE; readers wait for that moment. Raises Locked if a lock is not granted, with nothing of the month pruned.
     """
     bounds = {"since": month.span.since.start, "until": month.span.until.start}
     rows_table, sums_table = purchases.tables_of(month.span.since)
@@ -65,7 +65,7 @@ def rejects_with_text(database: Database, before: Hour) -> int:
 
 
 def remove_reject_text(database: Database, before: Hour) -> None:
-    """Take away what may name a person, of hours before `before`: the raw text of rejects, and what reasons and errors quote.
+    """Delete what may identify a person from the hours before `before`: raw text of rejects, quotes in reasons and errors.
 
     The rest of the rejects stays, and so do the errors in the ledger and in the history of loads.
     """
@@ -76,9 +76,9 @@ def remove_reject_text(database: Database, before: Hour) -> None:
 
 
 def mistaken(database: Database, since: Hour) -> list[PrunedMonth]:
-    """Return the months with hours of the ledger from `since` on, oldest first, which can't be: they lie after now.
+    """Return the months with hours in the ledger from `since` on, oldest first, which can't be right: they are in the future.
 
-    Raises Usage when `since` is no more than an hour after now, by Postgres's clock.
+    Raises Usage unless `since` is more than an hour after now, by Postgres's clock.
     """
     with database.transaction(snapshot=True) as transaction:
         within = believable(EARLIEST, [transaction.now()])
@@ -95,9 +95,9 @@ def mistaken(database: Database, since: Hour) -> list[PrunedMonth]:
 
 
 def forget(database: Database, month: PrunedMonth) -> None:
-    """Take the hours of a month out of the ledger and of all tables, so that each is loaded once its time has come.
+    """Remove the hours of a month from the ledger and from all tables, so that each is loaded once its time has come.
 
-    The history of loads keeps them. Raises Locked when a lock does not come, with nothing taken out.
+    The history of loads keeps them. Raises Locked if a lock is not granted, with nothing removed.
     """
     bounds = {"since": month.span.since.start, "until": month.span.until.start}
     with database.transaction() as transaction:
@@ -110,7 +110,7 @@ def forget(database: Database, month: PrunedMonth) -> None:
 
 @dataclass(frozen=True)
 class Pruning:
-    """What is to go: `months` (their sums stay if `keep_sums`), `mistaken` hours after now, the raw text of `texts` rejects."""
+    """What to delete: `months` (but not sums if `keep_sums`), `mistaken` hours after now, the raw text of `texts` rejects."""
 
     months: list[PrunedMonth]
     keep_sums: bool
@@ -122,9 +122,9 @@ class Pruning:
 def plan(
     database: Database, before: Hour | None, *, keep_sums: bool, future: Hour | None, rejects_before: Hour | None
 ) -> Pruning:
-    """Return what is to go: rows `before` an hour, hours from `future` on, texts of rejects; write nothing.
+    """Return what to delete: rows `before` an hour, hours from `future` on, texts of rejects; writes nothing.
 
-    Raises Usage when `future` does not lie after now.
+    Raises Usage if `future` is not after now.
     """
     return Pruning(
         prunable(database, before, keep_sums=keep_sums) if before else [],
@@ -136,7 +136,7 @@ def plan(
 
 
 def carry_out(database: Database, going: Pruning) -> None:
-    """Take away what is to go, month by month; raises Locked when a lock does not come, with that month as it was."""
+    """Delete it, month by month; raises Locked if a lock is not granted, with that month as it was."""
     for month in going.months:
         prune(database, month, keep_sums=going.keep_sums)
         log.info("%s pruned: %s hours, %s rows", month.span, f"{month.hours:,}", f"{month.rows:,}")

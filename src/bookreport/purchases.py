@@ -17,17 +17,17 @@ from bookreport.rejects import FirstRejects
 from bookreport.rows import RowStream
 
 MOST_UNKNOWN = 1600 - len(NAMES)
-"""Columns that a file may have beside those of purchases: as many as a table of Postgres has room for."""
+"""Maximum number of unknown columns in a file: as many as a Postgres table has room for."""
 
 _SOON_DELETED = 1 << 18
-"""Bytes up to which DELETE is quicker than TRUNCATE, which takes 2 ms to make the table's TOAST index anew."""
+"""Bytes up to which DELETE is faster than TRUNCATE, which takes 2 ms to recreate the table's TOAST index."""
 
 
 @dataclass(frozen=True)
 class Sums:
     """The sums of one hour.
 
-    `rows_unmatched` were sold under an ISBN that the catalogue does not hold, `rows_without_isbn` under what is none.
+    `rows_unmatched` were sold under an ISBN that is not in the catalogue, `rows_without_isbn` under something that is no ISBN.
     """
 
     rows: int
@@ -38,37 +38,37 @@ class Sums:
 
 
 def ensure_month(transaction: Transaction, hour: Hour) -> None:
-    """Make the table partition of the hour's month unless it is there; in a transaction of its own, so that none waits."""
+    """Create the table partition of the hour's month if it is missing; in its own transaction, so that nobody waits."""
     transaction.rows("purchases/ensure_month", hour=hour.start)
 
 
 def tables_of(hour: Hour) -> tuple[str, str]:
     """Return the names of the tables that hold the hour's rows and its sums."""
-    # Python's own %Y has no zeros before a year of fewer than four digits; Postgres, which names the tables, writes them.
+    # Python's %Y does not pad years before 1000 with zeros; Postgres, which names the tables, does.
     return f"purchase_rows_{hour.start.year:04}_{hour.start.month:02}", "hour_sums"
 
 
 def begin_hour(transaction: Transaction, hour: Hour) -> None:
-    """Say which hour the rows of this transaction belong to; their table is there from then on, also if it was just pruned."""
+    """Set the hour that this transaction's rows belong to; their table exists from then on, even if it was just pruned."""
     transaction.rows("purchases/set_hour", hour=hour.instant)
 
 
 def remove(transaction: Transaction, hour: Hour) -> None:
-    """Take the hour's rows and sums away, for the load that replaces them."""
+    """Delete the hour's rows and sums, for the load that replaces them."""
     transaction.run("purchases/delete_rows", hour=hour.start)
     transaction.run("purchases/delete_sums", hour=hour.start)
 
 
 def remove_rejects(transaction: Transaction, hour: Hour) -> None:
-    """Take the hour's rejects away, for the load that sets others aside."""
+    """Delete the hour's rejects, for the load that replaces them."""
     transaction.run("purchases/delete_rejects", hour=hour.start)
 
 
 def make_room(transaction: Transaction, reading: Reading) -> None:
-    """Make ready what `copy_rows` needs for a file read so; to be called before the file's savepoint.
+    """Prepare what `copy_rows` needs for a file with this reading; call it before the file's savepoint.
 
-    Files that don't go straight into purchase_rows go through one temporary table: one for each would hold its locks until
-    the commit. Raises what `require_loadable` does.
+    Files that can't go straight into purchase_rows share one temporary table: one per file would hold its locks until the
+    commit. Raises what `require_loadable` does.
     """
     if reading.direct:
         return
@@ -78,7 +78,7 @@ def make_room(transaction: Transaction, reading: Reading) -> None:
     if incoming is None:
         transaction.run("purchases/make_incoming")
     elif incoming.bytes:
-        # Made outside of a savepoint, and emptied there, the table gives its room back at once and not at the commit.
+        # Created and emptied outside any savepoint, the table frees its space at once and not at the commit.
         transaction.script("delete from incoming" if incoming.bytes <= _SOON_DELETED else "truncate incoming")
     width = len(NAMES) if incoming is None else incoming.columns
     wider = [f"add {name} text" for name in _unknown_columns(unknown)[width - len(NAMES) :]]
@@ -87,10 +87,10 @@ def make_room(transaction: Transaction, reading: Reading) -> None:
 
 
 def copy_rows(transaction: Transaction, reading: Reading, stream: Stream) -> int:
-    """COPY a file's rows, in the order of its own columns, and return how many COPY made.
+    """COPY a file's rows, in the order of its own columns, and return how many COPY loaded.
 
-    They go straight into purchase_rows where the file has no other columns; else through the table of `make_room`. Raises
-    CopyRefused for a row that the table does not take.
+    They go straight into purchase_rows if the file has no other columns; otherwise through the table of `make_room`. Raises
+    CopyRefused for a row that the table does not accept.
     """
     if not reading.direct:
         return _copy_by_table(transaction, reading, stream)
@@ -99,7 +99,7 @@ def copy_rows(transaction: Transaction, reading: Reading, stream: Stream) -> int
 
 
 def require_loadable(transaction: Transaction, reading: Reading) -> None:
-    """Raise BadData for a file of more columns than there is room for, and when no price is to be had."""
+    """Raise BadData if a file has more columns than there is room for, or if there is no price to use."""
     if not reading.priced and not transaction.one("purchases/catalogue_has_prices").has_prices:
         raise BadData(
             f"no price column in the header {shown(reading.header)}, and the catalogue has no prices",
@@ -116,7 +116,7 @@ def require_loadable(transaction: Transaction, reading: Reading) -> None:
 def record_check(
     transaction: Transaction, key: str, reading: Reading, header_lines: int, columns: Columns, first: FirstRejects
 ) -> RecordCheck:
-    """Return the check that judges the records of the file `key` as this database's tables and its server do."""
+    """Return the check that judges the records of the file `key` as this database's tables and server do."""
     has_price = frozenset[str]()
     if not reading.priced:
         has_price = frozenset(row.isbn10 for row in transaction.rows("purchases/priced_isbns"))
@@ -139,7 +139,7 @@ def set_aside(transaction: Transaction, rejects: IO[bytes]) -> None:
 
 
 def add_up(transaction: Transaction, hour: Hour) -> Sums:
-    """Make the sums of the hour's rows that reports add up, and return their total."""
+    """Store the sums of the hour's rows, from which reports are made, and return their total."""
     transaction.run("purchases/new_sums", hour=hour.start)
     transaction.run("purchases/insert_sums", hour=hour.start)
     return sums(transaction, hour)
@@ -151,12 +151,12 @@ def sums(transaction: Transaction, hour: Hour) -> Sums:
 
 
 def summarise(transaction: Transaction, hour: Hour) -> None:
-    """Summarise the month's newest pages for its BRIN index; after the commit, since it would make other loads wait."""
+    """Summarise the month's newest pages in its BRIN index; after the commit, since it would make other loads wait."""
     transaction.rows("purchases/summarise", hour=hour.start)
 
 
 def _empty_values(columns: Iterable[str], unknown: Iterable[str] = ()) -> str:
-    """Return COPY's options by which an empty field means the same, quoted or not."""
+    """Return the COPY options that give an empty field the same meaning, quoted or not."""
     given = set(columns)
     texts = [*(column for column in ("user_id", "isbn10") if column in given), *unknown]
     others = [column for column in ("quantity", "unit_price", "sale_value", "purchased_at") if column in given]
@@ -168,7 +168,7 @@ def _unknown_columns(number: int) -> list[str]:
 
 
 def _copy_by_table(transaction: Transaction, reading: Reading, stream: Stream) -> int:
-    """Load a file that has columns which purchase_rows does not, or no price, through the table of `make_room`."""
+    """Load a file with columns that purchase_rows lacks, or without a price, through the table of `make_room`."""
     name_of = {position: column for column, position in reading.columns.items()}
     unknown = [position for position in range(len(reading.header)) if position not in name_of]
     name_of |= dict(zip(unknown, _unknown_columns(len(unknown)), strict=True))
@@ -179,7 +179,7 @@ def _copy_by_table(transaction: Transaction, reading: Reading, stream: Stream) -
     joined = ""
     if not reading.priced:
         values["unit_price"] = "c.price"
-        # One look into the catalogue's index for each row: a join would read the whole catalogue for each file.
+        # One index lookup in the catalogue per row: a join would read the whole catalogue for each file.
         joined = (
             ' left join lateral (select price from catalogue where isbn10 = canonical_isbn(i.isbn10) collate "C" limit 1) c'
             " on true"

@@ -1,4 +1,4 @@
-"""Names and texts as SQL has them, where a parameter can't stand."""
+"""Names and texts as SQL, where parameters are not allowed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ def quoted(name: str) -> str:
 
 
 def literal(value: str) -> str:
-    """Return `value` as an SQL string literal, whatever standard_conforming_strings says."""
+    """Return `value` as an SQL string literal, whatever standard_conforming_strings is."""
     text_ = value.replace("'", "''")
     return "E'" + text_.replace("\\", "\\\\") + "'" if "\\" in text_ else f"'{text_}'"

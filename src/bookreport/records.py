@@ -1,4 +1,4 @@
-"""The careful path: every record of a file is checked; good ones pass through, the others are set aside."""
+"""The careful path: every record of a file is checked; good ones pass through, the rest are set aside."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from bookreport.rejects import FirstRejects, Reject
 from bookreport.rows import BLANKS, LONGEST_LINE, NotClosed, NotCsv, in_other_quotes, split_record
 
 LOOKAHEAD_LINES = 100
-"""Lines within which a quoted field may be closed."""
+"""Lines within which a quoted field must be closed."""
 
 LONGEST = {"user_id": 1000, "isbn10": 100}
-"""Bytes of a field, as the table's own check has it."""
+"""Maximum number of bytes in a field, as in the table's own check."""
 
 MOST_BOOKS, TOO_MUCH_MONEY = 10**6, Decimal(10**12)
 MOST_DECIMALS = 16383
-"""Digits after the point that Postgres's numeric can hold (manual, table 8.2)."""
+"""Digits after the decimal point that Postgres's numeric can hold (manual, table 8.2)."""
 
 LARGEST_EXPONENT = 2**30 - 2
-"""The largest power of ten that Postgres reads in a numeric, be it of zero."""
+"""The largest power of ten that Postgres reads in a numeric, even for zero."""
 
 NUMBERS_LIKE_CODE = 160000
 """From this server version on, `1_000` and `0x1F` are numbers (release notes of PostgreSQL 16)."""
@@ -47,7 +47,7 @@ _NUMERIC_CODE = re.compile(
 _BOM = b"\xef\xbb\xbf"
 _AROUND_NAMES = BLANKS + "\"'"
 
-# A field that needs no second look, quoted or not: no separator or control character in it, nor what may not count.
+# A field that needs no second look, quoted or not: no separator, no control character, and nothing that might not count.
 _NAME = rb"(?! |'|\xe2\x80[\x98\x9c]|\xc2\xa0|\xef\xbb\xbf)TEXT{1,%d}(?<! )(?<!\xc2\xa0)(?<!\xef\xbb\xbf)"
 _COUNT = rb"0*[1-9][0-9]{0,5}"
 _MONEY = rb"[0-9]{1,12}(?:\.[0-9]{0,20})?"
@@ -65,17 +65,17 @@ _QUOTED = rb'[^"\x00-\x1f\x7f]'
 
 
 class NotGood(ValueError):
-    """A record that purchase_rows does not take; the text says why."""
+    """A record that purchase_rows does not accept; the text says why."""
 
 
 class RecordCheck:
-    """Checks the records of the file `key`, by the rules that the table and Postgres's own types have.
+    """Checks the records of the file `key`, by the rules of the table and of Postgres's own types.
 
     `columns` understood the header as `reading`; it took `header_lines` lines. `server_version`: as libpq numbers it, 150018
-    for 15.18. `has_price` says whether the catalogue knows the price of an ISBN; it is asked only where the file has none.
+    for 15.18. `has_price` holds the ISBNs whose price the catalogue knows; it is used only if the file has no price.
 
-    `rows` is the number of good records, `rejected` of those set aside, `blank_lines` of lines that are no record. The first
-    rejects go to `first`, and all of them to `rejects`, a file for COPY: key, line number, reason, raw.
+    `rows` counts good records, `rejected` those set aside, `blank_lines` lines that are no record. The first rejects go to
+    `first`, and all of them to `rejects`, a file for COPY: key, line number, reason, raw.
     """
 
     def __init__(
@@ -105,9 +105,9 @@ class RecordCheck:
         self._in_other_quotes = 0
 
     def good_rows(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Pass the good records of a file's bytes through, with LF at their ends; set the others aside.
+        """Pass the good records of a file's bytes through, ending in LF; set the rest aside.
 
-        Runs of lines that need no second look are found by one regular expression, so a file with little dirt is read at
+        Runs of lines that need no second look are found by one regular expression, so a file with few bad records is read at
         the speed of C. Memory is bounded by a chunk and LOOKAHEAD_LINES. Raises BadData for a header of another table, and
         for a file most of whose records are quoted with apostrophes.
         """
@@ -134,7 +134,7 @@ class RecordCheck:
         self._line += rows
 
     def _look_twice(self, lines: Lines) -> bytes:
-        """Take one record off `lines`; return it as COPY is to get it when it is good, b"" when it was set aside."""
+        """Take one record off `lines`; return it in the form for COPY if it is good, b"" if it was set aside."""
         line, whole_length = lines.take()
         self._line += 1
         number = self._line
@@ -161,12 +161,12 @@ class RecordCheck:
         return good + b"\n"
 
     def _whole_record(self, line: bytes, lines: Lines) -> bytes | None:
-        """Take the lines over which a quoted field of `line` goes on; None, and nothing taken, when a stray quote opened it."""
+        """Take the lines that continue a quoted field of `line`; None, with nothing taken, if a stray quote opened it."""
         following = lines.until_quote_closes(LOOKAHEAD_LINES)
         if not following:
             return None
         *between, last = following
-        # A line that looks like a record is never part of a text, good or bad: a stray quote must cost its own line alone.
+        # A line that looks like a record is never part of a text, good or bad: a stray quote must cost only its own line.
         if any(map(self._looks_like_record, between)) or (self._looks_like_record(line) and self._looks_like_record(last)):
             return None
         record = b"\n".join([line, *following]).removesuffix(b"\r")
@@ -183,9 +183,9 @@ class RecordCheck:
         return line.count(b",") == len(self._header) - 1 or _ISBN_FIELD.search(line) is not None
 
     def _repeats_header(self, number: int, record: bytes) -> str | None:
-        """Return why a record that is the file's own header again is no good; raises BadData when it is another header."""
+        """Return why a record that repeats the file's own header is bad; raises BadData if it is another header."""
         text = record.decode("utf-8", "replace")
-        # A header of another dialect is one all the same, and what follows it would be misread.
+        # A header of another dialect is still a header, and what follows it would be misread.
         readings = [[name.strip(_AROUND_NAMES) for name in re.split("[,;\t|]", text)]]
         with suppress(NotCsv):
             readings.append(split_record(text))
@@ -193,7 +193,7 @@ class RecordCheck:
             return "repeats the header"
         lenient = readings[0]
         if len(lenient) > len(self._header):
-            # A file without a last line end, and the next one's header behind it.
+            # A file without a final line end, followed by the header of the next one.
             readings += [lenient[start:] for start in range(1, len(lenient) - 1)]
             if [fold(name) for name in lenient[1 - len(self._header) :]] == self._header[1:]:
                 return "a record without its line end, followed by the header"
@@ -212,7 +212,7 @@ class RecordCheck:
         self.rejects.write(_csv([reject.key, str(line_number), reject.reason, reject.raw], quoting=csv.QUOTE_ALL) + b"\n")
 
     def _checked(self, record: bytes) -> bytes:
-        """Return a record as COPY is to get it; raises NotGood or NotCsv with the reason when it is no good."""
+        """Return a record in the form for COPY; raises NotGood or NotCsv, with the reason, if it is bad."""
         if b"\0" in record:
             raise NotGood(f"byte {record.index(0) + 1} is NUL")
         try:
@@ -252,7 +252,7 @@ class RecordCheck:
         if not (_INTEGER_CODE if self._numbers_like_code else _INTEGER).fullmatch(value):
             return f"{_shown(value)} is not a whole number"
         number = value.strip().replace("_", "")
-        # A leading zero is decimal here, where Python would refuse it.
+        # A leading zero is decimal here, though Python would refuse it.
         books = int(number, 0 if re.match(r"[+-]?0[xXoObB]", number) else 10) if len(number) < LONGEST["isbn10"] else 0
         return None if 1 <= books <= MOST_BOOKS else f"{_shown(value)} is not between 1 and {MOST_BOOKS:,}"
 
@@ -280,12 +280,12 @@ class RecordCheck:
 
 
 def _plain_lines(reading: Reading) -> Callable[[bool], re.Pattern[bytes]]:
-    """Return the pattern of runs of lines that need no second look: in valid UTF-8, or else in ASCII alone."""
+    """Return the pattern for runs of lines that need no second look: in valid UTF-8, or else only in ASCII."""
     fields = [_PLAIN_TEXT] * len(reading.header)
     for column, position in reading.columns.items():
         fields[position] = _PLAIN.get(column, _PLAIN_TEXT)
     if not reading.priced:
-        # Whether the catalogue has a price is a second look.
+        # Whether the catalogue has a price takes a second look.
         never = re.compile(rb"(?!)")
         return lambda _: never
     patterns = {}
@@ -298,7 +298,7 @@ def _plain_lines(reading: Reading) -> Callable[[bool], re.Pattern[bytes]]:
 
 def _csv(fields: list[str], quoting: Literal[0, 1] = csv.QUOTE_MINIMAL) -> bytes:
     output = io.StringIO(newline="")
-    # The writer quotes what its line end consists of.
+    # The writer quotes fields that contain characters of its line end.
     csv.writer(output, lineterminator="\r\n", quoting=quoting).writerow(fields)
     return output.getvalue().removesuffix("\r\n").encode()
 

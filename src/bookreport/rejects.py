@@ -9,7 +9,7 @@ from decimal import Decimal
 
 @dataclass(frozen=True)
 class Reject:
-    """A record of the file `key` that was set aside: the physical line where it starts (header = 1), why, and its text."""
+    """A record of the file `key` that was set aside: the physical line it starts on (header = 1), why, and its text."""
 
     key: str
     line_number: int
@@ -18,7 +18,7 @@ class Reject:
 
 
 class FirstRejects(list[Reject]):
-    """The first rejects of an hour, for its messages and for the ledger; bounded in number, and in characters of text."""
+    """The first rejects of an hour, for its messages and the ledger; limited in number, and in characters of text."""
 
     def __init__(self, most: int = 1000, most_text: int = 1 << 20) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class FirstRejects(list[Reject]):
 class RejectLimit:
     """How many rejects an hour may have: a count, or a percentage of its records.
 
-    A percentage never means fewer than ten, as long as each of the hour's files has a good record.
+    A percentage never means fewer than ten, provided that each of the hour's files has a good record.
     """
 
     count: int | None = None
@@ -44,7 +44,7 @@ class RejectLimit:
 
     @classmethod
     def parse(cls, text: str) -> RejectLimit:
-        """Return the limit that `text` names, as `100` or `0.5%`. Raises ValueError for anything else."""
+        """Return the limit that `text` names, such as `100` or `0.5%`. Raises ValueError for anything else."""
         match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(%?)", text.strip())
         if match and match[2] and Decimal(match[1]) <= 100:
             return cls(percent=Decimal(match[1]))

@@ -16,15 +16,15 @@ from bookreport.hours import EARLIEST, FIRST, ONE_HOUR, Hour, Span
 from bookreport.outcomes import HourState
 
 SPANISH = "Spanish"
-"""The language whose buyers are counted unless another one is asked for."""
+"""The language whose buyers are counted by default."""
 
 LONGEST_BY_HOUR = 96
-"""Hours of the longest span whose series goes by hour; that of a longer one goes by day."""
+"""Hours of the longest span with an hourly series; longer ones have a daily series."""
 
 
 @dataclass(frozen=True)
 class Sale:
-    """Books sold and sale value of one format and language (None where the catalogue has none)."""
+    """Books sold and sale value of one format and language (None if the catalogue has none)."""
 
     format: str | None
     language: str | None
@@ -34,7 +34,7 @@ class Sale:
 
 @dataclass(frozen=True)
 class Unmatched:
-    """What was sold under ISBNs that the catalogue does not hold."""
+    """What was sold under ISBNs that are not in the catalogue."""
 
     books_sold: int
     sale_value: Decimal
@@ -55,7 +55,7 @@ class Buyers:
 
     @property
     def percent(self) -> Decimal | None:
-        """100 x buyers / users, rounded half up to two decimals; None when there are no users, or no books to buy."""
+        """100 x buyers / users, rounded half up to two decimals; None if there are no users, or no books to buy."""
         if not self.users or not self.in_catalogue:
             return None
         return (Decimal(100 * self.buyers) / self.users).quantize(Decimal("0.01"), ROUND_HALF_UP)
@@ -63,9 +63,9 @@ class Buyers:
 
 @dataclass(frozen=True)
 class Point:
-    """One hour or one UTC day of a span: its sales are of `hours_with_sales` hours, its users and buyers of `hours_loaded`.
+    """One hour or one UTC day of a span: its sales cover `hours_with_sales` hours, its users and buyers `hours_loaded`.
 
-    Of no hours they are unknown, not zero.
+    If they cover no hours they are unknown, not zero.
     """
 
     span: Span
@@ -78,9 +78,9 @@ class Point:
 
 @dataclass(frozen=True)
 class Change:
-    """What changed since the span before; a percentage is None where there was nothing before.
+    """The change from the preceding span; a percentage is None if there was nothing before.
 
-    `points` are of the buyers' `percent`; None where either span lacks the users of an hour, or has none.
+    `points` compares the buyers' `percent`; None if either span lacks the users of an hour, or has no percentage.
     """
 
     books_sold: int
@@ -94,14 +94,13 @@ class Change:
 class Report:
     """The report of one span. `missing`: its hours that are not loaded; `sales` by sale value, largest first.
 
-    Hours before the shop's first are no gap: `before_first` says how many the span has, and they are in no other count.
+    Hours before the shop's first are no gap: `before_first` says how many the span has, and no other count includes them.
 
-    Of the missing hours, `skipped` were given up; `pruned` were loaded once, those in `sums_kept` still have their sums.
-    One rule holds for every figure: sales are of the loaded hours and of `sums_kept`, users and buyers of the loaded alone.
-    `load_ids` are the loads that put the loaded hours there, the oldest hour's first; `catalogue` tells as of when the
-    formats and languages are.
-    `previous` is the report of the span before, `series` the figures by hour or day from the first hour on; both only where
-    they were asked for.
+    Of the missing hours, `skipped` were given up; `pruned` were loaded once, and those in `sums_kept` still have their sums.
+    One rule holds for every figure: sales cover the loaded hours and `sums_kept`, users and buyers only the loaded hours.
+    `load_ids` are the loads of the loaded hours, oldest hour first; `catalogue` says when formats and languages were read.
+    `previous` is the report of the preceding span, `series` the figures by hour or day from the first hour on; both only if
+    requested.
     """
 
     span: Span
@@ -135,7 +134,7 @@ class Report:
 
     @property
     def without_sales(self) -> tuple[Hour, ...]:
-        """The hours whose sales are in no figure."""
+        """The hours whose sales are not in any figure."""
         kept = set(self.sums_kept)
         return tuple(hour for hour in self.missing if hour not in kept)
 
@@ -145,18 +144,18 @@ class Report:
 
     @property
     def sale_value(self) -> Decimal:
-        # Python rounds decimals to 28 digits unless it is told that more may come; money is exact.
+        # By default, Python rounds decimals to 28 digits; money is exact.
         with localcontext(prec=1000):
             return sum((sale.sale_value for sale in self.sales), self.unmatched.sale_value)
 
     @property
     def unknown_languages(self) -> tuple[str, ...]:
-        """Those of the languages asked for in which the catalogue has no book."""
+        """The requested languages in which the catalogue has no book."""
         return tuple(buyers.language for buyers in self.buyers if not buyers.in_catalogue)
 
     @property
     def change(self) -> Change | None:
-        """The change since the span before; None unless the sales of every hour of both are known: all else misleads."""
+        """The change from the preceding span; None unless the sales of every hour of both are known: anything else misleads."""
         before = self.previous
         if before is None or before.without_sales or self.without_sales or before.before_first:
             return None
@@ -174,12 +173,12 @@ class Report:
 
 
 def newest_span(database: Database, hours: int = 1, earliest: Hour = EARLIEST) -> Span:
-    """Return the span of that many hours that ends with the newest loaded one; raises NotReady when none is loaded."""
+    """Return the span of that many hours ending with the newest loaded one; raises NotReady if none is loaded."""
     with database.transaction(snapshot=True) as transaction:
         newest = ledger.newest_loaded(transaction, earliest)
     if newest is None:
         raise NotReady("no hour is loaded yet", hint="run: bookreport ingest")
-    # The calendar may begin later than the span would.
+    # The span may reach back beyond the start of the calendar.
     return Span(newest + -min(hours - 1, (newest.start - FIRST.start) // ONE_HOUR), newest + 1)
 
 
@@ -195,9 +194,9 @@ def make_report(
 ) -> Report:
     """Return the report of `span`, all of it from one snapshot of the database.
 
-    `compare`: with the report of the span before; `series`: with the figures by hour or day, for the first language.
-    `earliest` is the first hour that may be.
-    Raises NotReady when no hour of the span is loaded, or, under `require_complete`, when one is missing.
+    `compare`: include the report of the preceding span; `series`: include figures by hour or day, for the first language.
+    `earliest` is the first believable hour.
+    Raises NotReady if no hour of the span is loaded or, with `require_complete`, if one is missing.
     """
     options = {"require_complete": require_complete, "compare": compare, "series": series}
     [made] = make_reports(database, [span], languages, earliest=earliest, **options)
@@ -215,9 +214,9 @@ def make_reports(
     loaded_only: bool = False,
     earliest: Hour = EARLIEST,
 ) -> Iterator[Report]:
-    """Give the report of each span, as `make_report` does, all of them from one snapshot: the books are looked at once.
+    """Yield the report of each span, as `make_report` does, all of them from one snapshot: the books are read once.
 
-    `loaded_only`: pass over spans without a loaded hour.
+    `loaded_only`: skip spans without a loaded hour.
     """
     spans = list(spans)
     if not spans:
@@ -313,13 +312,13 @@ def _bounds(span: Span) -> dict[str, Any]:
 
 
 def _first_hour(transaction: Transaction, earliest: Hour) -> Hour | None:
-    """Return the shop's first hour, from which on one that is missing is a gap; None until it is known."""
+    """Return the shop's first hour: a missing hour is a gap only from then on; None until it is known."""
     row = transaction.row("reports/first_hour", earliest=earliest.start)
     return Hour(row.hour) if row and row.hour else None
 
 
 def _before_first(span: Span, coverage: Sequence[Any], first: Hour | None) -> int:
-    """Return how many hours of the span are before the shop's first one; what is loaded is never before it."""
+    """Return how many hours of the span are before the shop's first one; a loaded hour never is."""
     if first is None:
         return 0
     begins = min([first, span.until, *(Hour(row.hour) for row in coverage)])
@@ -351,7 +350,7 @@ def lacks(books: State, language: str) -> bool:
 
 def _spellings(books: State, languages: Sequence[str]) -> dict[str, list[str]]:
     """Return how the catalogue spells each language."""
-    # Postgres folds case by the database's locale, which may know ASCII alone; Python knows all of Unicode.
+    # Postgres folds case by the database's locale, which may know only ASCII; Python knows all of Unicode.
     return {language: [name for name in books.languages if _same_language(name, language)] for language in languages}
 
 

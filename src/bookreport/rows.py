@@ -1,4 +1,4 @@
-"""CSV of one file: how a record is split, which column is what, where the rows begin, and what went by."""
+"""CSV of one file: how a record is split, what each column means, where the rows begin, how many lines went by."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ LONGEST_HEADER = 64 * 1024
 """Bytes within which a file's header must end."""
 
 LONGEST_LINE = 1 << 20
-"""Bytes of one line; a longer one is set aside, with its beginning."""
+"""Maximum bytes of a line; a longer one is set aside, with only its beginning."""
 
 BLANKS = " \t\u00a0\ufeff"
-"""What does not count at either end of a user or an ISBN."""
+"""What is ignored at either end of a user or an ISBN."""
 
 OTHER_QUOTES = {"'": "'", "\u2018": "\u2019", "\u201c": "\u201d"}
-"""Marks that some write for quotes: how they open and close a field."""
+"""Marks that some use for quotes: how they open and close a field."""
 
 PREAMBLE_LINES = 50
-"""Lines within which a refused file's header is looked for, to be named in the message."""
+"""Lines searched for the header of a refused file, to name it in the message."""
 
 _BOM = b"\xef\xbb\xbf"
 
 
 class NotCsv(ValueError):
-    """A record is not CSV as RFC 4180 section 2 has it; the text says why. `field` is the number of the field, from 1."""
+    """A record is not CSV by RFC 4180 section 2; the text says why. `field` is the number of the field, from 1."""
 
     def __init__(self, reason: str, field: int) -> None:
         super().__init__(reason)
@@ -43,7 +43,7 @@ class NotClosed(NotCsv):
 def split_record(text: str) -> list[str]:
     """Return the fields of one record, given without its line end; a header is a record too.
 
-    Stricter than COPY, which takes a quote anywhere in a field and drops it. Raises NotCsv.
+    Stricter than COPY, which accepts a quote anywhere in a field and drops it. Raises NotCsv.
     """
     if '"' not in text and "\r" not in text:
         return text.split(",")
@@ -79,9 +79,9 @@ def _misplaced(what: str, fields: Sequence[str], begun: str) -> str:
 
 @dataclass(frozen=True)
 class Body:
-    """A file behind its header: `reading` is None where there is no header since the file holds nothing, or blanks alone.
+    """A file behind its header: `reading` is None if it has no header because it is empty, or only blank.
 
-    `header_lines`: physical lines up to the header, itself included; `blank_lines`: those of them that are blank.
+    `header_lines`: physical lines up to and including the header; `blank_lines`: those of them that are blank.
     """
 
     reading: Reading | None
@@ -91,9 +91,9 @@ class Body:
 
 
 def read_header(chunks: Iterable[bytes], columns: Columns) -> Body:
-    """Take the header off a file's bytes; blank lines before it are passed over.
+    """Take the header off a file's bytes, skipping blank lines before it.
 
-    Raises BadData, with the line, when it is no header of one line of CSV in UTF-8, or not one that `columns` understands.
+    Raises BadData, naming the line, if it is no header on one line of CSV in UTF-8, or not one that `columns` understands.
     """
     source = iter(chunks)
     if columns.given is not None:
@@ -116,7 +116,7 @@ def read_header(chunks: Iterable[bytes], columns: Columns) -> Body:
 
 @contextmanager
 def opened(content: Iterable[bytes], columns: Columns, meanwhile: Callable[[], None]) -> Iterator[Body]:
-    """Give the body of a file whose bytes are `content`, as `read_header` does; `meanwhile` is called before each chunk."""
+    """Yield the body of a file whose bytes are `content`, as `read_header` does; `meanwhile` is called before each chunk."""
 
     def watched() -> Generator[bytes]:
         for chunk in content:
@@ -131,7 +131,7 @@ _BLANK_LINES = re.compile(rb"(?:(?:[ \t\r\v\f]|\xef\xbb\xbf)*+\n)*+")
 
 
 def _from_first_line(source: Iterator[bytes]) -> tuple[bytes, int]:
-    """Return a file's bytes from its first line that is not blank on, that line whole, and how many were blank."""
+    """Return a file's bytes from its first non-blank line on, with that line whole, and how many lines were blank."""
     start = b""
     blank_lines = 0
     for chunk in source:
@@ -142,7 +142,7 @@ def _from_first_line(source: Iterator[bytes]) -> tuple[bytes, int]:
         if b"\n" in start or (len(start) > LONGEST_HEADER and start.strip()):
             break
         if not start.strip():
-            # Of a blank line without an end, however long, one blank stands for all.
+            # However long a blank line without an end is, one blank stands for all of it.
             start = start[-1:]
     while start.startswith(_BOM):
         start = start.removeprefix(_BOM)
@@ -150,7 +150,7 @@ def _from_first_line(source: Iterator[bytes]) -> tuple[bytes, int]:
 
 
 def _header_text(line: bytes) -> str:
-    """Return a header's line as text; raises BadData where it is none, or no line of a CSV file."""
+    """Return a header's line as text; raises BadData if it is not text, or not a line of a CSV file."""
     _refuse_encodings(line)
     if len(line) > LONGEST_HEADER:
         raise BadData(
@@ -206,7 +206,7 @@ _NO_NAME = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def _explained(error: NoColumn, header: Sequence[str], rest: bytes, number: int, columns: Columns) -> BadData:
-    """Return why a line is no header, where the lines behind it or its own fields show the cause."""
+    """Return why a line is no header, if the lines after it or its own fields show the cause."""
     for offset, line in enumerate(rest.split(b"\n")[:PREAMBLE_LINES], 1):
         try:
             columns.read(_split_header(line))
@@ -245,15 +245,15 @@ def _refuse_encodings(header: bytes) -> None:
 
 
 def in_other_quotes(value: str) -> bool:
-    """Return whether a value stands between apostrophes or typographic quotes, which are no quotes to RFC 4180."""
+    """Return whether a value stands between apostrophes or typographic quotes, which are not quotes in RFC 4180."""
     return len(value) > 1 and OTHER_QUOTES.get(value[0]) == value[-1]
 
 
 def only_plain(chunks: Iterable[bytes], reading: Reading) -> Iterator[bytes]:
-    """Pass a file's rows through, whole lines at a time, as long as COPY can't take them otherwise than a strict reader would.
+    """Pass a file's rows through, in whole lines, as long as COPY must read them as a strict reader would.
 
-    Raises CopyRefused at a quote that is not around a whole field, and at what the values of users and ISBNs don't say by
-    themselves: blanks or byte order marks around them, other marks for quotes; and at a line longer than LONGEST_LINE.
+    Raises CopyRefused for a quote that is not around a whole field; for blanks, byte order marks or other quote marks around
+    users and ISBNs, which are not part of their values; and for a line longer than LONGEST_LINE.
     """
     odd = _odd_places(reading)
     rest = b""
@@ -270,11 +270,11 @@ def only_plain(chunks: Iterable[bytes], reading: Reading) -> Iterator[bytes]:
 
 
 _AROUND_FIELDS = re.compile(rb'[^"]*+(?:(?<=[,\n])"[^"\r\n]*+"(?:,"[^"\r\n]*+")*+(?=[,\r\n])[^"]*+)*+')
-"""Lines behind a line end, whose quotes stand around whole fields of one line."""
+"""Lines after a line end, whose quotes are around whole fields of one line."""
 
 
 def _odd_places(reading: Reading) -> list[tuple[bytes, tuple[bytes, ...]]]:
-    """Return the bytes, and the places of them beside users and ISBNs, that may mean something else than they say."""
+    """Return the bytes that may not count as written beside users and ISBNs, each with the places to look for it."""
     places = [reading.columns[column] for column in REQUIRED]
     befores = {b"\n" if place == 0 else b"," for place in places} | {b'"'}
     behinds = {end for place in places for end in ((b"\n", b"\r") if place == len(reading.header) - 1 else (b",",))} | {b'"'}
@@ -288,16 +288,16 @@ def _refuse_odd(lines: bytes, odd: list[tuple[bytes, tuple[bytes, ...]]]) -> Non
     if b'"' in lines and not _AROUND_FIELDS.fullmatch(lines):
         raise CopyRefused("it has quotes that are not around a whole field")
     is_ascii = lines.isascii()
-    # Most files have none of these bytes, which takes no time to see; their places are looked for only where they are.
+    # Most files have none of these bytes, which takes no time to see; only if they do are the places searched.
     for what, places in odd:
         if (what[0] < 0x80 or not is_ascii) and what in lines and any(place in lines for place in places):
             raise CopyRefused("it has blanks, or other marks than quotes, around its values")
 
 
 class RowStream:
-    """The bytes behind a header, as COPY reads them; counts the lines that went by.
+    """The bytes behind a header, as COPY reads them; counts the lines that go by.
 
-    COPY tells how many rows it loaded; where that differs from `lines`, it stopped early or joined lines.
+    COPY reports how many rows it loaded; if that differs from `lines`, it stopped early or joined lines.
     """
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
@@ -307,7 +307,7 @@ class RowStream:
         self.failure: BaseException | None = None
 
     def read(self, _size: int = -1, /) -> bytes:
-        """Return the next bytes, of any length; b"" only at the end, since COPY takes an empty answer for it."""
+        """Return the next bytes, of any length; b"" only at the end, since COPY takes an empty result for the end."""
         try:
             for chunk in self._chunks:
                 if chunk:
@@ -321,5 +321,5 @@ class RowStream:
 
     @property
     def lines(self) -> int:
-        """Physical lines read so far; a last one without a line end counts."""
+        """Physical lines read so far; a last one without a line end counts too."""
         return self._line_ends + (self._last != b"\n")

@@ -27,10 +27,10 @@ from bookreport.rejects import RejectLimit
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 20.0
-"""How often an hour that is waited for is looked at."""
+"""How often to check an hour that is being waited for."""
 
 LAST_WORDS_SECONDS = 5.0
-"""How long an interrupted run waits for its threads; the server rolls back what they leave."""
+"""How long an interrupted run waits for its threads; the server rolls back what they leave unfinished."""
 
 
 @dataclass(frozen=True)
@@ -44,23 +44,23 @@ class Choice:
 
 @dataclass
 class Ended:
-    """What a run has come to: the outcomes of its hours, and what ended it before its end."""
+    """How a run ended: the outcomes of its hours, and what ended it early."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     failure: BookreportError | Interrupted | None = None
 
     @property
     def loaded(self) -> list[Hour]:
-        """The hours that are loaded now, by this run or before."""
+        """The hours that are loaded now, by this run or an earlier one."""
         return [outcome.hour for outcome in self.outcomes if outcome.is_loaded]
 
 
 class Run:
-    """One run over hours of one bucket, into one database; known by its `run_id`.
+    """One run over hours of one bucket, into one database; identified by its `run_id`.
 
-    `reject_limit`: how many records of an hour may be set aside. `new_source` says that the bucket has moved. `earliest` is
-    the first hour that may be, `jobs` how many hours are loaded at once. Making one raises Configuration when the ledger
-    belongs to another bucket.
+    `reject_limit`: how many records of an hour may be set aside. `new_source`: the bucket has moved. `earliest`: the first
+    believable hour. `jobs`: how many hours are loaded in parallel. Raises Configuration if the ledger belongs to another
+    bucket.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Run:
                 ledger.check_source(transaction, bucket.identity)
 
     def take_source(self) -> None:
-        """Write that the bucket has moved here; raises what listing it raises, and writes nothing then."""
+        """Record that the bucket has moved here; raises what listing it raises, and writes nothing then."""
         self._bucket.clock()
         with self.database.transaction() as transaction:
             ledger.take_source(transaction, self._bucket.identity)
@@ -102,9 +102,9 @@ class Run:
         everything: bool = False,
         lookback: timedelta = LOOKBACK,
     ) -> list[Hour]:
-        """Return the hours that are complete and not loaded, oldest first, as `discover` finds them; `looked` has the rest.
+        """Return the hours that are complete but not loaded, oldest first, as `discover` finds them; `looked` has the rest.
 
-        Raises NotReady for a span that lies out of time.
+        Raises NotReady if no hour of the span is believable.
         """
         looked = self.looked = discover(
             self.database,
@@ -124,7 +124,7 @@ class Run:
         return list(looked.pending)
 
     def end_look(self, outcomes: Iterable[Outcome]) -> None:
-        """Remember that the whole bucket was looked through: where it was, and all that `pending` found has an outcome."""
+        """Record that the whole bucket was searched, if it was, and if all that `pending` found has an outcome."""
         looked = self.looked
         settled = {
             each.hour for each in outcomes if each.outcome not in (Ending.LOCKED, Ending.NOT_READY) and not each.stops_run
@@ -134,11 +134,11 @@ class Run:
                 with self.database.transaction() as transaction:
                     ledger.record_looked_through(transaction, self._bucket.identity, min(looked.open, default=None))
             except BookreportError as error:
-                # The hours are loaded whatever happens now; the next run looks through the whole bucket again.
+                # The hours are loaded regardless; the next run searches the whole bucket again.
                 log.debug("could not record that the whole bucket was searched: %s", error.message)
 
     def drifted(self, since: Hour | None, until: Hour | None, *, lookback: timedelta = LOOKBACK, most: int) -> list[Hour]:
-        """Return the loaded hours of the span (`discover` tells where it begins) whose files have changed, `most` of them."""
+        """Return the oldest `most` loaded hours of the span (from the look-back on without one) whose files have changed."""
         within = self.looked.within if self.looked else time_of(self.database, self._bucket, self._earliest)
         if since is None and until is None:
             with self.database.transaction() as transaction:
@@ -154,10 +154,10 @@ class Run:
     def load_hours(
         self, hours: Iterable[Hour], *, again: Container[Hour] = (), named: Container[Hour] = (), jobs: int = 1
     ) -> Iterator[Outcome]:
-        """Load `hours`, `jobs` at once, and give each one's outcome in their order.
+        """Load `hours`, `jobs` in parallel, and yield their outcomes in order.
 
-        `again`: replace those that are loaded; `named`: load those also if they were skipped or pruned. After an outcome
-        that stops the run no further hour is begun.
+        `again`: replace those that are loaded; `named`: load those even if they were skipped or pruned. No further hour is
+        begun after an outcome that stops the run.
         """
         stop = threading.Event()
 
@@ -175,9 +175,9 @@ class Run:
         self.loader.summarise()
 
     def await_hour(self, hour: Hour, patience: timedelta, *, again: bool = False) -> Iterator[Outcome]:
-        """Wait up to `patience` for the hour's marker, then load it and give its outcome: not-ready when it did not come.
+        """Wait up to `patience` for the hour's marker, then load it and yield its outcome: not-ready if it did not come.
 
-        Nothing is given for an hour that was settled before, unless `again`.
+        Yields nothing for an hour that was settled before, unless `again`.
         """
         with self.database.transaction() as transaction:
             known = ledger.entry(transaction, hour)
@@ -186,7 +186,7 @@ class Run:
         deadline = time.monotonic() + patience.total_seconds()
         while self._bucket.marker(hour) is None and time.monotonic() < deadline:
             time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
-        # The books may have changed during the wait; what is sold without a price takes theirs.
+        # The books may have changed during the wait; sales without a price use theirs.
         catalogue.refresh(self.database)
         asked_for = [hour] if again else []
         yield from self.load_hours([hour], again=asked_for, named=asked_for)
@@ -202,9 +202,9 @@ class Run:
         most_changed: int = 0,
         lookback: timedelta = LOOKBACK,
     ) -> Choice:
-        """Return the hours that were `named`; else what `pending` finds. `changed`: and those that have drifted.
+        """Return the hours that were `named`, or else what `pending` finds. `changed`: also those that have drifted.
 
-        Of drifted hours, the oldest `most_changed` are chosen; a named one always. Raises NotReady for what lies out of time.
+        Of drifted hours, the oldest `most_changed` are chosen; a named one always. Raises NotReady for hours not believable.
         """
         named = frozenset(named)
         if named:
@@ -220,10 +220,10 @@ class Run:
     def by_the_hour(
         self, hour: Hour | None, patience: timedelta | None, *, lookback: timedelta = LOOKBACK
     ) -> tuple[Iterator[Outcome], int]:
-        """Begin what cron asks for: `hour`, or what is pending; and return how many hours that is.
+        """Start what cron asks for: `hour`, or what is pending; also return how many hours that is.
 
-        With `patience` the hour is waited for so long; without an hour it is the one that ended last. Raises NotReady for an
-        hour that lies out of time.
+        With `patience`, wait that long for the hour; without an hour, for the most recently ended one. Raises NotReady if the
+        hour is not believable.
         """
         named = [] if hour is None else [hour]
         chosen = self.choose(named, lookback=lookback)
@@ -236,7 +236,7 @@ class Run:
         return loading, len(chosen.hours)
 
     def load(self, choice: Choice) -> Iterator[Outcome]:
-        """Load what was chosen and give each hour's outcome; take the bucket where it has moved, and the books, before."""
+        """Load what was chosen and yield each hour's outcome; before that, record a moved bucket and refresh the catalogue."""
         if self._new_source:
             self.take_source()
         catalogue.refresh(self.database)
@@ -249,11 +249,11 @@ class Run:
         )
 
     def status(self, lookback: timedelta = LOOKBACK) -> Status:
-        """Return how the hours stand after the run, as far as that costs little."""
+        """Return the state of the hours after the run, except what is costly to find."""
         return status(self.database, self._bucket, lookback=lookback, earliest=self._earliest, at_length=False)
 
     def follow(self, outcomes: Iterable[Outcome], tell: Callable[[Outcome], None]) -> Ended:
-        """Tell each of `outcomes` as it comes, and return them all, with what ended the run before its end."""
+        """Report each of `outcomes` as it comes, and return them all, with what ended the run early."""
         ended = Ended()
         try:
             for outcome in outcomes:
@@ -267,7 +267,7 @@ class Run:
 
 
 def in_turn(first: Iterable[Outcome], second: Iterable[Outcome]) -> Iterator[Outcome]:
-    """Give both in turn; the second are not begun when one of the first stops the run."""
+    """Yield both in turn; the second are not begun if one of the first stops the run."""
     for outcome in first:
         yield outcome
         if outcome.stops_run:

@@ -1,4 +1,4 @@
-"""Sample books and purchases, which look like a bookstore's: the same seed makes the same data."""
+"""Sample books and purchases that look like a bookstore's: the same seed makes the same data."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from bookreport.isbn import with_check_digit
 from bookreport.rows import RowStream
 
 LANGUAGES = {"English": 56, "Spanish": 26, "French": 8, "German": 6, "Italian": 4}
-"""Languages, and how many of a hundred books are in each, and of a hundred users read it."""
+"""Languages, and how many of a hundred books are in each, and how many of a hundred users read it."""
 
 FORMATS = {"Paperback": 45, "eBook": 30, "Hardcover": 15, "Audiobook": 10}
 """Formats, and how many of a hundred books have each."""
 
 PRICES = {"Paperback": (799, 2000), "eBook": (299, 1300), "Hardcover": (1799, 4000), "Audiobook": (999, 3000)}
-"""The lowest price in cents of each format, and a limit of the highest."""
+"""For each format, the lowest price in cents and a bound for the highest."""
 
 RHYTHM = (40, 25, 15, 10, 10, 15, 30, 55, 80, 95, 105, 115, 125, 120, 115, 115, 120, 130, 150, 180, 220, 240, 190, 100)
-"""Purchases in each UTC hour of a day, in percent of the mean."""
+"""Purchases in each UTC hour of a day, as a percentage of the mean."""
 
 SPELLINGS = (
     ("user_id", "isbn10", "quantity", "unit_price", "purchased_at"),
     ("Purchased At", "ISBN-10", "User ID", "Qty", "Price"),
     ("customer_id", "timestamp", "isbn", "copies", "book_price"),
 )
-"""Headers of the files, in turn; every column stands for the same thing by its place in MEANINGS."""
+"""Headers of the files, in turn; a column's place in MEANINGS says what it stands for."""
 
 MEANINGS = (
     ("user_id", "isbn10", "quantity", "unit_price", "purchased_at"),
@@ -47,7 +47,7 @@ FILES_PER_HOUR = 3
 
 @dataclass(frozen=True)
 class Plan:
-    """What to write: `hours` from `since` on, of `titles` books, with `rows` purchases in the mean hour of a day.
+    """What to write: `hours` from `since` on, of `titles` books, with `rows` purchases in an average hour.
 
     `open_hour`: the last hour gets no marker. `dirt`: how many rows of each hour are damaged on purpose.
     """
@@ -66,11 +66,11 @@ class Plan:
 
     @property
     def users(self) -> int:
-        """How many users there are; in any one day, most of them buy nothing."""
+        """How many users there are; on any given day, most of them buy nothing."""
         return self.rows * 20
 
     def rows_of(self, hour: Hour) -> int:
-        """Return how many purchases the hour has, by the day's rhythm."""
+        """Return how many purchases the hour has, following the day's rhythm."""
         return round(self.rows * RHYTHM[hour.start.hour] / 100)
 
 
@@ -89,7 +89,7 @@ class Shelf:
 
     def __init__(self, books: list[Book]) -> None:
         self._books = books
-        # Zipf's law, flattened at its head: no title is a tenth of all sales (Mandelbrot).
+        # Zipf's law, flattened at its head (Mandelbrot): no title makes up a tenth of all sales.
         self._weights = list(accumulate(1 / (rank + 5) for rank in range(1, len(books) + 1)))
 
     def sell(self, chance: random.Random) -> Book:
@@ -112,23 +112,23 @@ class Shop:
         self._readers = [language for language, share in LANGUAGES.items() for _ in range(share)]
         chance.shuffle(self._readers)
         self._shelves = {
-            # A small catalogue may have no book in a language: its readers take any.
+            # A small catalogue may have no book in a language: its readers then buy any.
             language: Shelf([book for book in self.books if book.language == language] or self.books)
             for language in LANGUAGES
         }
 
     def purchases(self, hour: Hour) -> Iterator[dict[str, object]]:
-        """Give the hour's purchases, oldest first: what each of the columns is."""
+        """Yield the hour's purchases, oldest first, with the value of each column."""
         chance = random.Random(f"{self.plan.seed} {hour}")
         for second in sorted(chance.choices(range(3600), k=self.plan.rows_of(hour))):
-            # Users of low numbers come back often, most of the others seldom.
+            # Users with low numbers come back often, most of the others seldom.
             user = int(self.plan.users * chance.random() ** 2)
-            # Everybody buys in his own language, and one time in ten in English.
+            # Everybody buys in their own language, and one time in ten in English.
             language = "English" if chance.random() < 0.1 else self._readers[user % 100]
             book = self._shelves[language].sell(chance)
             yield {
                 "user_id": f"user{user:06}",
-                # One sale in a hundred is of a book that the catalogue does not have.
+                # One sale in a hundred is of a book that is not in the catalogue.
                 "isbn10": with_check_digit(f"{9 * 10**8 + user}") if chance.random() < 0.01 else book.isbn10,
                 "quantity": chance.choices((1, 2, 3), cum_weights=(90, 98, 100))[0],
                 "unit_price": f"{book.cents // 100}.{book.cents % 100:02}",
@@ -136,7 +136,7 @@ class Shop:
             }
 
     def files(self, hour: Hour) -> Iterator[tuple[str, bytes]]:
-        """Give the names and the contents of the hour's files."""
+        """Yield the names and contents of the hour's files."""
         rows = self.plan.rows_of(hour)
         dirty = set(random.Random(f"{self.plan.seed} {hour} dirt").sample(range(rows), min(self.plan.dirt, rows)))
         outputs = [io.StringIO(newline="") for _ in range(FILES_PER_HOUR)]
@@ -159,7 +159,7 @@ class Shop:
 def write(plan: Plan, database: Database, bucket: BucketWriter) -> None:
     """Write the plan's books into the database and its purchases into the bucket.
 
-    Raises Configuration, before anything is written, when the database or the bucket holds any data already.
+    Raises Configuration, before anything is written, if the database or the bucket already has data.
     """
     with database.transaction(search_path="") as transaction:
         tables = [row.name for row in transaction.rows("sample/tables_with_data", schema=database.schema)]

@@ -1,4 +1,4 @@
-"""Bookreport's tables and the books view: create, upgrade, and tell whether they are the code's."""
+"""Bookreport's tables and the books view: create, upgrade, and check that they match the code."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bookreport.errors import Configuration, WrongSchema
 from bookreport.quoting import literal, quoted
 
 REPEATABLE = ("0004_catalogue.sql", "0005_states.sql")
-"""The migrations that bring back what somebody dropped of the views, functions and tables that are made of others."""
+"""The migrations that restore dropped views, functions and derived tables."""
 
 NO_BOOKS_HINT = "create the books table (ISBN-10, Format, Language), then run bookreport migrate again"
 
 
 @dataclass(frozen=True)
 class Books:
-    """The user's books table, and what its columns are called there (`price`: None where it has none)."""
+    """The user's books table, and its names for the columns (`price`: None if it has none)."""
 
     table: str
     isbn10: str
@@ -30,7 +30,7 @@ class Books:
 
     @classmethod
     def recognise(cls, schema: str, name: str, columns: Sequence[str]) -> Books | None:
-        """Return the books table that these columns make, or None when an ISBN, a format or a language is missing."""
+        """Return the books table with these columns, or None if an ISBN, a format or a language is missing."""
         by_fold = {fold(column): column for column in reversed(columns)}
         isbn10 = next((by_fold[name] for name in NAMES["isbn10"] if name in by_fold), None)
         if isbn10 is None or "format" not in by_fold or "language" not in by_fold:
@@ -40,7 +40,7 @@ class Books:
 
 
 def migrations() -> Path:
-    """Return the folder of the migrations: inside the package as a wheel lays it, or beside `src` in a checkout."""
+    """Return the directory of the migrations: inside the package if installed from a wheel, beside `src` in a checkout."""
     package = Path(__file__).parent
     for folder in (package / "migrations", package.parents[1] / "migrations"):
         if (folder / "env.py").is_file():
@@ -56,9 +56,9 @@ def newest_revision() -> str:
 def migrate(database: Database, books_table: str | None = None) -> str:
     """Create or upgrade bookreport's tables, the books view over the user's table, and the catalogue; return that table's name.
 
-    `books_table`: `schema.table` to use; else the one on the search path that has columns for ISBN, format and language;
-    a books view that was made before is left alone without it, since its function is there to be changed in SQL.
-    Raises Configuration where there is no such table, or several, or it can't be read; all else is made then.
+    `books_table`: the `schema.table` to use; else the one on the search path that has columns for ISBN, format and
+    language, but an existing books view is left alone, since its function may have been edited in SQL.
+    Raises Configuration if there is no such table, or several, or it can't be read; everything else is created then.
     """
     with database.transaction(search_path="") as transaction:
         transaction.wait_for_locks(f"migrate {database.schema}")
@@ -80,14 +80,14 @@ def migrate(database: Database, books_table: str | None = None) -> str:
 
 
 def require(database: Database, *, books: bool = True) -> None:
-    """Raise Configuration unless the tables are of this code's revision and (`books`) the books can be read."""
+    """Raise Configuration unless the tables have this code's revision and (`books`) the books can be read."""
     require_revision(database)
     if books:
         require_books(database)
 
 
 def require_revision(database: Database) -> str:
-    """Return the revision of the tables; raise Configuration unless it is this code's."""
+    """Return the revision of the tables; raises Configuration unless it is this code's."""
     try:
         with database.transaction() as transaction:
             installed = transaction.row("schema/installed")
@@ -108,7 +108,7 @@ def require_revision(database: Database) -> str:
 
 
 def require_books(database: Database) -> str:
-    """Return the name of the user's books table; raise Configuration when the books can't be read from it."""
+    """Return the name of the user's books table; raises Configuration if the books can't be read from it."""
     with database.transaction() as transaction:
         installed = transaction.one("schema/installed")
     if not installed.is_whole:
@@ -128,7 +128,7 @@ def require_books(database: Database) -> str:
 
 
 def _upgrade(transaction: Transaction) -> None:
-    # Alembic costs a quarter of a second to import, and only this command needs it.
+    # Alembic takes a quarter of a second to import, and only this command needs it.
     from alembic import command
     from alembic.config import Config
 
@@ -174,7 +174,7 @@ def _find_books(database: Database, books_table: str | None) -> None:
 def _make_books(database: Database, books: Books) -> None:
     price = "null::numeric"
     if books.price is not None:
-        # Not every price column is numeric, and a price that is no number must not break a report.
+        # Not every price column is numeric, and a price that is not a number must not break a report.
         price = (
             f"case when {quoted(books.price)}::text ~ '^ *[0-9]+([.][0-9]*)? *$' then {quoted(books.price)}::text::numeric end"
         )
@@ -183,9 +183,9 @@ def _make_books(database: Database, books: Books) -> None:
         f"    {price}\nfrom {books.table}"
     )
     with database.transaction() as transaction:
-        # Two migrations at once would make the function at once, which Postgres does not take.
+        # Two migrations at once would create the function at once, which Postgres does not allow.
         transaction.wait_for_locks("migrate")
-        # A string body records no dependency on the table: its owner may drop it and write it anew.
+        # A string body records no dependency on the table: its owner may drop it and create it anew.
         transaction.script(
             "create or replace function books_rows() returns table (isbn10 text, format text, language text, price numeric)\n"
             f"language sql stable parallel safe as {literal(body)}"

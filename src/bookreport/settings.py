@@ -1,4 +1,4 @@
-"""Settings: environment and env file; names every missing one at once."""
+"""Settings from the environment and the env file; all missing ones are named at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE")
 
 @dataclass(frozen=True)
 class BucketSettings:
-    """Where the partitions are, and with which keys; None leaves it to botocore's own chain."""
+    """Where the partitions are, and the keys for them; None leaves it to botocore's own chain."""
 
     bucket: str
     prefix: str
@@ -39,14 +39,14 @@ class Settings:
 
     @classmethod
     def load(cls, env_file: Path | None = None) -> Settings:
-        """Return the settings of the environment, filled up from `env_file`, or else from ./.env where that is there.
+        """Return the settings of the environment, completed from `env_file` or, without one, from ./.env if that exists.
 
-        They go into the process's environment too, so that libpq and botocore find their own names there. Nothing in
-        the file is expanded: a `$` in a password is a `$`. Raises Configuration when the named file can't be read.
+        They are also set in the process's environment, so that libpq and botocore find their own names there. Nothing in the
+        file is expanded: a `$` in a password is a `$`. Raises Configuration if the named file can't be read.
         """
         path = env_file or Path(".env")
         if env_file is not None or path.is_file():
-            # Most runs from cron have no file, and needn't pay for the import.
+            # Most cron jobs have no file, and need not pay for the import.
             from dotenv import load_dotenv
 
             try:
@@ -59,7 +59,7 @@ class Settings:
         return cls(os.environ)
 
     def require(self, *, bucket: bool = False, database: bool = False) -> None:
-        """Raise Configuration that names every setting that is missing for what the command needs."""
+        """Raise Configuration naming every missing setting that the command needs."""
         missing = []
         if bucket and not self._get("S3_BUCKET"):
             missing.append("S3_BUCKET")
@@ -91,7 +91,7 @@ class Settings:
 
     @property
     def database_url(self) -> str:
-        """DATABASE_URL; else what POSTGRES_* make; else an empty URL, which leaves all to PG* and libpq."""
+        """DATABASE_URL; else built from POSTGRES_*; else an empty URL, which leaves everything to PG* and libpq."""
         if url := self._get("DATABASE_URL"):
             return url
         if not any(map(self._get, POSTGRES)):
@@ -111,7 +111,7 @@ class Settings:
 
     @property
     def language(self) -> str | None:
-        """The language whose buyers reports count, as it is named in the books; None leaves it to the report."""
+        """The language whose buyers reports count, as the books spell it; None leaves it to the report."""
         return self._get("BOOKREPORT_LANGUAGE")
 
     @property
@@ -138,7 +138,7 @@ class Settings:
 
     @property
     def earliest(self) -> Hour:
-        """The first hour of BOOKREPORT_FIRST_YEAR: what lies before it is no hour of this shop."""
+        """The first hour of BOOKREPORT_FIRST_YEAR; this shop has no earlier hour."""
         text = self._get("BOOKREPORT_FIRST_YEAR") or str(EARLIEST.start.year)
         if not (text.isascii() and text.isdigit() and 1 <= int(text) < LAST.start.year):
             raise Configuration(f"BOOKREPORT_FIRST_YEAR is {text!r}, not a year", hint="write it like 1995")

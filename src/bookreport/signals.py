@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def interruptible(cancel: Callable[[int], None] = lambda _: None) -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into Interrupted within the block, also while Postgres is being waited for.
+    """Turn SIGINT and SIGTERM into Interrupted within the block, even while waiting for Postgres.
 
-    A Python handler does not run while libpq waits; the signal's number, which the interpreter writes to a socket at once,
-    wakes a thread that calls `cancel`, and then the wait ends.
+    No Python handler runs while libpq waits. But the interpreter writes the signal's number to a socket at once, which wakes
+    a thread that calls `cancel`, and that ends the wait.
     """
     wake, waker = socket.socketpair()
     waker.setblocking(False)  # noqa: FBT003 - the standard library knows no other way
@@ -31,7 +31,7 @@ def interruptible(cancel: Callable[[int], None] = lambda _: None) -> Iterator[No
                 cancel(number)
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
-        # The first signal does all that is to be done; a second one must not break the rollback.
+        # The first signal does everything; a second one must not break the rollback.
         for each in before:
             signal.signal(each, signal.SIG_IGN)
         raise Interrupted(number)
