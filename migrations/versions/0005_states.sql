@@ -1,9 +1,9 @@
--- Only what is an ISBN matches a book: placeholders such as '-' or 'N/A' stand in catalogues and in purchases alike.
--- It can be run again: `bookreport migrate` brings back by it what somebody dropped.
+-- Only an ISBN matches a book: placeholders such as '-' or 'N/A' occur in catalogues and in purchases alike.
+-- It can be run again: `bookreport migrate` uses it to restore what somebody dropped.
 
--- The form in which two ISBNs are compared, for one that is not in it yet: blanks and hyphens out, x to X, a short number
--- left-padded with 0 to ten, a 13-digit one that starts with 978 turned into its ISBN-10 with a new check digit. What is no
--- ISBN by then stays as it was written, so that it is counted as such.
+-- The form in which two ISBNs are compared, for one that is not in it yet: blanks and hyphens removed, x to X, a short number
+-- left-padded with 0 to ten, a 13-digit one that starts with 978 converted to its ISBN-10 with a new check digit. Anything that
+-- is no ISBN by then stays as written, so that it is counted as such.
 create or replace function tidied_isbn(isbn text) returns text language plpgsql immutable strict parallel safe as $$
 declare
     code text collate "C" := translate(isbn, E'x- \t\r\n\u00a0\u2010\u2011\u2012\u2013\u2014\u2212', 'X');
@@ -20,22 +20,22 @@ begin
     return case when code ~ '^[0-9A-Z]{10}$' and code !~ '^(.)\1*$' then code else isbn end;
 end $$;
 
--- Whether a canonical ISBN is one, and can match a book: ten digits or capital letters (an ISBN-10, or a code of the shop's
--- own, such as an ASIN), and not one of them ten times.
+-- Whether a canonical ISBN is one, and can match a book: ten digits or capital letters (an ISBN-10, or the shop's own code,
+-- such as an ASIN), but not the same one ten times.
 create or replace function is_isbn(canonical text) returns boolean language sql immutable parallel safe
 return canonical collate "C" ~ '^[0-9A-Z]{10}$' and canonical <> repeat(left(canonical, 1), 10);
 
--- What was kept by the rule before. No books are -1 in number, so the next refresh looks at each of them.
+-- What the previous rule stored. No catalogue has -1 books, so the next refresh looks at each of them.
 update hour_sums set canonical = canonical_isbn(isbn10) where canonical <> canonical_isbn(isbn10);
 update catalogue_state set books = -1 where exists (select from catalogue where not is_isbn(isbn10));
--- The files of `run-hour -o 'reports/{hour}.json'`: of which load and which catalogue each is, and what changed since.
+-- The files of `run-hour -o 'reports/{hour}.json'`: which load and which catalogue each was made from, and what changed since.
 do $$ begin
     if to_regclass('catalogue_changes') is null then
         create table catalogue_changes (
             isbn10 text collate "C" primary key,
             changed_at timestamptz not null
         );
-        -- Without the changes nothing is known of the files: all are written again.
+        -- Without the changes, nothing is known about the files: all are written again.
         drop table if exists reports_written;
     end if;
 end $$;
@@ -58,8 +58,8 @@ comment on column reports_written.file_time is 'When the file was last written b
 comment on column reports_written.languages is 'The languages of the catalogue where none of them was the one asked for; the file tells so.';
 comment on column catalogue_state.changes_since is 'Since when catalogue_changes has every change.';
 
--- Whether the whole bucket was looked through, and from which hour on the shop has a gap where an hour is missing.
--- After an upgrade nobody has: the first run looks at the whole bucket once.
+-- Whether the whole bucket was searched, and from which hour on a missing hour is a gap.
+-- After an upgrade it was not: the first run searches the whole bucket once.
 alter table source
     add column if not exists looked_through_at timestamptz,
     add column if not exists oldest_open timestamptz;

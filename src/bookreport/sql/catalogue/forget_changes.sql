@@ -1,5 +1,5 @@
--- Forgets the files of hours that are not loaded so any more, and the catalogue's changes that all other files know. What a run
--- has in its hands is left to it. Each table is read once and joined by hashing.
+-- Forgets files whose hours are no longer loaded by the same load, and the catalogue changes that all other files include.
+-- Skips what another run has locked. Reads each table once and joins by hashing.
 with known as materialized (
     select w.host, w.path, w.hour, w.catalogue_as_of, l.hour is not null as counts
     from reports_written w

@@ -1,14 +1,14 @@
--- Brings the catalogue up to date with the books, and tells what that changed. As one statement it reads, writes and remembers
--- one state. It reads each book and each row of the catalogue once, sorts the books, and joins the two by hashing.
+-- Updates the catalogue from the books, and returns what that changed. Being one statement, it reads, writes and records one
+-- state. It reads each book and each row of the catalogue once, sorts the books, and joins the two by hashing.
 with listed as materialized (
     select isbn10, format, language, price from books_rows()
 ), known as (
     select canonical_isbn(isbn10) collate "C" as isbn10, btrim(format, E' \t\r\n') as format,
         btrim(language, E' \t\r\n') as language, price
-    -- No purchase can have a longer one.
+    -- No purchase can have a longer ISBN.
     from listed where octet_length(isbn10) <= 100
 ), wanted as materialized (
-    -- The row with the smallest (format, language) counts where an ISBN has several.
+    -- If an ISBN has several rows, the one with the smallest (format, language) counts.
     select distinct on (isbn10) isbn10, format, language, price
     from known
     where is_isbn(isbn10)
@@ -26,12 +26,12 @@ with listed as materialized (
     on conflict (isbn10) do update
     set format = excluded.format, language = excluded.language, price = excluded.price
 ), moment as materialized (
-    -- Always later than the one before, whatever the clock does, since files are compared with it.
+    -- Always later than the previous one, whatever the clock does, since files are compared with it.
     select greatest(statement_timestamp(), as_of + interval '1 microsecond') as as_of,
         exists (select from catalogue) and exists (select from reports_written) as keeps_changes
     from catalogue_state
 ), noted as (
-    -- What puts sales into another row of an hour's report, for the files that there are of hours.
+    -- What moves sales to another row of an hour's report, if there are files of hours.
     insert into catalogue_changes (isbn10, changed_at)
     select c.isbn10, m.as_of
     from (select isbn10 from differing where is_regrouped union all select isbn10 from removed) c cross join moment m

@@ -1,6 +1,5 @@
--- As of when the catalogue is, its languages, whether the books are still those that it was made of, and whether this role may
--- bring it up to date. It reads each book once, as its owner wrote it (to trim blanks would cost twice the rest), and joins
--- nothing else.
+-- When the catalogue's books were read, its languages, whether the books are still the same, and whether this role may update
+-- it. Reads each book once, as its owner wrote it (trimming blanks would cost twice the rest), and joins nothing else.
 select s.as_of, s.languages, s.books = b.books and s.digest = b.digest as is_current,
     pg_has_role(c.relowner, 'usage') and not pg_is_in_recovery() as may_refresh
 from (

@@ -1,4 +1,4 @@
--- Bookreport's tables that a publication replicates although their rows can't be told apart: deleting from them fails.
+-- Bookreport's tables that a publication replicates although their rows have no identity: deleting from them fails.
 select p.pubname as publication, c.relname as name
 from pg_publication_tables p
 join pg_namespace n on n.nspname = p.schemaname and n.nspname = current_schema()

@@ -1,4 +1,4 @@
--- What a load must be allowed to do, and this role is not.
+-- The privileges that a load needs and this role lacks.
 select 'create tables in schema ' || current_schema() as lacking
 where not has_schema_privilege(current_schema(), 'create')
 union all

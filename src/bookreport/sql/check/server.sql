@@ -1,3 +1,3 @@
--- Where this connection ended, as whom, and the server's version and clock.
+-- The database and role of this connection, and the server's version and clock.
 select current_database() as database, current_user as role, current_setting('server_version') as version,
     current_setting('server_version_num')::integer as version_number, clock_timestamp() as now

@@ -1,6 +1,6 @@
--- The settings of a transaction, gone at its end: where names are found, no time-out but for locks, and a planner that hashes.
--- Rows that came after the last ANALYZE are guessed as one: believing that, it would sort millions of rows to group them, or
--- compare each of them with each book in a nested loop. A hash costs in proportion to what is there, whatever was guessed.
+-- The settings of a transaction, local to it: where names are found, no time-out except for locks, and a planner that hashes.
+-- The planner takes rows newer than the last ANALYZE for one row: it would then sort millions of rows to group them, or
+-- compare each with each book in a nested loop. A hash costs in proportion to what is there, whatever the estimate.
 select set_config('search_path', case when :search_path = '' then current_setting('search_path') else :search_path end, true),
     set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, YMD', true),
     set_config('lock_timeout', :lock_timeout, true),

@@ -1,2 +1,2 @@
--- What time it is by Postgres.
+-- The time by Postgres's clock.
 select clock_timestamp() as now

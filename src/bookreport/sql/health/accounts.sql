@@ -1,5 +1,5 @@
--- The hours of a span whose tables don't hold what the ledger says, and what it is; of an hour that is not loaded that is nothing.
--- Each table is read once within the span, grouped and joined by hour, all of it by hashing.
+-- The hours of a span where tables and ledger differ, and how; for an hour that is not loaded, the tables must hold nothing.
+-- Reads each table once within the span, grouped and joined by hour, all by hashing.
 with known as (
     select hour, status, rows_loaded, rows_rejected, files, status = 'loaded' as is_loaded,
         status = 'loaded' or sums_kept as has_sums
@@ -42,8 +42,8 @@ cross join lateral (values
     ('sums', 'sale value', coalesce(s.sale_value, 0), coalesce(c.sale_value, 0))
 ) as a (kind, what, expected, found)
 where a.expected is distinct from a.found
-    -- Only a loaded hour has both its sums and the rows that they are of.
+    -- Only a loaded hour has both its sums and the rows they were made from.
     and (k.is_loaded or a.what not in ('books sold', 'sale value'))
-    -- The first rejects of a failed attempt are kept for those who mend its files, or give the hour up.
+    -- The first rejects of a failed attempt are kept for whoever fixes its files, or gives the hour up.
     and (a.what <> 'rejects' or k.status is null or k.status not in ('failed', 'skipped'))
 order by h.hour, a.kind, a.what

@@ -1,6 +1,6 @@
--- The gaps of a span: from :since to :until, hours that are neither in the ledger nor in the bucket, between two that are.
--- :seen are hours of the bucket; the :unlooked ones end a gap too, but none begins before the oldest of the others. It costs
--- one pass over the hours that are known, however far they lie apart.
+-- The gaps of a span: from :since to :until, hours that are in neither the ledger nor the bucket, between two that are.
+-- :seen are hours of the bucket; the :unlooked ones end a gap too, but none starts before the oldest of the others. It takes
+-- one pass over the known hours, however far apart they are.
 with known as (
     select hour from ledger where hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)
     union

@@ -1,5 +1,5 @@
--- The rows of a span's loaded hours that were sold under ISBNs which the catalogue does not hold now.
--- The span's sums are read once and grouped by hashing. Each ISBN is then one look into the catalogue's index, in its order,
+-- The rows of a span's loaded hours that were sold under ISBNs missing from the current catalogue.
+-- The span's sums are read once and grouped by hashing. Each ISBN is then one lookup in the catalogue's index, in its order,
 -- which costs the same for any number of books; `limit` leaves no other plan.
 with sold as materialized (
     select canonical, sum(rows) as rows

@@ -1,5 +1,5 @@
--- Of these files (:hours, :file_times) of a template (:path) the hours in which the catalogue has changed a book since.
--- The sums of all hours are read once and hashed against the changes, whatever the number of hours; without changes none is.
+-- The hours of these files (:hours, :file_times) of a template (:path) in which a book has since changed in the catalogue.
+-- The sums of all hours are read once and hashed against the changes, for any number of hours; without changes, none are read.
 with known as materialized (
     select w.hour, w.catalogue_as_of
     from unnest(cast(:hours as timestamptz[]), cast(:file_times as bigint[])) as f (hour, file_time)

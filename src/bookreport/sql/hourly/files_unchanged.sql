@@ -1,5 +1,5 @@
--- Writes that these files (:hours, :file_times) of a template (:path) are still right as of a catalogue. What another run has in
--- its hands is left to it: two runs that wait for each other's rows would both be stuck.
+-- Records that these files (:hours, :file_times) of a template (:path) are still right as of a catalogue. Skips what another
+-- run has locked: two runs waiting for each other's rows would both be stuck.
 with free as materialized (
     select w.host, w.path, w.hour
     from reports_written w

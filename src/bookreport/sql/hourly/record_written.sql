@@ -1,4 +1,4 @@
--- Writes of which load and which catalogue the file of an hour is; what was known of the file in its place is forgotten.
+-- Records which load and which catalogue the file of an hour was made from, and forgets the file it replaced.
 with replaced as (
     delete from reports_written
     where path = :path and hour = cast(:hour as timestamptz) and host <> :host and file_time = cast(:replaced as bigint)

@@ -1,2 +1,2 @@
--- Takes an hour out of ledger_files.
+-- Deletes an hour from ledger_files.
 delete from ledger_files where hour = cast(:hour as timestamptz)

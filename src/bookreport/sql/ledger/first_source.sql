@@ -1,3 +1,3 @@
--- Remembers the bucket that the ledger belongs to, where it belongs to none yet.
+-- Records the bucket that the ledger belongs to, unless it belongs to one already.
 insert into source (endpoint, bucket, prefix) values (:endpoint, :bucket, :prefix)
 on conflict (singleton) do nothing

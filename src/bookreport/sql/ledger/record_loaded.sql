@@ -1,4 +1,4 @@
--- Writes that an hour is loaded, and returns what is known of it then.
+-- Records that an hour is loaded, and returns what is then known about it.
 insert into ledger (hour, status, attempts, files, bytes, rows_loaded, rows_rejected, rows_unmatched,
     fingerprint, marker_at, loaded_at, load_id)
 values (cast(:hour as timestamptz), 'loaded', 1, :files, :bytes, :rows_loaded, :rows_rejected, :rows_unmatched,

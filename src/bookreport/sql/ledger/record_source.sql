@@ -1,4 +1,4 @@
--- Remembers the bucket that the ledger belongs to; nobody has looked through one that is new.
+-- Records the bucket that the ledger belongs to; a new one has not been searched.
 insert into source (endpoint, bucket, prefix) values (:endpoint, :bucket, :prefix)
 on conflict (singleton) do update set endpoint = excluded.endpoint, bucket = excluded.bucket, prefix = excluded.prefix,
     looked_through_at = case when (source.endpoint, source.bucket, source.prefix)

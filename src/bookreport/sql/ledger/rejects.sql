@@ -1,4 +1,4 @@
--- The records that were set aside, of one hour or (null) of all, newest hour first.
+-- The rejects of one hour or (null) of all, newest hour first.
 select hour, key, line_number, reason, raw from rejects
 where cast(:hour as timestamptz) is null or hour = cast(:hour as timestamptz)
 order by hour desc, key collate "C", line_number

@@ -1,3 +1,3 @@
--- Hours from :since on (null: all) that need no load: loaded once, or given up.
+-- Hours from :since on (null: all) that need no load: loaded already, or given up.
 select hour from ledger
 where status in ('loaded', 'skipped', 'pruned') and hour >= coalesce(cast(:since as timestamptz), '-infinity')

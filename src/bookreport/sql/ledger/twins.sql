@@ -1,4 +1,4 @@
--- Files of an hour's day that are the same in size and ETag as one of that hour: probably one file under two names.
+-- Files of an hour's day with the same size and ETag as one of that hour: probably one file under two names.
 select distinct f.key, other.hour as other_hour, other.key as other_key
 from ledger_files f join ledger_files other
     on other.size = f.size and other.etag = f.etag and (other.hour, other.key) <> (f.hour, f.key)

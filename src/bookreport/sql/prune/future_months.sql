@@ -1,4 +1,4 @@
--- The months from an hour on that the ledger knows hours of, how many, and the rows that were loaded of them.
+-- The months with hours in the ledger from an hour on, the number of those hours, and of the rows loaded for them.
 select date_trunc('month', hour, 'UTC') as month, count(*) as hours,
     coalesce(sum(rows_loaded) filter (where status = 'loaded'), 0)::bigint as rows
 from ledger

@@ -1,4 +1,4 @@
--- The months before an hour that hold rows or, unless sums are to be kept, sums of loaded hours, and how many.
+-- The months before an hour that hold rows or, unless sums are kept, sums; with the number of hours and of loaded rows.
 select date_trunc('month', hour, 'UTC') as month, count(*) as hours,
     coalesce(sum(rows_loaded) filter (where status = 'loaded'), 0)::bigint as rows
 from ledger

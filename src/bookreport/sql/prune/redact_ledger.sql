@@ -1,3 +1,3 @@
--- Takes away what the last errors of hours before an hour quote: all from the first quote to the last.
+-- Removes what the last errors of hours before an hour quote: everything from the first quote to the last.
 update ledger set last_error = regexp_replace(last_error, '[''"].*[''"]', '…')
 where hour < cast(:before as timestamptz) and last_error ~ '[''"].*[''"]'

@@ -1,3 +1,3 @@
--- Takes away what the errors of attempts at hours before an hour quote: all from the first quote to the last.
+-- Removes what the errors of attempts at hours before an hour quote: everything from the first quote to the last.
 update loads set error = regexp_replace(error, '[''"].*[''"]', '…')
 where hour < cast(:before as timestamptz) and error ~ '[''"].*[''"]'

@@ -1,3 +1,3 @@
--- Takes the raw text of the rejects before an hour away, and what their reasons quote of it: all from the first quote to the last.
+-- Removes the raw text of rejects before an hour, and what their reasons quote: everything from the first quote to the last.
 update rejects set raw = null, reason = regexp_replace(reason, '[''"].*[''"]', '…')
 where hour < cast(:before as timestamptz) and (raw is not null or reason ~ '[''"].*[''"]')

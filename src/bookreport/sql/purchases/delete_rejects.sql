@@ -1,2 +1,2 @@
--- Takes an hour out of rejects.
+-- Deletes an hour's rejects.
 delete from rejects where hour = cast(:hour as timestamptz)

@@ -1,2 +1,2 @@
--- Takes an hour out of purchase_rows.
+-- Deletes an hour from purchase_rows.
 delete from purchase_rows where hour = cast(:hour as timestamptz)

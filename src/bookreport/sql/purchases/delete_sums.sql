@@ -1,2 +1,2 @@
--- Takes an hour out of hour_sums.
+-- Deletes an hour from hour_sums.
 delete from hour_sums where hour = cast(:hour as timestamptz)

@@ -1,2 +1,2 @@
--- Makes the month's partition of purchase_rows unless it is there.
+-- Creates the month's partition of purchase_rows if it is missing.
 select ensure_month(cast(:hour as timestamptz))

@@ -1,5 +1,5 @@
--- The total of an hour's sums, the rows sold under an ISBN that the catalogue does not hold, and those under what is no ISBN.
--- Each sum is one look into the catalogue's index, which costs the same for any number of books; `limit` leaves no other plan.
+-- The total of an hour's sums, the rows sold under an ISBN that is not in the catalogue, and those under no valid ISBN.
+-- Each sum is one lookup in the catalogue's index, which costs the same for any number of books; `limit` leaves no other plan.
 select coalesce(sum(s.rows), 0)::bigint as rows, coalesce(sum(s.books_sold), 0)::bigint as books_sold,
     coalesce(sum(s.sale_value), 0) as sale_value,
     coalesce(sum(s.rows) filter (where c.isbn10 is null), 0)::bigint as rows_unmatched,

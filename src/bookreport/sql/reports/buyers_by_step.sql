@@ -1,8 +1,7 @@
 -- Distinct users of each hour or day (:step) of a span, and how many of them bought a book in a language (any spelling of it).
--- Each ISBN of the span is one look into the catalogue's index, in its order (`limit` leaves no other plan); then the
+-- Each ISBN of the span is one lookup in the catalogue's index, in its order (`limit` leaves no other plan); then the
 -- span's rows are read once and hashed, against the ISBNs and to make the users of each step distinct.
--- Rows of hours that the ledger does not hold as loaded don't count; where all hours of the span are loaded, none is looked at
--- for that.
+-- Rows of hours that the ledger does not have as loaded don't count; if all hours of the span are loaded, no row is checked.
 with loaded as (
     select hour from ledger
     where status = 'loaded' and hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)

@@ -1,8 +1,8 @@
--- Books sold and sale value of a span by format and language; what no book matches is one row of its own.
--- The span's sums are read once and grouped by hashing. Each ISBN is then one look into the catalogue's index, in its order,
+-- Books sold and sale value of a span by format and language; everything that matches no book is one row of its own.
+-- The span's sums are read once and grouped by hashing. Each ISBN is then one lookup in the catalogue's index, in its order,
 -- which costs the same for any number of books; `limit` leaves no other plan.
--- Sums of hours that are neither loaded nor pruned with their sums kept don't count; where all hours of the span are there, none
--- is looked at for that.
+-- Sums of hours that are neither loaded nor pruned with their sums kept don't count; if all hours of the span are there, no
+-- sum is checked.
 with loaded as (
     select hour from ledger
     where (status = 'loaded' or sums_kept) and hour >= cast(:since as timestamptz) and hour < cast(:until as timestamptz)

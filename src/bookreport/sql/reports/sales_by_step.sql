@@ -1,6 +1,6 @@
--- Books sold and sale value of a span by hour or day (:step), unmatched ones included, with the hours in each that are loaded,
--- and those whose sales are known: loaded, or pruned with their sums kept.
--- The span's sums are read once, grouped and joined by hour, all of it by hashing.
+-- Books sold and sale value of a span by hour or day (:step), including unmatched ones, with the number of hours that are
+-- loaded in each, and of those with known sales: loaded, or pruned with their sums kept.
+-- The span's sums are read once, grouped and joined by hour, all by hashing.
 select date_bin(cast(:step as interval), l.hour, timestamptz 'epoch') as starts,
     count(*) filter (where l.status = 'loaded') as hours_loaded, count(*) as hours_with_sales,
     coalesce(sum(s.books_sold), 0)::bigint as books_sold, coalesce(sum(s.sale_value), 0) as sale_value

@@ -1,4 +1,4 @@
--- Tables and views that somebody made, other than bookreport's own; and bookreport's ledger once it knows an hour.
+-- Tables and views other than bookreport's own; and bookreport's ledger if it has an hour.
 select n.nspname || '.' || c.relname as name
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname <> :schema

@@ -1,2 +1,2 @@
--- Fails where the books can't be read: their view or function is gone, or the table beneath it is another one.
+-- Fails if the books can't be read: their view or function is gone, or the table beneath it is a different one.
 select from books limit 0

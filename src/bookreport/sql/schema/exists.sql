@@ -1,2 +1,2 @@
--- Whether the schema is there.
+-- Whether the schema exists.
 select nspname from pg_namespace where nspname = :schema

@@ -1,4 +1,4 @@
--- The revision of bookreport's tables, the books table that migrate found, and whether nothing that reads it was dropped.
+-- The revision of bookreport's tables, the books table that migrate found, and whether everything that reads it still exists.
 select version_num as revision, obj_description(to_regprocedure('books_rows()'), 'pg_proc') as books,
     to_regprocedure('books_rows()') is not null and to_regclass('books') is not null
         and to_regprocedure('canonical_isbn(text)') is not null and to_regprocedure('is_isbn(text)') is not null
