@@ -109,7 +109,7 @@ def test_hours_before_the_first_of_a_new_shop_are_no_gap(bookstore: Bookstore, b
     assert bookreport("report", "--last", "7d", "--require-complete").code == 0
     told = bookreport("report", "--last", "24h", "--compare", "previous").out
     assert "4 of 4 hours are loaded; 20 hours of the span lie before the shop's first" in told
-    assert "No comparison with the preceding span: 24 hours of the span before lie before the shop's first" in told
+    assert "No comparison with the preceding span: 24 hours of the preceding span lie before the shop's first" in told
     page = bookreport("report", "--last", "7d", "--format", "html").out
     assert "too low" not in page
     assert "not loaded" not in page

@@ -231,7 +231,7 @@ def not_comparable(report: Report) -> str:
         if hours
     ]
     if before.before_first:
-        told.append(_before_first(before, "the span before"))
+        told.append(_before_first(before, "the preceding span"))
     return f"{what}: {' and '.join(told)}"
 
 
