@@ -51,6 +51,7 @@ SOURCE = st.sampled_from([SOURCES[0]] * 5 + [SOURCES[1]])
 KIND = st.sampled_from(KINDS)
 COMMAND = st.builds(command, st.sampled_from(NAMES), SOURCE, HOUR)
 LOADING = st.builds(command, st.sampled_from(("ingest", "run-hour -o", "run-hour --hour")), st.just(SOURCES[0]), HOUR)
+CRON = st.just(Command("run-hour -o", SOURCES[0]))
 FAR_OFF = st.builds(Command, st.sampled_from(("ingest --hour", "run-hour --hour")), SOURCE, st.sampled_from(STRANGE[:2]))
 AT = st.sampled_from(range(len(BOOKS)))
 CHANGES = ("added", "changed", "removed", "of the same size")
@@ -77,7 +78,7 @@ ARGUMENTS: dict[str, tuple[int, st.SearchStrategy[tuple[Any, ...]]]] = {
     "change_language": (1, st.tuples(AT, st.sampled_from(LANGUAGES))),
     "add_book": (1, st.tuples(st.sampled_from(BOOKS), st.sampled_from(NO_CODES))),
     "remove_book": (1, st.tuples(AT)),
-    "run": (8, st.tuples(COMMAND | FAR_OFF)),
+    "run": (11, st.tuples(COMMAND | FAR_OFF | CRON | CRON)),
     "report_last": (1, st.tuples(st.sampled_from([1, 3, 24]))),
     "look_at_all": (1, st.just(())),
     "put_stray": (1, st.tuples(HOUR)),

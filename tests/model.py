@@ -203,11 +203,10 @@ class Model:
     def newest_loaded(self) -> Hour | None:
         return max(self.hours_in("loaded"), default=None)
 
-    @property
-    def looks_from(self) -> Hour | None:
-        """From where on a plain run of the source looks; None: through the whole bucket."""
+    def looks_from(self, source: str) -> Hour | None:
+        """From where on a plain run of a source looks; None: through the whole bucket."""
         newest = self.newest_loaded
-        return newest + -LOOKBACK if newest and self.has_looked else None
+        return newest + -LOOKBACK if newest and self.has_looked and source == (self.source or source) else None
 
     def open_in(self, source: str) -> list[Hour]:
         """Return the hours that are there without their marker, and not settled."""
@@ -258,7 +257,7 @@ class Model:
 
     def pending(self, source: str, everything: bool = False) -> list[Hour]:
         """Return the hours that a run without --hour loads."""
-        start = None if everything else self.looks_from
+        start = None if everything else self.looks_from(source)
         return sorted(
             hour
             for hour, partition in self.buckets[source].items()
@@ -336,7 +335,7 @@ class Model:
             return code, {}
         self.refresh(command)
         plan = self.plan(command)
-        looks_through = command.looks and (self.looks_from is None or command.name in LOOKS_THROUGH)
+        looks_through = command.looks and (self.looks_from(command.source) is None or command.name in LOOKS_THROUGH)
         oldest_open = min(self.open_in(command.source), default=None) if looks_through else None
         if command.takes_source:
             self.take_source(command.source)
@@ -373,7 +372,7 @@ class Model:
     def status_told(self, source: str) -> dict[str, Any]:
         """Return what `status` must say of the source that the ledger speaks of, or any while it speaks of none."""
         bucket = self.buckets[source]
-        start = self.looks_from
+        start = self.looks_from(source)
         failed = self.hours_in("failed")
         pending = [hour for hour in self.pending(source) if hour not in failed]
         overdue = [
