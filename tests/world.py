@@ -247,6 +247,13 @@ class World:
         at %= len(books)
         self._write_books([*books[:at], replace(books[at], language=language), *books[at + 1 :]])
 
+    def catch_up(self, at: int, language: str | None) -> None:
+        """The files of all hours are written, then a book changes its language, and they are written again."""
+        cron = Command("run-hour -o", self.model.source or SOURCES[0])
+        self.run(cron)
+        self.change_language(at, language)
+        self.run(cron)
+
     def add_book(self, book: Book, code: str) -> None:
         """A book comes; where it is there already, one without an ISBN."""
         known = {each.isbn10 for each in self.model.books}

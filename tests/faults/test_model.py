@@ -16,7 +16,7 @@ from model import Command
 from world import LOADING_POINTS, NEAR, SOURCES, Figures, World, points_of
 
 SEED = os.environ.get("FAULTS_SEED", "e5")
-WORLDS, STEPS_EACH = 25, 40
+WORLDS, STEPS_EACH = 16, 40
 
 
 @pytest.fixture(scope="module")
