@@ -174,7 +174,8 @@ def _time(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str 
             else f"--before {within.since}"
         )
         raise Configuration(
-            f"{sum(map(len, loaded)):,} loaded hours have implausible dates, from {loaded[0].since} on; no figure counts them",
+            f"{sum(map(len, loaded)):,} loaded hours have implausible dates, from {loaded[0].since} on;"
+            " only reports that name them count them",
             hint=f"remove them: bookreport prune {out}",
         )
     return "no hour is in the future or before the shop's first year", None

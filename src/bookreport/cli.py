@@ -107,7 +107,8 @@ def _run(arguments: Sequence[str]) -> int:
     """Return the exit code of a command; failures raised by name are reported on stderr."""
     try:
         code = commands.main(arguments, prog_name="bookreport", standalone_mode=False, obj=CommonOptions()) or 0
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return int(code)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)

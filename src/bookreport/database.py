@@ -84,12 +84,12 @@ class Transaction:
         """Begin the transaction, in one round trip, as `Database.transaction` promises."""
         isolation = "repeatable read, read only" if snapshot else "read committed, read write"
         begin = _statement("database/begin", f"set transaction isolation level {isolation};\n")
-        with self._translated():
+        with self.translated():
             self._connection.execute(begin, {"search_path": search_path, "lock_timeout": f"{LOCK_SECONDS}s"})
 
     def rows(self, name: str, /, **parameters: Any) -> Sequence[Row[Any]]:
         """Run `sql/NAME.sql` with `parameters` and return its rows; raises the translation of the driver's error."""
-        with self._translated():
+        with self.translated():
             return self._connection.execute(_statement(name), parameters).all()
 
     def row(self, name: str, /, **parameters: Any) -> Row[Any] | None:
@@ -99,22 +99,22 @@ class Transaction:
 
     def one(self, name: str, /, **parameters: Any) -> Row[Any]:
         """Like `rows`, for a query that always returns one row."""
-        with self._translated():
+        with self.translated():
             return self._connection.execute(_statement(name), parameters).one()
 
     def run(self, name: str, /, *batch: dict[str, Any], **parameters: Any) -> int:
         """Run `sql/NAME.sql`, once or for each of `batch`, and return the number of rows affected."""
-        with self._translated():
+        with self.translated():
             return self._connection.execute(_statement(name), list(batch) or parameters).rowcount
 
     def script(self, sql: str) -> None:
         """Run the statements of `sql` as they are, for what can't be parameters (names of tables, of columns)."""
-        with self._translated():
+        with self.translated():
             self._connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
 
     def insert(self, sql: str) -> None:
         """INSERT a file's rows from the table that COPY loaded; raises CopyRefused as `copy` does."""
-        with self._translated(refusing=True):
+        with self.translated(refusing=True):
             self._connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
 
     def copy(self, table: str, columns: Sequence[str], stream: Stream, options: str) -> int:
@@ -124,7 +124,7 @@ class Transaction:
         whatever `stream.read` raised: psycopg2 turns that into a QueryCanceled without a cause, so the stream keeps it.
         """
         statement = f"copy {table} ({', '.join(columns)}) from stdin (format csv{options})"
-        with self._translated(refusing=True), self.raw.cursor() as cursor:
+        with self.translated(refusing=True), self.raw.cursor() as cursor:
             try:
                 cursor.copy_expert(statement, cast(Any, stream), size=1 << 18)
             except psycopg2.Error as error:
@@ -158,7 +158,8 @@ class Transaction:
         self.script("release savepoint file")
 
     @contextmanager
-    def _translated(self, *, refusing: bool = False) -> Iterator[None]:
+    def translated(self, *, refusing: bool = False) -> Iterator[None]:
+        """Raise the driver's errors in the block as bookreport's own; `refusing`: those of a file's rows as CopyRefused."""
         self._see_interrupt()
         try:
             yield

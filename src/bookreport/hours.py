@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -178,7 +179,8 @@ def parse_duration(text: str) -> timedelta:
 
 def parse_hours(text: str) -> int:
     """Return the number of hours that `text` names, such as `24h` or `7d`. Raises ValueError if it is not whole."""
-    hours, rest = divmod(parse_duration(text), ONE_HOUR)
-    if rest:
-        raise ValueError(f"{text!r} is not a number of whole hours; write it like 24h or 7d")
-    return hours
+    with suppress(ValueError):
+        hours, rest = divmod(parse_duration(text), ONE_HOUR)
+        if not rest:
+            return hours
+    raise ValueError(f"{text!r} is not a number of whole hours; write it like 24h or 7d")

@@ -14,7 +14,7 @@ from bookreport.columns import Reading
 from bookreport.database import Database, Transaction
 from bookreport.errors import BookreportError, Configuration, Locked, TooManyRejects, Usage
 from bookreport.files import File, Source, fingerprint
-from bookreport.hours import EARLIEST, FIRST, Hour, Span
+from bookreport.hours import EARLIEST, FIRST, Hour, Span, believable
 from bookreport.outcomes import Ending, Entry, HourState
 from bookreport.purchases import Sums
 
@@ -159,8 +159,10 @@ def skipped_hours(transaction: Transaction, since: Hour, until: Hour) -> list[tu
 
 
 def skip(database: Database, hour: Hour, reason: str) -> None:
-    """Give `hour` up; raises Locked if a run is loading it, Usage if there is nothing to give up."""
+    """Give `hour` up; raises Locked if a run is loading it, Usage if it lies in the future or there is nothing to give up."""
     with database.transaction() as transaction:
+        if hour >= believable(EARLIEST, [transaction.now()]).until:
+            raise Usage(f"{hour} is in the future", hint="skip an hour once it should have come", hour=hour.instant)
         lock(transaction, hour)
         known = entry(transaction, hour)
         if known is not None and known.status in (HourState.LOADED, HourState.PRUNED):

@@ -91,6 +91,11 @@ class Outcome:
         return self.outcome in (Ending.LOADED, Ending.RELOADED, Ending.UNCHANGED)
 
     @property
+    def is_settled(self) -> bool:
+        """Whether the ledger knows how the hour ended; a locked or open one, or a failure without a record, it does not."""
+        return self.outcome not in (Ending.LOCKED, Ending.NOT_READY) and (self.error is None or self.attempt > 0)
+
+    @property
     def stops_run(self) -> bool:
         """Whether no further hour is begun: unreachable, out of space, access denied. Anything else stops only this hour."""
         return self.error is not None and self.error.stops_run

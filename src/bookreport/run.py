@@ -20,7 +20,7 @@ from bookreport.errors import BookreportError, Interrupted
 from bookreport.health import Status, status
 from bookreport.hours import EARLIEST, FIRST, LOOKBACK, Hour
 from bookreport.loader import Loader
-from bookreport.outcomes import Ending, Outcome
+from bookreport.outcomes import Outcome
 from bookreport.preview import Preview, preview
 from bookreport.rejects import RejectLimit
 
@@ -126,9 +126,8 @@ class Run:
     def end_look(self, outcomes: Iterable[Outcome]) -> None:
         """Record that the whole bucket was searched, if it was, and if all that `pending` found has an outcome."""
         looked = self.looked
-        settled = {
-            each.hour for each in outcomes if each.outcome not in (Ending.LOCKED, Ending.NOT_READY) and not each.stops_run
-        }
+        # A failure that no attempt was recorded of is in no later run's list.
+        settled = {each.hour for each in outcomes if each.is_settled and not each.stops_run}
         if looked is not None and looked.whole and settled.issuperset(looked.pending):
             try:
                 with self.database.transaction() as transaction:

@@ -136,7 +136,8 @@ def _upgrade(transaction: Transaction) -> None:
     config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = transaction.connection
-    command.upgrade(config, "head")
+    with transaction.translated():
+        command.upgrade(config, "head")
 
 
 def _find_books(database: Database, books_table: str | None) -> None:

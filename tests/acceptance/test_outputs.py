@@ -271,6 +271,12 @@ def test_a_result_is_printed_whatever_the_locale(bookreport: Run, encoding: str)
     assert (ended.code, "Users who bought a book in Spanish" in ended.out) == (0, True)
 
 
+def test_a_closed_stdout_takes_no_result_and_is_no_failure(environment: dict[str, str]) -> None:
+    closed = ["sh", "-c", 'exec "$0" -m bookreport schema >&-', sys.executable]
+    ended = subprocess.run(closed, env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_the_version_is_that_of_the_package(bookreport: Run) -> None:
     assert bookreport("--version").out == f"bookreport, version {__version__}\n"
 

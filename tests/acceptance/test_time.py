@@ -166,3 +166,17 @@ def test_a_first_year_of_any_age_breaks_nothing(bookstore: Bookstore, bookreport
         assert ended.code == 0, (command, ended.err)
     ended = bookreport("report", "--last", "7d", "--json", BOOKREPORT_FIRST_YEAR="1")
     assert json.loads(ended.out)["window"]["since"] == FIRST.instant
+
+
+def test_a_skipped_hour_that_was_mistyped_is_no_first_hour_and_makes_no_gap(bookreport: Run, bookstore: Bookstore) -> None:
+    bookstore.fill(HOUR, FILE)
+    assert bookreport("migrate").code == bookreport("ingest").code == 0
+    assert bookreport("skip", "--hour", str(HOUR + -24 * 365 * 20), "--reason", "typo").code == 0
+    assert bookreport("status", "--json").json["missing_hours"] == 0
+    assert bookreport("report", "--last", "24h", "--json").json["coverage"]["hours_before_first"] == 23
+
+
+def test_an_hour_in_the_future_is_not_skipped(bookreport: Run) -> None:
+    assert bookreport("migrate").code == 0
+    ended = bookreport("skip", "--hour", "2062-05-01T13", "--reason", "typo")
+    assert (ended.code, "2062-05-01T13 is in the future" in ended.err) == (2, True)

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -245,3 +245,9 @@ def test_what_needs_no_books_works_while_they_are_written_anew(database: Databas
     schema.require(database, books=False)
     with pytest.raises(Configuration):
         schema.require(database)
+
+
+def test_a_role_that_may_not_upgrade_is_told_so(sql: Sql, as_role: Callable[..., Database]) -> None:
+    sql("update alembic_version set version_num = '0004'")
+    with pytest.raises(Configuration, match=r"denied|owner"):
+        schema.migrate(as_role("grant select, update on all tables in schema bookreport to visitor"))

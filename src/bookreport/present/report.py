@@ -172,7 +172,16 @@ def _headline_rows(report: Report, of: str) -> list[tuple[object, ...]]:
     return [
         total,
         *(
-            (f"{of}buyers", "", buyers.language, "", "", buyers.users, buyers.buyers, buyers.percent)
+            (
+                f"{of}buyers",
+                "",
+                buyers.language,
+                "",
+                "",
+                buyers.users,
+                buyers.buyers if buyers.in_catalogue else None,
+                buyers.percent,
+            )
             for buyers in report.buyers
         ),
     ]
