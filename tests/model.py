@@ -220,8 +220,13 @@ class Model:
     @property
     def first_hour(self) -> Hour | None:
         """The shop's first hour, before which nothing is missing; None until the whole bucket was looked through."""
-        known = [*self.ledger, *([self.oldest_open] if self.oldest_open else [])]
+        known = [*self.not_skipped, *([self.oldest_open] if self.oldest_open else [])]
         return min(known, default=None) if self.has_looked else None
+
+    @property
+    def not_skipped(self) -> set[Hour]:
+        """The hours that had files once; a skipped one may be mistyped, and begins and ends no gap by itself."""
+        return {hour for hour in self.ledger if self.status(hour) != "skipped"}
 
     # What a command does
 
@@ -385,8 +390,9 @@ class Model:
             for hour, partition in bucket.items()
             if not (partition.is_gone or self.is_set_aside(hour)) and self.status(hour) is None and start and hour < start
         ]
-        known = {*self.ledger, *self.pending(source), *overdue}
-        there = known | {hour for hour in older if known and hour > min(known)}
+        known = {*self.not_skipped, *self.pending(source), *overdue}
+        there = known | {hour for hour in self.ledger if known and min(known) <= hour <= max(known)}
+        there |= {hour for hour in older if known and hour > min(known)}
         missing = [hour for hour in span(min(there), max(there) + 1) if hour not in there] if there else []
         counted = [self.ledger[hour] for hour in self.hours_in("loaded") if start is None or hour >= start]
         return {
