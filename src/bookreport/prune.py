@@ -69,8 +69,9 @@ def remove_reject_text(database: Database, before: Hour) -> None:
 
     The rest of the rejects stays, and so do the errors in the ledger and in the history of loads.
     """
-    with database.transaction() as transaction:
-        for statement in ("prune/remove_reject_text", "prune/redact_loads", "prune/redact_ledger"):
+    # A load locks rejects and the ledger too, in an order of its own: holding one while waiting for the other is a deadlock.
+    for statement in ("prune/remove_reject_text", "prune/redact_loads", "prune/redact_ledger"):
+        with database.transaction() as transaction:
             transaction.run(statement, before=before.start)
     database.vacuum("rejects")
 
