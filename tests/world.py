@@ -46,7 +46,7 @@ ODD_ISBNS = (
     "n/a",
     "0",
     "NA",
-    "XXXXXXXXXX",
+    "X" * 10,
     "none",
     "12",
     "978-0-306-40615-7",
@@ -60,7 +60,7 @@ BOOKS = (
     Book(AUDIO, "Audiobook", "English"),
 )
 LANGUAGES = ("Spanish", "English", " SPANISH ", "es", None)
-NO_CODES = ("", "-", "N/A", "0000000000", "XXXXXXXXXX")
+NO_CODES = ("", "-", "N/A", "0000000000", "X" * 10)
 
 POINTS = {
     "prune": ("ledger", "rows", "hour"),

@@ -56,7 +56,7 @@ def measured(path: Path | None) -> Iterator[dict[str, float] | None]:
         try:
             write(path, figures)
         except OSError as error:
-            log.error("can't write %s: %s", path, error.strerror)  # noqa: TRY400 - a sentence, no traceback
+            log.error("can't write %s: %s", path, error.strerror)  # noqa: TRY400 - users get a sentence, not a traceback
 
 
 def count(figures: dict[str, float], outcomes: Sequence[Outcome]) -> None:

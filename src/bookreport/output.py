@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class Output:
             raise ValueError(f"{HOUR_IN_NAME} works only with run-hour, which writes one file per hour")
         if HOUR_IN_NAME in str(path.parent):
             raise ValueError(f"{HOUR_IN_NAME} must be in the file name, not in the directory: -o reports/{HOUR_IN_NAME}.json")
-        if os.path.isdir(path):  # noqa: PTH112 - a path that nobody may look at is not a directory, and fails when written
+        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises if permission is denied; writing says so later
             raise ValueError(f"{text!r} is a directory; name a file in it")
         return cls(path)
 
@@ -90,8 +91,9 @@ class Output:
         """
         text = text if text.endswith("\n") else f"{text}\n"
         if self.path is None:
-            # Does nothing if stdout is closed.
-            print(text, end="", flush=True)  # noqa: T201 - this is the one place that does
+            if sys.stdout is not None:
+                sys.stdout.write(text)
+                sys.stdout.flush()
             return
         try:
             if _is_stream(self.path):

@@ -23,7 +23,7 @@ def interruptible(cancel: Callable[[int], None] = lambda _: None) -> Iterator[No
     a thread that calls `cancel`, and that ends the wait.
     """
     wake, waker = socket.socketpair()
-    waker.setblocking(False)  # noqa: FBT003 - the standard library knows no other way
+    waker.settimeout(0)
 
     def wait() -> None:
         while number := ord(wake.recv(1) or b"\0"):

@@ -126,6 +126,7 @@ def test_a_commit_that_is_still_at_work_when_the_connection_is_lost_is_waited_fo
 
 def test_a_run_goes_on_when_a_postgres_that_restarts_between_two_hours_is_back(lab: Lab, database: str) -> None:
     def start() -> None:
+        # The server stays away for a while: the run has to meet it gone, and to wait.
         time.sleep(1.5)
         lab.server.ensure_postgres_running()
 

@@ -192,4 +192,4 @@ def svg(specification: dict[str, Any]) -> Any:
     tag, _, rest = drawn.partition(">")
     # In HTML, namespaces mean nothing, and they look like addresses.
     tag = tag.replace(' xmlns="http://www.w3.org/2000/svg"', "").replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "")
-    return Markup(f"{tag}>{rest}")  # noqa: S704 - Vega has escaped its texts; a test holds that
+    return Markup(f"{tag}>{rest}")  # noqa: S704 - Vega escapes all text (test_hostile_names_are_text_and_nothing_else)
