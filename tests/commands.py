@@ -14,24 +14,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
+
+import running
 
 ENDED_SECONDS = 120.0
 """No command of these tests takes so long, unless it waits for what never comes."""
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a command ended, and what it printed."""
+class Ended(running.Ended):
+    """How a command ended, what it printed, and what it was called with."""
 
     arguments: tuple[str, ...]
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
     def __str__(self) -> str:
         told = [f"bookreport {' '.join(self.arguments)}: exit code {self.code}", *self.err.splitlines()]
@@ -64,7 +59,7 @@ class Started:
         self._connection.close()
         assert self._answer, f"{self.arguments} died"
         answer = json.loads(self._answer)
-        return Ended(self.arguments, answer["code"], answer["out"], answer["err"])
+        return Ended(answer["code"], answer["out"], answer["err"], self.arguments)
 
 
 class Commands:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from bookreport.hours import Hour
+from bookstore import BOOKS
 from model import Command
-from world import BOOKS, KINDS, LANGUAGES, MAY, NEAR, NO_CODES, OLD, SOURCES, STRANGE, World, points_of
+from world import KINDS, LANGUAGES, MAY, NEAR, NO_CODES, OLD, SOURCES, STRANGE, World, points_of
 
 WITHOUT_HOUR = ("ingest", "ingest --all", "ingest --changed", "ingest --new-source", "run-hour", "run-hour -o", "refresh")
 WITH_HOUR = ("ingest --hour", "run-hour --hour", "skip", "prune", "prune --keep-sums", "prune --rejects-before")

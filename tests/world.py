@@ -18,7 +18,7 @@ from typing import Any
 import psycopg2
 
 from bookreport.hours import Hour
-from bookstore import AUDIO, ENGLISH, FRENCH, POCKET, SPANISH, UNKNOWN, Bookstore, write_books
+from bookstore import AUDIO, BOOKS, ENGLISH, FRENCH, POCKET, SPANISH, UNKNOWN, Bookstore, write_books
 from commands import Commands, Ended, Started
 from connection import Sql
 from model import CODES, GRAVITY, LOOKBACK, Action, Command, File, Known, Model, Partition, Reject
@@ -51,13 +51,6 @@ ODD_ISBNS = (
     "12",
     "978-0-306-40615-7",
     f" {SPANISH[:4]}-{SPANISH[4:]}",
-)
-BOOKS = (
-    Book(ENGLISH, "Hardcover", "English"),
-    Book(SPANISH, "Hardcover", "Spanish"),
-    Book(FRENCH, "Paperback", "French"),
-    Book(POCKET, "Paperback", "Spanish"),
-    Book(AUDIO, "Audiobook", "English"),
 )
 LANGUAGES = ("Spanish", "English", " SPANISH ", "es", None)
 NO_CODES = ("", "-", "N/A", "0000000000", "X" * 10)
