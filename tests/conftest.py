@@ -217,9 +217,12 @@ def make_run(database: Database, bucket: Bucket) -> MakeRun:
         reject_limit: str = "0",
         new_source: bool = False,
         earliest: Hour = EARLIEST,
+        jobs: int = 1,
     ) -> Run:
         limit = RejectLimit.parse(reject_limit)
-        return Run(database, of, Columns(columns, header), reject_limit=limit, new_source=new_source, earliest=earliest)
+        return Run(
+            database, of, Columns(columns, header), reject_limit=limit, new_source=new_source, earliest=earliest, jobs=jobs
+        )
 
     return make
 
