@@ -99,7 +99,7 @@ def _clock(clocks: dict[str, timedelta]) -> tuple[str, str | None]:
 
 def _source(database: Database, bucket: Bucket) -> tuple[str, str | None]:
     with database.transaction() as transaction:
-        ledger.check_source(transaction, bucket.identity)
+        ledger.require_source(transaction, bucket.identity)
     return "the ledger belongs to this bucket", None
 
 

@@ -64,9 +64,9 @@ def _statement(name: str, before: str = "") -> TextClause:
 class Transaction:
     """One open transaction; `Database.transaction` begins, commits and rolls it back."""
 
-    def __init__(self, connection: Connection, see_interrupt: Callable[[], None]) -> None:
+    def __init__(self, connection: Connection, raise_if_interrupted: Callable[[], None]) -> None:
         self._connection = connection
-        self._see_interrupt = see_interrupt
+        self._raise_if_interrupted = raise_if_interrupted
         # Taken now: SQLAlchemy no longer hands it out once the connection is lost, which is when it is needed.
         self.raw = cast(RawConnection, connection.connection.dbapi_connection)
 
@@ -160,11 +160,11 @@ class Transaction:
     @contextmanager
     def translated(self, *, refusing: bool = False) -> Iterator[None]:
         """Raise the driver's errors in the block as bookreport's own; `refusing`: those of a file's rows as CopyRefused."""
-        self._see_interrupt()
+        self._raise_if_interrupted()
         try:
             yield
         except (DBAPIError, psycopg2.Error) as error:
-            self._see_interrupt()
+            self._raise_if_interrupted()
             raise (_refusal(error) if refusing else None) or translate(error, self.raw) from error
 
 
@@ -206,13 +206,13 @@ class Database:
         and CommitUnknown if the connection was lost during the commit.
         """
         connection = self._connect()
-        transaction = Transaction(connection, self.see_interrupt)
+        transaction = Transaction(connection, self.raise_if_interrupted)
         raw = transaction.raw
         self._live.add(raw)
         try:
             transaction.begin(snapshot=snapshot, search_path=quoted(self.schema) if search_path is None else search_path)
             yield transaction
-            self.see_interrupt()
+            self.raise_if_interrupted()
             self._commit(connection, raw)
         finally:
             self._live.discard(raw)
@@ -233,7 +233,7 @@ class Database:
 
     def _vacuum(self, table: str) -> None:
         connection = self._connect()
-        transaction = Transaction(connection.execution_options(isolation_level="AUTOCOMMIT"), self.see_interrupt)
+        transaction = Transaction(connection.execution_options(isolation_level="AUTOCOMMIT"), self.raise_if_interrupted)
         self._live.add(transaction.raw)
         try:
             transaction.script(f"vacuum (analyze, skip_locked) {quoted(self.schema)}.{quoted(table)}")
@@ -247,7 +247,7 @@ class Database:
         for raw in list(self._live):
             raw.cancel()
 
-    def see_interrupt(self) -> None:
+    def raise_if_interrupted(self) -> None:
         """Raise Interrupted if `cancel` was called; a signal itself reaches only the main thread."""
         if self._interrupted_by is not None:
             raise Interrupted(self._interrupted_by)
@@ -258,7 +258,7 @@ class Database:
     def _connect(self) -> Connection:
         deadline = time.monotonic() + self._patience
         for attempt in range(1, 1000):
-            self.see_interrupt()
+            self.raise_if_interrupted()
             try:
                 connection = self._engine.connect()
             except DBAPIError as error:

@@ -39,7 +39,7 @@ class Attempt:
     seconds: dict[str, float]
 
 
-def check_source(transaction: Transaction, source: Source) -> None:
+def require_source(transaction: Transaction, source: Source) -> None:
     """Raise Configuration if the ledger belongs to another bucket than `source`."""
     known = transaction.row("ledger/source")
     differing = [name for name, value in asdict(source).items() if known is not None and getattr(known, name) != value]
@@ -211,7 +211,7 @@ def record_load(
         transaction.run("ledger/insert_file", *(_file(hour, load) for load in files))
     # With two first runs, the second waits here until the first has committed, then sees which bucket the ledger belongs to.
     transaction.run("ledger/first_source", **asdict(source))
-    check_source(transaction, source)
+    require_source(transaction, source)
     return _entry(hour, recorded)
 
 
@@ -260,7 +260,7 @@ def record_failure(
 
 
 def _add_failure(transaction: Transaction, source: Source, attempt: Attempt, error: BookreportError) -> None:
-    check_source(transaction, source)
+    require_source(transaction, source)
     nothing = dict.fromkeys(
         ("files", "bytes", "rows_loaded", "rows_rejected", "books_sold_before", "books_sold", "sale_value_before", "sale_value")
     )

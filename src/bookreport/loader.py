@@ -93,7 +93,7 @@ class Loader:
         try:
             with self._database.transaction() as transaction:
                 ledger.lock(transaction, hour)
-                ledger.check_source(transaction, self._bucket.identity)
+                ledger.require_source(transaction, self._bucket.identity)
                 known = ledger.entry(transaction, hour)
                 if known is not None and known.is_settled and not (again if known.is_loaded else named):
                     return Outcome.of(Ending.UNCHANGED if known.is_loaded else Ending(known.status), known, watch.total)
@@ -102,11 +102,11 @@ class Loader:
                 first_rejects = FirstRejects()
                 with watch.phase("copy"):
                     loads = [self._copy_file(transaction, hour, file, first_rejects) for file in files]
-                see_reject_limit(loads, self._reject_limit, first_rejects)
+                require_within_limit(loads, self._reject_limit, first_rejects)
                 with watch.phase("sums"):
                     after = purchases.add_up(transaction, hour)
                 with watch.phase("list"):
-                    self._see_no_change(hour, files)
+                    self._require_no_change(hour, files)
                 self._account(hour, loads, after, known)
                 attempt = Attempt(self._run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
                 entry = ledger.record_load(transaction, attempt, self._bucket.identity, marker_at, loads, before, after)
@@ -156,7 +156,7 @@ class Loader:
 
     def _copy_straight(self, transaction: Transaction, hour: Hour, file: File) -> FileLoad | None:
         """COPY the file as it is; None, with nothing of it loaded, if COPY refuses it or might misread it."""
-        with opened(self._bucket.read(hour, file), self._columns, self._database.see_interrupt) as body:
+        with opened(self._bucket.read(hour, file), self._columns, self._database.raise_if_interrupted) as body:
             self._tell(hour, file, body)
             if body.reading is None:
                 return FileLoad(file, None, 0)
@@ -175,7 +175,7 @@ class Loader:
 
     def _copy_carefully(self, transaction: Transaction, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
         """Check every record of the file; COPY the good ones, set the rest aside."""
-        with opened(self._bucket.read(hour, file), self._columns, self._database.see_interrupt) as body:
+        with opened(self._bucket.read(hour, file), self._columns, self._database.raise_if_interrupted) as body:
             if body.reading is None:
                 return FileLoad(file, None, 0)
             check = purchases.record_check(transaction, file.key, body.reading, body.header_lines, self._columns, first_rejects)
@@ -232,7 +232,7 @@ class Loader:
                 hour,
             )
 
-    def _see_no_change(self, hour: Hour, files: tuple[File, ...]) -> None:
+    def _require_no_change(self, hour: Hour, files: tuple[File, ...]) -> None:
         listed, now = {file.identity for file in files}, {file.identity for file in self._bucket.files(hour)}
         if listed != now:
             keys = ", ".join(sorted({key for key, _, _ in listed ^ now})[:5])
@@ -301,7 +301,7 @@ class Loader:
             return 0
 
 
-def see_reject_limit(loads: Sequence[FileLoad], limit: RejectLimit, first_rejects: FirstRejects) -> None:
+def require_within_limit(loads: Sequence[FileLoad], limit: RejectLimit, first_rejects: FirstRejects) -> None:
     """Raise TooManyRejects, with the first of them, if the files of an hour have more rejects than `limit`."""
     rejected = sum(load.rows_rejected for load in loads)
     records = rejected + sum(load.rows_loaded for load in loads)

@@ -42,7 +42,7 @@ def measured(path: Path | None) -> Iterator[dict[str, float] | None]:
     Output(path).require_writable()
     began = time.time()
     figures: dict[str, float] = {"bookreport_last_exit_code": BookreportError.exit_code}
-    count(figures, ())
+    add_outcomes(figures, ())
     try:
         yield figures
     except (BookreportError, Interrupted) as error:
@@ -59,14 +59,14 @@ def measured(path: Path | None) -> Iterator[dict[str, float] | None]:
             log.error("can't write %s: %s", path, error.strerror)  # noqa: TRY400 - users get a sentence, not a traceback
 
 
-def count(figures: dict[str, float], outcomes: Sequence[Outcome]) -> None:
+def add_outcomes(figures: dict[str, float], outcomes: Sequence[Outcome]) -> None:
     """Set the figures of the rows that the run loaded, rejected or found unmatched."""
     done = [outcome for outcome in outcomes if outcome.outcome in (Ending.LOADED, Ending.RELOADED)]
     for name in ("rows_loaded", "rows_rejected", "rows_unmatched"):
         figures[f"bookreport_{name}"] = sum(getattr(outcome, name) for outcome in done)
 
 
-def see_status(figures: dict[str, float], found: Status) -> None:
+def add_status(figures: dict[str, float], found: Status) -> None:
     """Set the figures of how the hours stand after the run."""
     if found.newest_loaded is not None:
         figures["bookreport_newest_loaded_hour_timestamp_seconds"] = found.newest_loaded.start.timestamp()

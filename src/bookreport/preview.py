@@ -15,7 +15,7 @@ from bookreport.errors import BadData, NotReady, Unreadable
 from bookreport.files import File
 from bookreport.hours import Hour
 from bookreport.ledger import FileLoad
-from bookreport.loader import see_reject_limit
+from bookreport.loader import require_within_limit
 from bookreport.outcomes import Ending, Outcome
 from bookreport.rejects import FirstRejects, RejectLimit
 from bookreport.rows import opened
@@ -66,7 +66,7 @@ def preview(
             _, files = bucket.complete(hour)
             first_rejects = FirstRejects()
             loads = [looker.look_into(hour, file, first_rejects) for file in files]
-            see_reject_limit(loads, reject_limit, first_rejects)
+            require_within_limit(loads, reject_limit, first_rejects)
         except (BadData, NotReady, Unreadable) as error:
             error.hour = hour.instant
             outcome = Ending.NOT_READY if isinstance(error, NotReady) else Ending.FAILED
@@ -96,7 +96,7 @@ class _Looker:
     def look_into(self, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
         """Return how the file would be loaded; raises BadData if it would be refused."""
         try:
-            with opened(self._bucket.read(hour, file), self._columns, self._database.see_interrupt) as body:
+            with opened(self._bucket.read(hour, file), self._columns, self._database.raise_if_interrupted) as body:
                 if body.reading is None:
                     return FileLoad(file, None, 0)
                 with self._database.transaction(snapshot=True) as transaction:

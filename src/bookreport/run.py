@@ -86,7 +86,7 @@ class Run:
         self._jobs = jobs
         if not new_source:
             with database.transaction() as transaction:
-                ledger.check_source(transaction, bucket.identity)
+                ledger.require_source(transaction, bucket.identity)
 
     def take_source(self) -> None:
         """Record that the bucket has moved here; raises what listing it raises, and writes nothing then."""

@@ -222,12 +222,12 @@ def _write_files(run: Run, hours: Sequence[Hour] | None, language: str, options:
 def _end(run: Run, ended: Ended, figures: dict[str, float] | None, session: BucketSession, result: Result) -> int:
     """Return the exit code of a run, or raise what ended it; either way its figures go into the metrics."""
     if figures is not None:
-        metrics.count(figures, ended.outcomes)
+        metrics.add_outcomes(figures, ended.outcomes)
     if ended.failure is not None:
         raise ended.failure
     code = _code(ended.outcomes, result)
     if figures is not None:
-        metrics.see_status(figures, run.status(session.settings.lookback))
+        metrics.add_status(figures, run.status(session.settings.lookback))
         figures["bookreport_last_exit_code"] = code
     return code
 

@@ -44,7 +44,7 @@ class BucketSession(Session):
         with self.migrated(books=False) as database:
             bucket = self.bucket(Bucket)
             with database.transaction(snapshot=True) as transaction:
-                ledger.check_source(transaction, bucket.identity)
+                ledger.require_source(transaction, bucket.identity)
             yield database, bucket
 
     @contextmanager
