@@ -124,6 +124,7 @@ class Settings:
 
     @property
     def reject_limit(self) -> RejectLimit:
+        """How many rejects an hour may have; raises Configuration if it is no limit."""
         try:
             return RejectLimit.parse(self._get("BOOKREPORT_REJECT_LIMIT") or "1%")
         except ValueError as error:
@@ -131,6 +132,7 @@ class Settings:
 
     @property
     def jobs(self) -> int:
+        """How many hours are loaded at once; raises Configuration if it is not a number of jobs."""
         text = self._get("BOOKREPORT_JOBS") or "1"
         if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_JOBS):
             raise Configuration(f"BOOKREPORT_JOBS is {text!r}", hint=f"set it to a number from 1 to {MOST_JOBS}")
@@ -146,6 +148,7 @@ class Settings:
 
     @property
     def lookback(self) -> timedelta:
+        """How far before the newest loaded hour a run searches; raises Configuration if it is not whole hours."""
         text = self._get("BOOKREPORT_LOOKBACK") or "7d"
         try:
             return timedelta(hours=parse_hours(text))
