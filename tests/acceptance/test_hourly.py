@@ -209,6 +209,8 @@ def test_metrics_tell_the_last_run_and_keep_what_a_failed_run_cannot_know(
         "missing_hours": 1,
         "overdue_hours": 1,
     }
+    assert bookreport("ingest", "--hour", str(HOUR), "--metrics-file", str(path)).code == 0
+    assert metrics(path)["rows_loaded"] == 0
     bookstore.fill(HOUR + 2, FILE)
     assert bookreport("ingest", "--metrics-file", str(path)).code == 0
     second = metrics(path)

@@ -392,3 +392,15 @@ def test_books_that_change_during_a_wait_are_followed(
     bookstore.fill(HOUR, f"user_id,isbn10\nu1,{ENGLISH}\n".encode())
     assert [outcome.rows_loaded for outcome in waiting] == [1]
     assert sql("select unit_price from purchases") == [(3,)]
+
+
+def test_books_that_change_before_a_run_are_followed(
+    bookstore: Bookstore, make_run: MakeRun, database: Database, sql: Sql
+) -> None:
+    sql('alter table public.books add "Price" numeric default 2')
+    schema.migrate(database, "public.books")
+    sql('update public.books set "Price" = 3')
+    bookstore.fill(HOUR, f"user_id,isbn10\nu1,{ENGLISH}\n".encode())
+    run = make_run()
+    assert [outcome.rows_loaded for outcome in run.load(run.choose())] == [1]
+    assert sql("select unit_price from purchases") == [(3,)]
