@@ -362,7 +362,7 @@ class World:
                 assert self._wait_until(started, waiting=1) == "waited"
                 self.sql(
                     "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
-                    " and application_name = 'bookreport' and wait_event_type = 'Lock'"
+                    " and application_name like 'bookreport%' and wait_event_type = 'Lock'"
                 )
                 self.reached.met["cut"] += 1
         # The ledger is free again by now.
@@ -422,7 +422,8 @@ class World:
                 session("select from ledger where hour = %s for update", hour.start)
             else:
                 name = hour.instant if point == "hour" else point
-                session("select pg_advisory_xact_lock(hashtextextended('bookreport ' || %s, 0))", name)
+                session("insert into locks (name) values (%s) on conflict do nothing", name)
+                session("select from locks where name = %s for update", name)
             yield
 
     def _wait_until(self, started: Started, *, waiting: int) -> str:
@@ -433,7 +434,7 @@ class World:
                 return "ended"
             found = self.sql(
                 "select count(*) from pg_stat_activity where datname = current_database()"
-                " and application_name = 'bookreport' and wait_event_type = 'Lock'"
+                " and application_name like 'bookreport%' and wait_event_type = 'Lock'"
             )
             if found[0][0] >= waiting:
                 return "waited"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from bookreport import catalogue, ledger, schema
 from bookreport.bucket import Bucket
@@ -15,6 +16,11 @@ from bookreport.errors import BookreportError, Configuration, NotReady
 from bookreport.hours import EARLIEST, LAST, Hour
 
 OLDEST_POSTGRES = 150_000
+
+MOST_HOLDERS = 3
+"""Sessions with locks that are named; there are as many as hours that are being loaded."""
+
+HIDDEN = "if they are in the table, row-level security hides them from this role, or their ISBNs are in another column"
 
 CLOCKS_APART = timedelta(minutes=1)
 """How far this machine's clock may be off from the store's or Postgres's."""
@@ -66,7 +72,8 @@ def check(
     yield look("source", lambda: _source(database, bucket))
     yield look("rights", lambda: _rights(database))
     yield look("replication", lambda: _replication(database))
-    yield look("books", lambda: _books(database, language))
+    yield look("locks", lambda: _locks(database))
+    yield look("books", lambda: _books(database, language, earliest))
     if listed.ok:
         yield look("time", lambda: _time(database, bucket, earliest))
         yield look("skipped", lambda: _skipped(database, bucket, earliest))
@@ -104,11 +111,23 @@ def _source(database: Database, bucket: Bucket) -> tuple[str, str | None]:
 
 
 def _rights(database: Database) -> tuple[str, str | None]:
-    with database.transaction() as transaction:
+    with database.transaction(snapshot=True) as transaction:
         lacking = [row.lacking for row in transaction.rows("check/rights_lacking")]
+        is_superuser = transaction.one("check/server").is_superuser
     if lacking:
-        raise Configuration(f"this role may not: {', '.join(lacking)}", hint="see Roles in the README")
+        raise Configuration(f"this role lacks: {'; '.join(lacking)}", hint="see Roles in the README")
+    if is_superuser:
+        return "this role is a superuser, which is more than a load needs", "use a role of its own; see Roles in the README"
     return "this role has the privileges that a load needs", None
+
+
+def _locks(database: Database) -> tuple[str, str | None]:
+    with database.transaction(snapshot=True) as transaction:
+        holders = transaction.lock_holders()
+    if not holders:
+        return "no other session holds a lock", None
+    more = f" and {len(holders) - MOST_HOLDERS:,} more" if len(holders) > MOST_HOLDERS else ""
+    return f"locks are held by {'; '.join(holders[:MOST_HOLDERS])}{more}", None
 
 
 def _replication(database: Database) -> tuple[str, str | None]:
@@ -123,31 +142,65 @@ def _replication(database: Database) -> tuple[str, str | None]:
     return "no publication would block a reload", None
 
 
-def _books(database: Database, language: str) -> tuple[str, str | None]:
+def _books(database: Database, language: str, earliest: Hour) -> tuple[str, str | None]:
     table = schema.require_books(database)
-    with database.transaction() as transaction:
-        count = transaction.one("check/books_count")
-        kept = catalogue.state(transaction)
-        spellings: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for row in transaction.rows("check/spellings"):
-            spellings[row.kind, row.name.casefold()].append(row.name)
-    languages = sorted(names[0] for (kind, _), names in spellings.items() if kind == "language")
-    message = f"{count.isbns:,} ISBNs in {table}; languages: {', '.join(languages) or 'none'}"
-    if count.repeated:
-        message += f"; {count.repeated:,} ISBNs have several rows; the first by format and language counts"
-    if count.without_isbn:
-        example = "" if count.example is None else f" (such as {count.example!r})"
-        message += f"; {count.without_isbn:,} books have no valid ISBN{example}; no sale can match them"
-    for (kind, _), names in spellings.items():
-        if len(names) > 1:
-            message += f"; the {kind}s {' and '.join(map(repr, sorted(names)))} differ only in case and are reported separately"
-    if not kept.is_current:
+    with database.quarantine() as transaction:
+        found = transaction.one("check/books")
+    if not found.isbns:
+        raise Configuration(
+            f"no book of {table} has a valid ISBN",
+            hint=HIDDEN,
+        )
+    _require_matches(database, table, earliest)
+    message = f"{found.isbns:,} ISBNs in {table}; {_shelves(found)}"
+    if not catalogue.state(database).is_current:
         message += "; they have changed since the catalogue was last updated; the next run will update it"
-    if ("language", language.strip().casefold()) not in spellings:
+    if language.strip().casefold() not in _spellings(found.languages):
         raise Configuration(
             f"no book is in {language}: {message}", hint="set BOOKREPORT_LANGUAGE to the language's name in the books table"
         )
+    if warning := schema.foreign_code(database):
+        return f"{message}; {warning}", "give the books a role of their own; see Roles in the README"
     return message, None
+
+
+def _shelves(found: Any) -> str:
+    """Return what there is to say of the books: languages, ISBNs that are repeated or no ISBNs, spellings."""
+    languages = sorted(names[0] for names in _spellings(found.languages).values())
+    told = [f"languages: {', '.join(languages) or 'none'}"]
+    if found.repeated:
+        told.append(f"{found.repeated:,} ISBNs have several rows; the first by format and language counts")
+    if found.without_isbn:
+        example = "" if found.example is None else f" (such as {found.example!r})"
+        told.append(f"{found.without_isbn:,} books have no valid ISBN{example}; no sale can match them")
+    for kind, names in (("format", found.formats), ("language", found.languages)):
+        told += [
+            f"the {kind}s {' and '.join(map(repr, same))} differ only in case and are reported separately"
+            for same in _spellings(names).values()
+            if len(same) > 1
+        ]
+    return "; ".join(told)
+
+
+def _require_matches(database: Database, table: str, earliest: Hour) -> None:
+    """Raise Configuration if less than half of the ISBNs sold in the newest loaded day are in the catalogue."""
+    with database.transaction(snapshot=True) as transaction:
+        newest = ledger.newest_loaded(transaction, earliest)
+        if newest is None:
+            return
+        day = transaction.one("check/isbns_matched", newest=newest.start)
+    if day.matched * 2 < day.sold:
+        raise Configuration(
+            f"only {day.matched:,} of the {day.sold:,} ISBNs sold in the 24 hours up to {newest} match a book of {table}",
+            hint=HIDDEN,
+        )
+
+
+def _spellings(names: Sequence[str]) -> dict[str, list[str]]:
+    spellings: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(names):
+        spellings[name.casefold()].append(name)
+    return spellings
 
 
 def _time(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str | None]:

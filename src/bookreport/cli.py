@@ -33,6 +33,7 @@ COMMANDS = {
         "report:report",
         "Print books sold and sale value by format and language, and the share of users who bought in Spanish.",
     ),
+    "roles": ("keep:roles", "Print the SQL that gives the database's roles what they need and no more."),
     "run-hour": ("load:run_hour", "Load every pending hour, then print a report for each: the command for cron."),
     "sample": ("trial:sample", "Write sample books and purchases into the configured database and bucket."),
     "schema": (

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from importlib import resources
-from typing import Any, Protocol, cast
+from typing import IO, Any, Protocol, cast
 
 import psycopg2
 import psycopg2.extensions
@@ -39,6 +39,9 @@ LOCK_SECONDS = 30
 
 FIRST_PATIENCE, LATER_PATIENCE = 3.0, 60.0
 """Seconds for which to retry a connection: the first of a run, and every later one (a server that restarts)."""
+
+QUARANTINE_SECONDS = 600
+"""How long reading what others own may take: a million books take a second."""
 
 RawConnection = psycopg2.extensions.connection
 
@@ -133,17 +136,52 @@ class Transaction:
                 raise
             return cursor.rowcount
 
+    def copy_out(self, name: str, output: IO[bytes]) -> None:
+        """COPY the rows of `sql/NAME.sql` to `output`, in the form that `copy_in` reads."""
+        with self.translated(), self.raw.cursor() as cursor:
+            cursor.copy_expert(f"copy ({query(name)}\n) to stdout", output, size=1 << 18)
+
+    def copy_in(self, table: str, input_: IO[bytes]) -> None:
+        """COPY what `copy_out` wrote, from the start of `input_`, into `table`."""
+        input_.seek(0)
+        with self.translated(), self.raw.cursor() as cursor:
+            cursor.copy_expert(f"copy {table} from stdin", input_, size=1 << 18)
+
     def now(self) -> datetime:
         """Return the time by Postgres's clock."""
         return cast(datetime, self.one("database/now").now)
 
-    def try_lock(self, name: str) -> bool:
-        """Take the advisory lock `name` of this schema until the transaction ends; False if another run holds it."""
-        return bool(self.one("database/try_lock", name=name).taken)
+    def lock(self, name: str, *more: str, patience: float | None = None) -> None:
+        """Lock these names in this schema, in alphabetical order, until the transaction ends.
 
-    def wait_for_locks(self, *names: str) -> None:
-        """Take the advisory locks `names` in turn, waiting up to LOCK_SECONDS for each; raises Locked after that."""
-        self.rows("database/wait_for_locks", names=list(names))
+        Waits up to `patience` seconds for each, without one LOCK_SECONDS. After that it raises Locked, which says who holds
+        it, and the transaction goes on without any of them.
+        """
+        seconds = LOCK_SECONDS if patience is None else patience
+        try:
+            self.run(
+                "database/lock",
+                names=[name, *more],
+                first=name,
+                patience=f"{1000 * seconds:.0f}ms",
+                lock_timeout=f"{LOCK_SECONDS}s",
+            )
+        except Locked as error:
+            self.script("rollback to savepoint lock; release savepoint lock")
+            holders = self.lock_holders(name, *more)
+            raise Locked(
+                f"another session holds a lock; waited {seconds:g} s for it",
+                hint="wait for it to finish, then try again",
+                holder=holders[0] if holders else None,
+            ) from error
+
+    def lock_holders(self, *names: str) -> list[str]:
+        """Return who else holds locks in this schema (role, address, since when, pid), first those that hold `names`."""
+        return [row.told for row in self.rows("database/holders", names=list(names))]
+
+    def wait_for_migration(self, schema: str) -> None:
+        """Let one migration of `schema` after the other go on, until the transaction ends; raises Locked if one takes long."""
+        self.rows("database/wait_for_migration", schema=schema)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -219,6 +257,26 @@ class Database:
             # The pool doesn't see raw driver errors: a broken connection must not go back into it.
             if raw.closed:
                 connection.invalidate()
+            connection.close()
+
+    @contextmanager
+    def quarantine(self) -> Iterator[Transaction]:
+        """Yield a read-only snapshot for one statement that reads what others own, such as the books.
+
+        A view or a policy of theirs runs their functions with this role's rights. These can't write, as the transaction is
+        read-only; and nothing that they set outlives it, such as where the next statement finds its names: it is rolled
+        back, and its connection is closed. Raises Temporary after QUARANTINE_SECONDS, and what `transaction` raises.
+        """
+        connection = self._connect()
+        transaction = Transaction(connection, self.raise_if_interrupted)
+        self._live.add(transaction.raw)
+        try:
+            transaction.begin(snapshot=True, search_path=quoted(self.schema))
+            transaction.script(f"set local statement_timeout = '{QUARANTINE_SECONDS}s'")
+            yield transaction
+        finally:
+            self._live.discard(transaction.raw)
+            connection.invalidate()
             connection.close()
 
     def vacuum(self, table: str) -> None:

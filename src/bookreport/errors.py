@@ -106,10 +106,14 @@ class WrongSchema(Configuration):
 
 
 class Locked(BookreportError):
-    """Another run holds the hour, or a lock was not granted in time."""
+    """Another run holds the hour, or a lock was not granted in time; `holder` says who holds it, if that is known."""
 
     exit_code = 7
     kind = "locked"
+
+    def __init__(self, message: str, *, hint: str | None = None, hour: str | None = None, holder: str | None = None) -> None:
+        super().__init__(f"{message} ({holder})" if holder else message, hint=hint, hour=hour)
+        self.holder = holder
 
 
 class Interrupted(BaseException):

@@ -86,7 +86,7 @@ def _write(database: Database, files: Files, made: Report, text: str) -> None:
     file = files.output.of(hour)
     with database.transaction() as transaction:
         # Of two runs, the one that writes last also records last, so the record matches the file that is there.
-        transaction.wait_for_locks(f"{hour} {path}")
+        transaction.lock(path)
         replaced = file.file_time
         file.write(text)
         transaction.run(

@@ -18,6 +18,9 @@ from bookreport.hours import EARLIEST, FIRST, Hour, Span, believable
 from bookreport.outcomes import Ending, Entry, HourState
 from bookreport.purchases import Sums
 
+AT_ONCE = 0.1
+"""Seconds to wait for an hour that should be free: long enough for the server to look, and no more."""
+
 
 @dataclass(frozen=True)
 class FileLoad:
@@ -59,10 +62,12 @@ def take_source(transaction: Transaction, source: Source) -> None:
 
 def lock(transaction: Transaction, hour: Hour) -> None:
     """Lock the hour until the transaction ends, before its state is read and changed; raises Locked if a run holds it."""
-    if not transaction.try_lock(hour.instant):
+    try:
+        transaction.lock(hour.instant, patience=AT_ONCE)
+    except Locked as error:
         raise Locked(
-            f"{hour} is being loaded or pruned by another run", hint="wait for it to finish, then try again", hour=hour.instant
-        )
+            f"{hour} is being loaded or pruned by another run", hint=error.hint, hour=hour.instant, holder=error.holder
+        ) from error
 
 
 def entry(transaction: Transaction, hour: Hour) -> Entry | None:
@@ -246,7 +251,7 @@ def record_failure(
     hour = attempt.hour
     try:
         with database.transaction() as transaction:
-            transaction.wait_for_locks(hour.instant)
+            transaction.lock(hour.instant)
             now = entry(transaction, hour)
             _add_failure(transaction, source, attempt, error)
             if now is not None and now.is_settled and not now.is_as(settled_as):

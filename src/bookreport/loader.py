@@ -251,7 +251,7 @@ class Loader:
         """Return the hour's entry if the commit without a reply did happen; raise `error` if it did not."""
         with self._database.transaction() as transaction:
             # The old backend may still be committing; it holds the hour's lock until it is done.
-            transaction.wait_for_locks(hour.instant)
+            transaction.lock(hour.instant)
             entry = ledger.entry(transaction, hour)
             if entry is None or not ledger.load_of_run(transaction, self._run_id, hour):
                 raise error

@@ -53,8 +53,7 @@ def preview(
     again: Container[Hour] = (),
 ) -> Preview:
     """Return what loading `hours` would do; checks every record of their files and writes nothing."""
-    with database.transaction(snapshot=True) as transaction:
-        result = Preview(catalogue.state(transaction))
+    result = Preview(catalogue.state(database))
     looker = _Looker(database, bucket, columns)
     for hour in hours:
         with database.transaction(snapshot=True) as transaction:

@@ -45,7 +45,7 @@ def prune(database: Database, month: PrunedMonth, *, keep_sums: bool) -> None:
     bounds = {"since": month.span.since.start, "until": month.span.until.start}
     rows_table, sums_table = purchases.tables_of(month.span.since)
     with database.transaction() as transaction:
-        transaction.wait_for_locks(*(hour.instant for hour in month.span))
+        transaction.lock(*(hour.instant for hour in month.span))
         if month.whole:
             transaction.script(f"drop table if exists {quoted(rows_table)}")
         else:
@@ -102,7 +102,7 @@ def forget(database: Database, month: PrunedMonth) -> None:
     """
     bounds = {"since": month.span.since.start, "until": month.span.until.start}
     with database.transaction() as transaction:
-        transaction.wait_for_locks(*(Hour(row.hour).instant for row in transaction.rows("prune/known_hours", **bounds)))
+        transaction.lock(*(Hour(row.hour).instant for row in transaction.rows("prune/known_hours", **bounds)))
         for statement in _FORGETTING:
             transaction.run(statement, **bounds)
     for table in ("rejects", *(purchases.tables_of(month.span.since) if month.rows else ())):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bookreport import catalogue
 from bookreport.columns import NAMES, fold
-from bookreport.database import Database, Transaction
+from bookreport.database import Database, Transaction, query
 from bookreport.errors import Configuration, WrongSchema
 from bookreport.quoting import literal, quoted
 
-REPEATABLE = ("0004_catalogue.sql", "0005_states.sql")
+log = logging.getLogger(__name__)
+
+REPEATABLE = ("0004_catalogue.sql", "0005_states.sql", "0006_roles.sql")
 """The migrations that restore dropped views, functions and derived tables."""
 
 NO_BOOKS_HINT = "create the books table (ISBN-10, Format, Language), then run bookreport migrate again"
@@ -61,19 +64,22 @@ def migrate(database: Database, books_table: str | None = None) -> str:
     Raises Configuration if there is no such table, or several, or it can't be read; everything else is created then.
     """
     with database.transaction(search_path="") as transaction:
-        transaction.wait_for_locks(f"migrate {database.schema}")
+        transaction.wait_for_migration(database.schema)
         if not transaction.rows("schema/exists", schema=database.schema):
             transaction.script(f"create schema {quoted(database.schema)}")
     with database.transaction() as transaction:
-        transaction.wait_for_locks("migrate")
+        transaction.wait_for_migration(database.schema)
         _upgrade(transaction)
         installed = transaction.one("schema/installed")
         if not installed.is_whole:
             for name in REPEATABLE:
                 transaction.script((migrations() / "versions" / name).read_text(encoding="utf-8"))
             books_table = books_table or installed.books
+        transaction.script(settlement())
     _find_books(database, books_table)
     require_books(database)
+    if warning := foreign_code(database):
+        log.warning("%s; see Roles in the README", warning)
     catalogue.refresh(database)
     with database.transaction() as transaction:
         return str(transaction.one("schema/installed").books)
@@ -117,7 +123,7 @@ def require_books(database: Database) -> str:
         raise Configuration("bookreport migrate found no books table", hint=NO_BOOKS_HINT)
     table = str(installed.books).replace('"', "")
     try:
-        with database.transaction() as transaction:
+        with database.quarantine() as transaction:
             transaction.rows("schema/books_readable")
     except WrongSchema as error:
         raise Configuration(
@@ -125,6 +131,24 @@ def require_books(database: Database) -> str:
             hint=f"restore the table, or name the new one, as in bookreport migrate --books {table}",
         ) from error
     return table
+
+
+def foreign_code(database: Database) -> str | None:
+    """Return a warning if whoever owns the books can have functions run with this role's rights; None if they can't."""
+    with database.transaction(snapshot=True) as transaction:
+        books = transaction.one("schema/installed").books
+        found = transaction.row("schema/foreign_code", table=books)
+    if found is None:
+        return None
+    return (
+        f"the books are {found.kind} of role {found.owner}, whose functions run with the rights of {found.runs_as}"
+        " whenever the books are read"
+    )
+
+
+def settlement() -> str:
+    """Return the SQL that gives each role what its duty needs."""
+    return query("schema/settle")
 
 
 def _upgrade(transaction: Transaction) -> None:
@@ -185,7 +209,7 @@ def _make_books(database: Database, books: Books) -> None:
     )
     with database.transaction() as transaction:
         # Two migrations at once would create the function at once, which Postgres does not allow.
-        transaction.wait_for_locks("migrate")
+        transaction.wait_for_migration(database.schema)
         # A string body records no dependency on the table: its owner may drop it and create it anew.
         transaction.script(
             "create or replace function books_rows() returns table (isbn10 text, format text, language text, price numeric)\n"

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from bookreport.database import Database
 from bookstore import ENGLISH, HOUR, Bookstore, csv_file
 from connection import Sql
+from loading import held
 from running import Run
 from truth import Purchase
 
@@ -125,11 +127,16 @@ def test_6_tables_that_are_behind_the_code(bookreport: Run, sql: Sql) -> None:
         assert "run: bookreport migrate" in refused(bookreport(*command, "--json"), 6, "config")
 
 
-def test_7_an_hour_that_another_run_holds(bookreport: Run, bookstore: Bookstore, sql: Sql) -> None:
+def test_7_an_hour_that_another_run_holds(bookreport: Run, bookstore: Bookstore, sql: Sql, database: Database) -> None:
     bookstore.fill(HOUR, FILE)
     bookstore.fill(HOUR + 1, FILE)
-    sql("select pg_advisory_lock(hashtextextended('bookreport ' || %s, 0))", HOUR.instant)
-    ended = bookreport("ingest", "--json")
+    # A key that anybody could work out, and take.
+    sql("select pg_advisory_lock(hashtextextended('bookreport ' || %s, 0))", (HOUR + 1).instant)
+    with held(database, HOUR):
+        ended = bookreport("ingest", "--json")
+        holders = next(each for each in bookreport("check", "--json").json["checks"] if each["name"] == "locks")
+    assert "role postgres" in ended.error["message"]
+    assert f"(bookreport {HOUR.instant})" in holders["message"]
     assert (ended.code, ended.error["kind"], ended.error["hour"]) == (7, "locked", HOUR.instant)
     assert [hour["outcome"] for hour in ended.json["hours"]] == ["locked", "loaded"]
 

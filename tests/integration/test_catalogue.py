@@ -44,8 +44,7 @@ def figures(database: Database, hours: int = 1) -> dict[str, Any]:
 
 
 def state(database: Database) -> catalogue.State:
-    with database.transaction(snapshot=True) as transaction:
-        return catalogue.state(transaction)
+    return catalogue.state(database)
 
 
 def rows_as_written(sql: Sql) -> list[tuple[object, ...]]:
@@ -162,7 +161,7 @@ def test_a_refresh_waits_for_another_one_and_tells_when_it_takes_too_long(
     monkeypatch.setattr("bookreport.database.LOCK_SECONDS", 1)
     sql("delete from public.books")
     with database.transaction() as transaction:
-        transaction.wait_for_locks("catalogue")
+        transaction.lock("catalogue")
         with pytest.raises(Locked):
             catalogue.refresh(database)
     assert catalogue.refresh(database).removed == len(BOOKS)

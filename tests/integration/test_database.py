@@ -297,3 +297,57 @@ def test_a_load_whose_commit_was_done_though_its_answer_was_lost_is_loaded(
     outcome = loader.loader.load(HOUR)
     assert (outcome.outcome, outcome.rows_loaded) == ("loaded", 1)
     assert sql("select count(*) from loads") == [(1,)]
+
+
+def test_nothing_that_is_set_in_quarantine_outlives_it(database: Database) -> None:
+    with database.quarantine() as transaction:
+        transaction.script("select set_config('synchronous_commit', 'off', false), pg_advisory_lock(7)")
+        backend = transaction.raw.get_backend_pid()
+    with database.transaction() as transaction:
+        settings = transaction.connection.exec_driver_sql("select current_setting('synchronous_commit')").scalar_one()
+        locks = transaction.connection.exec_driver_sql("select count(*) from pg_locks where locktype = 'advisory'").scalar_one()
+        assert (settings, locks) == ("on", 0)
+        assert transaction.raw.get_backend_pid() != backend
+
+
+def test_nothing_can_be_written_in_quarantine(database: Database) -> None:
+    for statement in ("create table things (name text)", "delete from ledger", "set transaction read write"):
+        with pytest.raises(BookreportError, match=r"read-only|read-write"), database.quarantine() as transaction:
+            transaction.script(f"select from ledger; {statement}")
+
+
+def test_what_takes_too_long_in_quarantine_is_ended(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bookreport.database.QUARANTINE_SECONDS", 1)
+    with pytest.raises(Temporary, match="timeout"), database.quarantine() as transaction:
+        transaction.script("select pg_sleep(600)")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_who_holds_a_lock_is_told(database: Database, database_url: str) -> None:
+    other = Database(database_url)
+    with other.transaction() as transaction:
+        transaction.lock("an hour")
+        pid = transaction.raw.get_backend_pid()
+        with database.transaction() as waiting:
+            with pytest.raises(
+                Locked, match=rf"waited 1 s for it \(role postgres from .+, connected since .+ UTC, pid {pid} "
+            ) as caught:
+                waiting.lock("an hour", "another")
+            # The transaction goes on, and has neither.
+            assert waiting.lock_holders() == [caught.value.holder]
+        with database.transaction() as free:
+            free.lock("another")
+    with database.transaction() as free:
+        free.lock("an hour", patience=0.1)
+    other.close()
+
+
+def test_a_lock_that_was_never_taken_before_is_taken_by_one(database: Database, database_url: str) -> None:
+    other = Database(database_url)
+    with other.transaction() as transaction:
+        transaction.lock("new")
+        with database.transaction() as late, pytest.raises(Locked):
+            late.lock("new", patience=0.1)
+    with database.transaction() as free:
+        free.lock("new", patience=0.1)
+    other.close()

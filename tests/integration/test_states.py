@@ -208,7 +208,7 @@ def test_prune_waits_for_the_load_of_an_hour_of_its_span(
 
         def begin() -> None:
             waiting.append(pool.submit(prune_before, HOUR.next_month if whole else HOUR + 2))
-            blocked = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+            blocked = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
             while sql(blocked) == [(0,)]:
                 assert not waiting[0].done()
 

@@ -6,7 +6,8 @@ import click
 
 from bookreport import catalogue, ledger, schema
 from bookreport import prune as pruning
-from bookreport.commands.options import HOUR, CommonOptions, output_options
+from bookreport import roles as duties
+from bookreport.commands.options import HOUR, ROLE, CommonOptions, common_options, output_options
 from bookreport.commands.result import Result
 from bookreport.commands.session import Session
 from bookreport.errors import Usage
@@ -33,6 +34,34 @@ def migrate(options: CommonOptions, *, books: str | None, result: Result) -> int
         result.write_json(migrated_json(database.schema, table, schema.newest_revision()))
     else:
         result.say(f"the tables are in schema {database.schema}, the books are in {table}")
+    return 0
+
+
+@click.command()
+@click.option(
+    "--books", metavar="TABLE", help="The books table or view, as schema.table.  [default: what migrate found, or public.books]"
+)
+@click.option(
+    "--books-role",
+    type=ROLE,
+    metavar="ROLE",
+    default="bookreport_books",
+    show_default=True,
+    help="Reads the books, and nothing else; created without a login if it doesn't exist.",
+)
+@click.option("--reader", type=ROLE, required=True, metavar="ROLE", help="Runs report, and SQL on the views.")
+@click.option("--loader", type=ROLE, required=True, metavar="ROLE", help="Loads; can't drop, alter or grant.")
+@click.option("--owner", type=ROLE, required=True, metavar="ROLE", help="Runs migrate, prune, erase and forget.")
+@common_options
+@click.pass_obj
+def roles(options: CommonOptions, *, owner: str, loader: str, reader: str, books_role: str, books: str | None) -> int:
+    """Print the SQL that gives each role what it needs and no more.
+
+    Read it, then run it as a superuser: before or after migrate, as often as you like. It makes --owner the owner of
+    everything in bookreport's schema. From then on, migrate keeps the privileges right. The three roles must exist.
+    """
+    given = duties.Roles(owner, loader, reader, books_role)
+    click.echo(duties.script(given, Session(options).settings.schema, books))
     return 0
 
 

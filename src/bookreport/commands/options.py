@@ -15,6 +15,7 @@ from bookreport.commands.result import Result
 from bookreport.errors import Usage
 from bookreport.hours import EXAMPLE, LAST, Hour, Span, parse_duration, parse_hours
 from bookreport.output import Output
+from bookreport.quoting import parse_name
 from bookreport.rejects import RejectLimit
 from bookreport.settings import MOST_JOBS
 
@@ -56,6 +57,8 @@ HOUR = HourType()
 DURATION: click.ParamType[timedelta] = ParsedType("duration", parse_duration)
 HOURS: click.ParamType[int] = ParsedType("duration", parse_hours)
 REJECT_LIMIT: click.ParamType[RejectLimit] = ParsedType("limit", RejectLimit.parse)
+
+ROLE: click.ParamType[str] = ParsedType("role", parse_name)
 
 
 @dataclass

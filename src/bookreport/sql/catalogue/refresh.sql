@@ -1,8 +1,6 @@
--- Updates the catalogue from the books, and returns what that changed. Being one statement, it reads, writes and records one
--- state. It reads each book and each row of the catalogue once, sorts the books, and joins the two by hashing.
-with listed as materialized (
-    select isbn10, format, language, price from books_rows()
-), known as (
+-- Updates the catalogue from the books that were listed, and returns what that changed. It reads each book and each row of the
+-- catalogue once, sorts the books, and joins the two by hashing.
+with known as (
     select canonical_isbn(isbn10) collate "C" as isbn10, btrim(format, E' \t\r\n') as format,
         btrim(language, E' \t\r\n') as language, price
     -- No purchase can have a longer ISBN.

@@ -1,10 +1,12 @@
 -- The privileges that a load needs and this role lacks.
-select 'create tables in schema ' || current_schema() as lacking
-where not has_schema_privilege(current_schema(), 'create')
+select string_agg(privilege, ', ' order by privilege) || ' on ' || name as lacking
+from loader_rights
+where not has_table_privilege(name, privilege)
+group by name
 union all
-select 'make temporary tables' where not has_database_privilege(current_database(), 'temporary')
+select 'execute on function ' || name
+from unnest(array['ensure_month(timestamptz)', 'summarise_month(timestamptz)']) as name
+where not has_function_privilege(name, 'execute')
 union all
-select 'own the table ' || c.relname
-from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where n.nspname = current_schema() and c.relkind in ('r', 'p') and not c.relispartition and not pg_has_role(c.relowner, 'usage')
+select 'temporary on database ' || current_database() where not has_database_privilege(current_database(), 'temporary')
 order by lacking

@@ -1,5 +1,5 @@
 -- Tables and views on the search path, other than bookreport's own, with the names of their columns.
-select n.nspname as schema, c.relname as name, array_agg(a.attname::text order by a.attnum) as columns
+select n.nspname as schema, c.relname as name, pg_catalog.array_agg(a.attname::text order by a.attnum) as columns
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped

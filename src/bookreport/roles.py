@@ -1,0 +1,51 @@
+"""Who may do what in the database: the SQL that gives each role what its duty takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bookreport import schema
+from bookreport.database import query
+from bookreport.errors import Usage
+from bookreport.quoting import literal, quoted
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The roles by duty: `owner` migrates and prunes, `loader` loads, `reader` reports, `books` reads the books for them all."""
+
+    owner: str
+    loader: str
+    reader: str
+    books: str
+
+    def __post_init__(self) -> None:
+        names = (self.owner, self.loader, self.reader, self.books)
+        if len(set(names)) < len(names):
+            raise Usage("a role has two duties", hint="give --owner, --loader, --reader and --books-role a role each")
+
+
+def script(roles: Roles, database_schema: str, books_table: str | None = None) -> str:
+    """Return SQL for a superuser that makes the privileges of `roles` right, before or after `bookreport migrate`.
+
+    It may be run any number of times; if one of its statements fails, it changes nothing. `books_table` is schema.table; without it, it is
+    the one that migrate found, or else public.books.
+    """
+    settings = {
+        "schema": database_schema,
+        "owner": roles.owner,
+        "loader": roles.loader,
+        "reader": roles.reader,
+        "books": roles.books,
+        "books_table": books_table or "",
+    }
+    return "\n".join(
+        [
+            "begin;",
+            *(f"set local bookreport.{name} = {literal(value)};" for name, value in settings.items()),
+            f"{query('roles/roles').rstrip()};",
+            f"set local search_path = {quoted(database_schema)};",
+            f"{schema.settlement().rstrip()};",
+            "commit;",
+        ]
+    )

@@ -1,0 +1,2 @@
+-- When the catalogue's books were read.
+select as_of from catalogue_state

@@ -1,0 +1,363 @@
+"""Each role can do what its duty takes, and nothing else; whoever owns the books can do nothing with another role's rights."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg2
+import pytest
+
+import documents
+import truth
+from bookreport import catalogue, check, reports, roles, schema
+from bookreport.bucket import Bucket
+from bookreport.columns import Columns
+from bookreport.database import Database
+from bookreport.errors import Configuration, Usage
+from bookreport.hours import Hour, Span
+from bookreport.present.report import report_json
+from bookreport.rejects import RejectLimit
+from bookreport.run import Run
+from bookstore import BOOKS, ENGLISH, HOUR, SPANISH, Bookstore, csv_file, write_books
+from connection import Sql, connected
+from truth import Book, Purchase
+
+ROLES = roles.Roles("shop_owner", "shop_loader", "shop_reader", "shop_books")
+SOLD = [Purchase("ana", ENGLISH, 2, "5.50"), Purchase("bob", SPANISH), Purchase("eva", ENGLISH)]
+BAD = b"ned,%s,1,free\n" % ENGLISH.encode()
+
+
+@dataclass
+class Shop:
+    """A database of a company with roles of its own; `url` is that of its superuser."""
+
+    url: str
+    sql: Sql
+    opened: list[Database] = field(default_factory=list)
+
+    def as_(self, role: str) -> Database:
+        self.opened.append(Database(self.url_of(role)))
+        return self.opened[-1]
+
+    def url_of(self, role: str) -> str:
+        return self.url.replace("postgres:@", f"{role}:@", 1)
+
+
+@pytest.fixture
+def shop(empty_database_url: str, admin: Sql) -> Iterator[Shop]:
+    created = (ROLES.owner, ROLES.loader, ROLES.reader, "shop_stranger")
+    for role in created:
+        admin(f"create role {role} login")
+    with connected(empty_database_url) as sql:
+        made = Shop(empty_database_url, sql)
+        sql("create schema shelves authorization shop_stranger")
+        sql("alter database " + sql("select current_database()")[0][0] + " set search_path = public, shelves")
+        write_books(sql, BOOKS)
+        sql("alter table public.books set schema shelves")
+        sql("alter table shelves.books owner to shop_stranger")
+        yield made
+        for database in made.opened:
+            database.close()
+        for role in (*created, ROLES.books):
+            if sql("select 1 from pg_roles where rolname = %s", role):
+                sql(f"drop owned by {role} cascade")
+    for role in (ROLES.books, *created):
+        admin(f"drop role if exists {role}")
+
+
+def settle(shop: Shop, books_table: str | None = "shelves.books") -> None:
+    shop.sql(roles.script(ROLES, "bookreport", books_table))
+
+
+def loaded(database: Database, bucket: Bucket, *hours: Hour, again: bool = False) -> list[tuple[str, str | None]]:
+    run = Run(database, bucket, Columns(), reject_limit=RejectLimit.parse("1"))
+    catalogue.refresh(database)
+    outcomes = list(run.load_hours(hours, again=hours if again else ()))
+    return [(outcome.outcome, outcome.error.message if outcome.error else None) for outcome in outcomes]
+
+
+def figures(database: Database, hours: int = 1) -> dict[str, Any]:
+    return truth.figures(documents.fitting(report_json(reports.make_report(database, Span(HOUR, HOUR + hours)))))
+
+
+@pytest.fixture(params=["before", "after", "both"])
+def settled(request: pytest.FixtureRequest, shop: Shop, bookstore: Bookstore, bucket: Bucket) -> Shop:
+    """The roles are made before the first migrate, after a time in which one role did everything, or both."""
+    bookstore.fill(HOUR, csv_file(SOLD) + BAD)
+    if request.param != "after":
+        settle(shop)
+        schema.migrate(shop.as_(ROLES.owner))
+    if request.param == "after":
+        one = shop.as_("postgres")
+        schema.migrate(one, "shelves.books")
+    if request.param != "before":
+        settle(shop, None)
+        schema.migrate(shop.as_(ROLES.owner))
+    assert loaded(shop.as_(ROLES.loader), bucket, HOUR) == [("loaded", None)]
+    return shop
+
+
+def test_the_loader_loads_and_the_reader_reports(settled: Shop, bookstore: Bookstore, bucket: Bucket) -> None:
+    loader, reader = settled.as_(ROLES.loader), settled.as_(ROLES.reader)
+    assert figures(reader) == figures(loader) == truth.report(SOLD, BOOKS)
+    # Another month, a reload, books that have changed.
+    bookstore.fill(HOUR.next_month, csv_file(SOLD))
+    assert loaded(loader, bucket, HOUR.next_month) == [("loaded", None)]
+    bookstore.fill(HOUR, csv_file(SOLD[1:]))
+    assert loaded(loader, bucket, HOUR, again=True) == [("reloaded", None)]
+    settled.sql("update shelves.books set \"Language\" = 'Spanish'")
+    books = [Book(book.isbn10, book.format, "Spanish") for book in BOOKS]
+    assert figures(loader) == figures(reader) == truth.report(SOLD[1:], books)
+
+
+def test_check_finds_that_the_loader_has_what_it_needs(settled: Shop, bucket: Bucket) -> None:
+    found = {each.name: each for each in check.check(settled.as_(ROLES.loader), bucket, "Spanish")}
+    assert [name for name, each in found.items() if not each.ok] == []
+    found = {each.name: each for each in check.check(settled.as_(ROLES.reader), bucket, "Spanish")}
+    assert "rights" in {name for name, each in found.items() if not each.ok}
+
+
+def test_each_privilege_that_a_load_needs_is_looked_for_and_each_is_needed(shop: Shop, bucket: Bucket) -> None:
+    settle(shop)
+    schema.migrate(shop.as_(ROLES.owner))
+    loader = shop.as_(ROLES.loader)
+    for name, privilege in shop.sql("select name, privilege from loader_rights where name <> 'loader_rights'"):
+        shop.sql(f"revoke {privilege} on {name} from {ROLES.loader}")
+        found = {each.name: each for each in check.check(loader, bucket, "Spanish")}
+        told = "schema" if name == "alembic_version" else "rights"
+        assert not found[told].ok, (name, privilege)
+        settle(shop)
+    assert all(each.ok for each in check.check(loader, bucket, "Spanish") if each.name != "freshness")
+
+
+FORBIDDEN = {
+    ROLES.loader: [
+        "drop table purchase_rows",
+        "drop view sales",
+        "alter table ledger add spare text",
+        "truncate purchase_rows",
+        "delete from ledger",
+        "delete from loads",
+        "update loads set error = null",
+        "update purchase_rows set quantity = 1",
+        "create table bookreport.spare (n integer)",
+        "create function bookreport.spare() returns void language sql as ''",
+        "alter function ensure_month(timestamptz) owner to shop_loader",
+        "insert into roles values ('loader', 'shop_reader') on conflict (duty) do update set role_name = excluded.role_name",
+        "select * from shelves.books",
+        "set role shop_owner",
+        "set role shop_books",
+        "alter role shop_reader superuser",
+        "copy purchase_rows from program 'true'",
+    ],
+    ROLES.reader: [
+        "select raw from rejects",
+        "select * from rejects",
+        "select bucket from source",
+        "select * from source",
+        "insert into ledger (hour, status) values (now(), 'failed')",
+        "delete from purchase_rows",
+        "update catalogue set language = null",
+        "select from locks for update",
+        "select ensure_month(now())",
+        "select summarise_month(now())",
+        "create table bookreport.spare (n integer)",
+        "select * from shelves.books",
+        "set role shop_loader",
+    ],
+    ROLES.books: [
+        "select * from bookreport.purchases",
+        "select * from bookreport.ledger",
+        "select * from bookreport.catalogue",
+        "select bookreport.ensure_month(now())",
+        'update shelves.books set "Language" = null',
+        "create table bookreport.spare (n integer)",
+    ],
+}
+
+
+@pytest.mark.parametrize(("role", "statement"), [(role, each) for role, all_ in FORBIDDEN.items() for each in all_])
+def test_a_role_cannot_do_what_its_duty_does_not_take(shop: Shop, role: str, statement: str) -> None:
+    settle(shop)
+    schema.migrate(shop.as_(ROLES.owner))
+    shop.sql(f"alter role {ROLES.books} login")
+    with connected(shop.url_of(role)) as sql, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        sql(statement)
+
+
+@pytest.mark.parametrize("role", [ROLES.loader, ROLES.reader])
+def test_a_role_cannot_grant_what_it_was_granted(shop: Shop, role: str) -> None:
+    settle(shop)
+    schema.migrate(shop.as_(ROLES.owner))
+    with connected(shop.url_of(role)) as sql:
+        # Postgres only warns that nothing was granted.
+        sql("grant select on purchases, ledger to shop_stranger")
+    assert shop.sql(
+        "select has_table_privilege('shop_stranger', name, 'select') from unnest('{purchases,ledger}'::text[]) name"
+    ) == [
+        (False,),
+        (False,),
+    ]
+
+
+def test_a_role_with_more_than_its_duty_is_refused_and_nothing_changes(shop: Shop) -> None:
+    shop.sql("grant shop_owner to shop_reader")
+    with pytest.raises(psycopg2.errors.RaiseException, match="shop_reader is a superuser or a member of shop_owner"):
+        settle(shop)
+    shop.sql("rollback")
+    shop.sql("revoke shop_owner from shop_reader")
+    assert shop.sql("select count(*) from pg_namespace where nspname = 'bookreport'") == [(0,)]
+    with pytest.raises(Usage, match="two duties"):
+        roles.Roles("a", "b", "a", "c")
+
+
+def test_rights_that_somebody_gave_by_hand_are_taken_back(shop: Shop) -> None:
+    settle(shop)
+    schema.migrate(shop.as_(ROLES.owner))
+    shop.sql(f"grant all on all tables in schema bookreport to {ROLES.reader}")
+    schema.migrate(shop.as_(ROLES.owner))
+    with connected(shop.url_of(ROLES.reader)) as sql, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        sql("select raw from rejects")
+
+
+# What whoever owns the books can do: the books become a view over a function that writes down who ran it, wherever it may
+# write, changes where names are found, and puts functions there that do the same.
+TRAP = """
+create schema trap authorization shop_stranger;
+set role shop_stranger;
+grant usage on schema trap to public;
+create table trap.caught (who name, what text);
+grant insert on trap.caught to public;
+create function trap.note(what text) returns boolean language plpgsql volatile as $$ begin
+    begin
+        insert into trap.caught values (current_user, what);
+        delete from bookreport.purchase_rows;
+        grant all on bookreport.ledger to public;
+    exception when others then null;
+    end;
+    begin
+        perform set_config('role', 'none', false);
+        delete from bookreport.purchase_rows;
+    exception when others then null;
+    end;
+    perform set_config('search_path', 'trap, bookreport, pg_catalog', false);
+    return true;
+end $$;
+create function trap.spring(what text) returns text language plpgsql as
+$$ begin raise 'caught % as %', what, current_user; end $$;
+create function trap.is_isbn(text) returns boolean language sql as $$ select trap.spring('is_isbn') is null $$;
+create function trap.translate(text, text, text) returns text language sql as $$ select trap.spring('translate') $$;
+create function trap.btrim(text, text) returns text language sql as $$ select trap.spring('btrim') $$;
+create function trap.has_table_privilege(text, text) returns boolean language sql as
+$$ select trap.spring('has_table_privilege') is null $$;
+grant execute on all functions in schema trap to public;
+alter table shelves.books rename to titles;
+create view shelves.books as
+select "ISBN-10", "Format", "Language" from shelves.titles where trap.note('books');
+grant select on shelves.books to public;
+grant usage on schema shelves to public;
+reset role;
+"""
+
+
+def commands_of(database: Database, bucket: Bucket, bookstore: Bookstore) -> None:
+    """Do what reads the books, each as the command does it."""
+    assert [each.message for each in check.check(database, bucket, "Spanish") if not each.ok] == []
+    bookstore.fill(HOUR + 1, csv_file(SOLD))
+    assert loaded(database, bucket, HOUR + 1) == [("loaded", None)]
+    reports.make_report(database, Span(HOUR, HOUR + 2))
+    schema.require(database)
+
+
+@pytest.mark.parametrize("volatility", ["volatile", "immutable"])
+def test_who_owns_the_books_cannot_write_with_the_rights_of_who_reads_them(
+    settled: Shop, bookstore: Bookstore, bucket: Bucket, volatility: str
+) -> None:
+    settled.sql(TRAP)
+    settled.sql(f"alter function trap.note(text) {volatility}")
+    # What is not canonical yet is looked at by a function that finds its names while it runs.
+    settled.sql("insert into shelves.titles values (9, '978-0-14-044913-6', 'eBook', 'Greek')")
+    settled.sql("insert into shelves.titles values (9, '0-8044-2957-x', 'eBook', 'Greek')")
+    commands_of(settled.as_(ROLES.loader), bucket, bookstore)
+    schema.migrate(settled.as_(ROLES.owner))
+    assert settled.sql("select * from trap.caught") == []
+    assert settled.sql("select count(*) from purchase_rows") == [(2 * len(SOLD),)]
+    assert settled.sql("select has_table_privilege('shop_stranger', 'ledger', 'select')") == [(False,)]
+    assert figures(settled.as_(ROLES.reader), 2) == truth.report(SOLD * 2, [*BOOKS, Book("0140449132", "eBook", "Greek")])
+
+
+def test_without_a_role_of_their_own_the_books_are_read_where_nothing_can_be_written(
+    shop: Shop, bookstore: Bookstore, bucket: Bucket
+) -> None:
+    shop.sql("create schema bookreport authorization shop_loader")
+    shop.sql("grant usage on schema shelves to shop_loader")
+    shop.sql("grant select on shelves.books to shop_loader")
+    one = shop.as_(ROLES.loader)
+    schema.migrate(one)
+    bookstore.fill(HOUR, csv_file(SOLD))
+    assert loaded(one, bucket, HOUR) == [("loaded", None)]
+    shop.sql(TRAP)
+    commands_of(one, bucket, bookstore)
+    schema.migrate(one)
+    assert shop.sql("select * from trap.caught") == []
+    assert shop.sql("select count(*) from purchase_rows") == [(2 * len(SOLD),)]
+    assert shop.sql("select has_table_privilege('shop_stranger', 'ledger', 'select')") == [(False,)]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("create view shelves.shelf as select * from shelves.books", "a view"),
+        ("create materialized view shelves.shelf as select * from shelves.books", "a materialized view"),
+        ("alter table shelves.books enable row level security", "a table with row-level security"),
+        (
+            "create type shelves.tongue as (name text); alter table shelves.books add t shelves.tongue",
+            "a table with row-level security or types of its own",
+        ),
+    ],
+)
+def test_books_that_can_run_code_of_their_owners_are_told(
+    shop: Shop, bucket: Bucket, warnings: Callable[[], list[str]], change: str, told: str
+) -> None:
+    shop.sql(f"set role shop_stranger; {change}; reset role")
+    table = "shelves.shelf" if "shelf" in change else "shelves.books"
+    schema.migrate(shop.as_("postgres"), table)
+    expected = f"the books are {told}"
+    assert [line for line in warnings() if expected in line and "rights of postgres" in line]
+    found = next(each for each in check.check(shop.as_("postgres"), bucket, "Spanish") if each.name == "books")
+    assert expected in found.message
+    settle(shop, table)
+    assert schema.foreign_code(shop.as_(ROLES.owner)) is None
+
+
+def test_a_plain_table_is_not_warned_of(shop: Shop, warnings: Callable[[], list[str]]) -> None:
+    schema.migrate(shop.as_("postgres"), "shelves.books")
+    assert warnings() == []
+
+
+def test_books_that_are_hidden_from_the_role_are_no_success(shop: Shop, bookstore: Bookstore, bucket: Bucket) -> None:
+    settle(shop)
+    schema.migrate(shop.as_(ROLES.owner))
+    loader = shop.as_(ROLES.loader)
+    bookstore.fill(HOUR, csv_file(SOLD))
+    assert loaded(loader, bucket, HOUR) == [("loaded", None)]
+    shop.sql("alter table shelves.books enable row level security")
+    found = next(each for each in check.check(loader, bucket, "Spanish") if each.name == "books")
+    assert isinstance(found.error, Configuration)
+    assert "no book of shelves.books has a valid ISBN" in found.message
+    assert "row-level security" in (found.hint or "")
+
+
+@pytest.mark.parametrize(("known", "ok"), [(1, False), (2, True)])
+def test_a_day_most_of_whose_isbns_match_no_book_is_told(
+    shop: Shop, bookstore: Bookstore, bucket: Bucket, known: int, ok: bool
+) -> None:
+    settle(shop)
+    schema.migrate(shop.as_(ROLES.owner))
+    loader = shop.as_(ROLES.loader)
+    codes = [*[ENGLISH, SPANISH][:known], "1111111112", "2222222220"]
+    bookstore.fill(HOUR, csv_file([Purchase("ana", code) for code in codes]))
+    assert loaded(loader, bucket, HOUR) == [("loaded", None)]
+    found = next(each for each in check.check(loader, bucket, "Spanish") if each.name == "books")
+    assert found.ok == ok
+    assert ok or f"only {known} of the {known + 2} ISBNs sold" in found.message
