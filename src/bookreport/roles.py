@@ -12,7 +12,7 @@ from bookreport.quoting import literal, quoted
 
 @dataclass(frozen=True)
 class Roles:
-    """The roles by duty: `owner` migrates and prunes, `loader` loads, `reader` reports, `books` reads the books for them all."""
+    """The roles by duty: `owner` migrates and prunes, `loader` loads, `reader` reports, `books` reads the books."""
 
     owner: str
     loader: str
@@ -28,7 +28,7 @@ class Roles:
 def script(roles: Roles, database_schema: str, books_table: str | None = None) -> str:
     """Return SQL for a superuser that makes the privileges of `roles` right, before or after `bookreport migrate`.
 
-    It may be run any number of times; if one of its statements fails, it changes nothing. `books_table` is schema.table; without it, it is
+    It may be run any number of times; if a statement fails, it changes nothing. `books_table` is schema.table; without it, it is
     the one that migrate found, or else public.books.
     """
     settings = {
