@@ -19,6 +19,7 @@ from psycopg2 import errorcodes as codes
 from sqlalchemy import URL, Connection, Row, TextClause, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from bookreport import refusal
 from bookreport.errors import (
     BadData,
     BookreportError,
@@ -42,6 +43,16 @@ FIRST_PATIENCE, LATER_PATIENCE = 3.0, 60.0
 
 QUARANTINE_SECONDS = 600
 """How long reading what others own may take: a million books take a second."""
+
+_CONNECTING = {
+    "client_encoding": "utf8",
+    "application_name": "bookreport",
+    "connect_timeout": 10,
+    # Notice within a minute and a half that a peer has silently vanished.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 6,
+}
 
 RawConnection = psycopg2.extensions.connection
 
@@ -223,15 +234,7 @@ class Database:
             # As many connections as there are threads.
             max_overflow=-1,
             hide_parameters=True,
-            connect_args={
-                "client_encoding": "utf8",
-                "application_name": "bookreport",
-                "connect_timeout": 10,
-                # Notice within a minute and a half that a peer has silently vanished.
-                "keepalives_idle": 30,
-                "keepalives_interval": 10,
-                "keepalives_count": 6,
-            },
+            connect_args=_CONNECTING,
         )
 
     @contextmanager
@@ -320,7 +323,7 @@ class Database:
             try:
                 connection = self._engine.connect()
             except DBAPIError as error:
-                translated = translate(error)
+                translated = self._refused(error)
                 if not isinstance(translated, Temporary) or time.monotonic() > deadline:
                     # Having waited for a server once, don't wait for it again until it has answered.
                     self._patience = FIRST_PATIENCE
@@ -330,6 +333,17 @@ class Database:
                 self._patience = LATER_PATIENCE
                 return connection
         raise AssertionError("the deadline ends the loop")
+
+    def _refused(self, error: DBAPIError) -> BookreportError:
+        """Return what it means that no connection could be made."""
+        cause = error.orig
+        if not isinstance(cause, psycopg2.OperationalError) or cause.pgcode:
+            return translate(error)
+        _, parameters = self._engine.dialect.create_connect_args(self._engine.url)
+        if hint := refusal.hint({**parameters, **_CONNECTING}):
+            return Configuration(f"Postgres refused the connection: {_said(cause)}", hint=hint)
+        hint = "check that the server is up, and has connections left; the next run carries on"
+        return Temporary(f"Postgres is unreachable: {_said(cause)}", hint=hint)
 
     @staticmethod
     def _commit(connection: Connection, raw: RawConnection) -> None:
@@ -361,10 +375,6 @@ def _driver_url(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg2")
 
 
-_COMING_BACK = re.compile(r"starting up|shutting down|recovery|too many|remaining connection slots|not accepting", re.I)
-_REFUSED = re.compile(r"FATAL|password|SSL|certificate|pg_hba|invalid|unrecognized|unsupported", re.I)
-
-
 _ACCESS = (
     codes.INSUFFICIENT_PRIVILEGE,
     codes.INVALID_AUTHORIZATION_SPECIFICATION,
@@ -394,7 +404,7 @@ def translate(error: DBAPIError | psycopg2.Error, raw: RawConnection | None = No
     """Return the error of bookreport's own tree that the driver's `error` stands for.
 
     Classes of SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html. A lost connection has none
-    (libpq's own errors), so `raw.closed` decides; nor has a refused one, so its text does.
+    (libpq's own errors), so `raw.closed` decides.
     """
     cause = error.orig if isinstance(error, DBAPIError) else error
     if not isinstance(cause, psycopg2.Error):
@@ -417,11 +427,7 @@ def translate(error: DBAPIError | psycopg2.Error, raw: RawConnection | None = No
 
 
 def _without_state(cause: psycopg2.Error, said: str, raw: RawConnection | None) -> BookreportError:
-    """Return what libpq's own error, `cause`, stands for; `raw` is None if there was no connection yet."""
-    if isinstance(cause, psycopg2.OperationalError) and raw is None:
-        if _REFUSED.search(said) and not _COMING_BACK.search(said):
-            return Configuration(f"Postgres refused the connection: {said}", hint="check DATABASE_URL, POSTGRES_* or PG*")
-        return Temporary(f"Postgres is unreachable: {said}", hint="check that the server is up; the next run carries on")
+    """Return what libpq's own error, `cause`, stands for; `raw` is None if there is no connection yet."""
     if (raw is not None and raw.closed) or isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
         return Temporary(f"the connection to Postgres was lost: {said}", hint="the next run carries on")
     return BookreportError(f"Postgres: {said}")

@@ -41,11 +41,17 @@ def no_fault(_link: Link, _to_server: bool, piece: bytes) -> bytes:
 
 
 class Proxy:
-    """Listens on a loopback port until `close`; `reach` connects to the server behind it."""
+    """Listens on a loopback port until `close`; `reach` connects to the server behind it.
 
-    def __init__(self, reach: Callable[[], socket.socket]) -> None:
+    `admit` makes of a client's connection the one that it speaks plainly through, as by taking its TLS off.
+    """
+
+    def __init__(
+        self, reach: Callable[[], socket.socket], admit: Callable[[socket.socket], socket.socket] = lambda client: client
+    ) -> None:
         self.fault: Fault = no_fault
         self.reach = reach
+        self.admit = admit
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._listen, daemon=True)]
@@ -67,10 +73,10 @@ class Proxy:
                 self._threads.append(thread)
                 thread.start()
 
-    def _forward(self, client: socket.socket) -> None:
+    def _forward(self, accepted: socket.socket) -> None:
         # One thread for both directions: a socket that another one still reads from can't be reset. A server that is
         # down, and a peer that has gone, end the connection like a cut.
-        with client, suppress(OSError), self.reach() as server:
+        with accepted, suppress(OSError), self.admit(accepted) as client, self.reach() as server:
             link = Link(client, server)
             while True:
                 for source in select.select([client, server], [], [])[0]:
