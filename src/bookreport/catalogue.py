@@ -70,7 +70,9 @@ def refresh(database: Database) -> Refresh:
         if found.is_current:
             return Refresh(found.as_of)
         if not found.may_refresh:
-            raise Configuration("this role may not update the catalogue", hint="see Roles in the README")
+            # If it is because the server is a standby, beginning to write raises just that.
+            with database.transaction():
+                raise Configuration("this role may not update the catalogue", hint="see Roles in the README")
         with tempfile.SpooledTemporaryFile(MOST_IN_MEMORY) as listed:
             with database.quarantine() as transaction:
                 transaction.copy_out("catalogue/list_books", listed)

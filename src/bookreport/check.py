@@ -88,7 +88,7 @@ def _bucket(bucket: Bucket, clocks: dict[str, timedelta]) -> tuple[str, str | No
 
 
 def _postgres(database: Database, clocks: dict[str, timedelta]) -> tuple[str, str | None]:
-    with database.transaction(search_path="") as transaction:
+    with database.transaction(snapshot=True, search_path="") as transaction:
         server = transaction.one("check/server")
         clocks["Postgres"] = server.now - datetime.now(UTC)
     if server.version_number < OLDEST_POSTGRES:
@@ -105,7 +105,7 @@ def _clock(clocks: dict[str, timedelta]) -> tuple[str, str | None]:
 
 
 def _source(database: Database, bucket: Bucket) -> tuple[str, str | None]:
-    with database.transaction() as transaction:
+    with database.transaction(snapshot=True) as transaction:
         ledger.require_source(transaction, bucket.identity)
     return "the ledger belongs to this bucket", None
 
@@ -131,7 +131,7 @@ def _locks(database: Database) -> tuple[str, str | None]:
 
 
 def _replication(database: Database) -> tuple[str, str | None]:
-    with database.transaction() as transaction:
+    with database.transaction(snapshot=True) as transaction:
         found = transaction.rows("check/not_replicable")
     if found:
         first = found[0]
@@ -207,7 +207,7 @@ def _time(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str 
     within = time_of(database, bucket, earliest)
     # Starts where hours stop being believable; of what lies before, only years are listed.
     far_off = bucket.hours(within.until, within=within).far_off
-    with database.transaction() as transaction:
+    with database.transaction(snapshot=True) as transaction:
         loaded = ledger.far_off(transaction, within)
     if far_off:
         first = far_off[0]
@@ -235,7 +235,7 @@ def _time(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str 
 
 
 def _skipped(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str | None]:
-    with database.transaction() as transaction:
+    with database.transaction(snapshot=True) as transaction:
         skipped = [hour for hour, _ in ledger.skipped_hours(transaction, earliest, LAST)]
     if come := come_after_all(bucket, skipped):
         more = f" and {len(come) - 1:,} more" if len(come) > 1 else ""
@@ -247,7 +247,7 @@ def _skipped(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, s
 
 
 def _freshness(database: Database, max_age: timedelta | None, earliest: Hour) -> tuple[str, str | None]:
-    with database.transaction() as transaction:
+    with database.transaction(snapshot=True) as transaction:
         newest = ledger.newest_loaded(transaction, earliest)
     if newest is None:
         if max_age is not None:

@@ -95,11 +95,30 @@ class Transaction:
         return self.raw.server_version
 
     def begin(self, *, snapshot: bool, search_path: str) -> None:
-        """Begin the transaction, in one round trip, as `Database.transaction` promises."""
+        """Begin the transaction, in one round trip, as `Database.transaction` promises.
+
+        Raises Configuration if the database has another encoding than UTF8, or is to be written to and can only be read.
+        """
         isolation = "repeatable read, read only" if snapshot else "read committed, read write"
         begin = _statement("database/begin", f"set transaction isolation level {isolation};\n")
+        parameters = {"search_path": search_path, "lock_timeout": f"{LOCK_SECONDS}s"}
         with self.translated():
-            self._connection.execute(begin, {"search_path": search_path, "lock_timeout": f"{LOCK_SECONDS}s"})
+            try:
+                self._connection.execute(begin, parameters)
+            except DBAPIError as error:
+                if getattr(error.orig, "pgcode", None) != codes.FEATURE_NOT_SUPPORTED:
+                    raise
+                raise Configuration(
+                    "this Postgres is a hot standby, which can only be read",
+                    hint="set DATABASE_URL, POSTGRES_HOST or PGHOST to the primary",
+                ) from error
+        # The server reports it when a connection is made: no round trip.
+        encoding = self.raw.get_parameter_status("server_encoding")
+        if encoding not in ("UTF8", None):
+            raise Configuration(
+                f"the encoding of database {self.raw.info.dbname} is {encoding}; bookreport needs UTF8",
+                hint="create one: create database NAME encoding 'UTF8' template template0",
+            )
 
     def rows(self, name: str, /, **parameters: Any) -> Sequence[Row[Any]]:
         """Run `sql/NAME.sql` with `parameters` and return its rows; raises the translation of the driver's error."""
@@ -243,8 +262,9 @@ class Database:
 
         `snapshot`: read-only, and all of its queries see one state (REPEATABLE READ). `search_path`: replaces the schema;
         "" keeps the user's own. All settings are local to the transaction, so they work through PgBouncer.
-        Raises Temporary if the server is unreachable after retries, Configuration if it refuses the connection,
-        and CommitUnknown if the connection was lost during the commit.
+        Raises Temporary if the server is unreachable after retries, Configuration if it refuses the connection for good, if
+        the database is not in UTF8, or if it is a hot standby's and no snapshot; CommitUnknown if the connection was lost
+        during the commit.
         """
         connection = self._connect()
         transaction = Transaction(connection, self.raise_if_interrupted)

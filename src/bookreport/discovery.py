@@ -53,7 +53,7 @@ def discover(
     from the data, not the clock; the clocks only say which hours are believable.
     """
     within = time_of(database, bucket, earliest)
-    with database.transaction() as transaction:
+    with database.transaction(snapshot=True) as transaction:
         failed = {failure.hour for failure in ledger.failures(transaction) if failure.hour in within}
         spanned = since is not None or until is not None
         if not spanned and not everything and ledger.is_looked_through(transaction, bucket.identity):
@@ -76,7 +76,7 @@ def discover(
 
 def time_of(database: Database, bucket: Bucket, earliest: Hour = EARLIEST) -> Span:
     """Return the believable hours, by the clocks of Postgres and of the store; this machine's is not consulted."""
-    with database.transaction() as transaction:
+    with database.transaction(snapshot=True) as transaction:
         now = transaction.now()
     return believable(earliest, (now, bucket.clock()))
 

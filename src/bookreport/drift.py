@@ -29,7 +29,7 @@ def drifted(database: Database, bucket: Bucket, since: Hour, until: Hour) -> lis
     Only warns, and leaves the hour alone, if files keep their size but not their ETag (a copied bucket), or if the marker
     or all files are gone.
     """
-    with database.transaction() as transaction:
+    with database.transaction(snapshot=True) as transaction:
         recorded = recorded_files(transaction, since, until)
     return [hour for hour, files in recorded.items() if _has_drifted(bucket, hour, files)]
 

@@ -259,7 +259,7 @@ class Loader:
         return entry
 
     def _entry(self, hour: Hour) -> Entry | None:
-        with self._database.transaction() as transaction:
+        with self._database.transaction(snapshot=True) as transaction:
             return ledger.entry(transaction, hour)
 
     def _read_back(self, hour: Hour, recorded: Entry) -> None:

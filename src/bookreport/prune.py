@@ -60,7 +60,7 @@ def prune(database: Database, month: PrunedMonth, *, keep_sums: bool) -> None:
 
 def rejects_with_text(database: Database, before: Hour) -> int:
     """Return how many rejects before `before` still have their raw text."""
-    with database.transaction() as transaction:
+    with database.transaction(snapshot=True) as transaction:
         return int(transaction.one("prune/rejects_with_text", before=before.start).rejects)
 
 

@@ -28,7 +28,7 @@ class Roles:
 def script(roles: Roles, database_schema: str, books_table: str | None = None) -> str:
     """Return SQL for a superuser that makes the privileges of `roles` right, before or after `bookreport migrate`.
 
-    It may be run any number of times; if a statement fails, it changes nothing. `books_table` is schema.table; without it, it is
+    It may be run any number of times; if a statement fails, it changes nothing. `books_table` is schema.table; by default
     the one that migrate found, or else public.books.
     """
     settings = {

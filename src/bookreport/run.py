@@ -85,7 +85,7 @@ class Run:
         self._earliest = earliest
         self._jobs = jobs
         if not new_source:
-            with database.transaction() as transaction:
+            with database.transaction(snapshot=True) as transaction:
                 ledger.require_source(transaction, bucket.identity)
 
     def take_source(self) -> None:
@@ -140,7 +140,7 @@ class Run:
         """Return the oldest `most` loaded hours of the span (from the look-back on without one) whose files have changed."""
         within = self.looked.within if self.looked else time_of(self.database, self._bucket, self._earliest)
         if since is None and until is None:
-            with self.database.transaction() as transaction:
+            with self.database.transaction(snapshot=True) as transaction:
                 since = ledger.lookback_start(transaction, lookback, self._earliest)
         span = max(since or within.since, within.since), min(until or within.until, within.until)
         found = drift.drifted(self.database, self._bucket, *span)
@@ -178,7 +178,7 @@ class Run:
 
         Yields nothing for an hour that was settled before, unless `again`.
         """
-        with self.database.transaction() as transaction:
+        with self.database.transaction(snapshot=True) as transaction:
             known = ledger.entry(transaction, hour)
         if known is not None and known.is_settled and not again:
             return

@@ -161,7 +161,7 @@ def write(plan: Plan, database: Database, bucket: BucketWriter) -> None:
 
     Raises Configuration, before anything is written, if the database or the bucket already has data.
     """
-    with database.transaction(search_path="") as transaction:
+    with database.transaction(snapshot=True, search_path="") as transaction:
         tables = [row.name for row in transaction.rows("sample/tables_with_data", schema=database.schema)]
     if tables:
         raise Configuration(

@@ -81,7 +81,7 @@ def migrate(database: Database, books_table: str | None = None) -> str:
     if warning := foreign_code(database):
         log.warning("%s; see Roles in the README", warning)
     catalogue.refresh(database)
-    with database.transaction() as transaction:
+    with database.transaction(snapshot=True) as transaction:
         return str(transaction.one("schema/installed").books)
 
 
@@ -95,7 +95,7 @@ def require(database: Database, *, books: bool = True) -> None:
 def require_revision(database: Database) -> str:
     """Return the revision of the tables; raises Configuration unless it is this code's."""
     try:
-        with database.transaction() as transaction:
+        with database.transaction(snapshot=True) as transaction:
             installed = transaction.row("schema/installed")
     except WrongSchema as error:
         raise Configuration(
@@ -115,7 +115,7 @@ def require_revision(database: Database) -> str:
 
 def require_books(database: Database) -> str:
     """Return the name of the user's books table; raises Configuration if the books can't be read from it."""
-    with database.transaction() as transaction:
+    with database.transaction(snapshot=True) as transaction:
         installed = transaction.one("schema/installed")
     if not installed.is_whole:
         raise Configuration("the catalogue or a view is missing from bookreport's schema", hint="run: bookreport migrate")
@@ -165,11 +165,11 @@ def _upgrade(transaction: Transaction) -> None:
 
 
 def _find_books(database: Database, books_table: str | None) -> None:
-    with database.transaction() as transaction:
+    with database.transaction(snapshot=True) as transaction:
         installed = transaction.row("schema/installed")
     if installed is not None and installed.books and books_table is None:
         return
-    with database.transaction(search_path="") as transaction:
+    with database.transaction(snapshot=True, search_path="") as transaction:
         if books_table is not None:
             found = transaction.rows("schema/books_table", table=books_table)
             if not found:

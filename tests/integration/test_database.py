@@ -9,6 +9,7 @@ from typing import Any
 import psycopg2.extensions
 import pytest
 
+from bookreport import catalogue, schema
 from bookreport.database import Database, Transaction
 from bookreport.errors import (
     BookreportError,
@@ -88,6 +89,32 @@ def test_the_settings_of_a_transaction_end_with_it(database: Database) -> None:
         assert settings(raw) == ['"bookreport"', "30s", "ISO, YMD", "repeatable read"]
     assert settings(raw) == ['"$user", public', "0", "ISO, MDY", "read committed"]
     raw.rollback()
+
+
+def test_time_outs_of_the_database_end_no_transaction(database: Database, sql: Sql) -> None:
+    name = sql("select current_database()")[0][0]
+    of_transactions = ["statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"]
+    for (setting,) in sql("select name from pg_settings where name = any(%s)", of_transactions):
+        sql(f"alter database {name} set {setting} = '200ms'")
+    with database.transaction() as transaction:
+        assert transaction.one("database/now")
+        time.sleep(0.5)
+        transaction.script("select pg_sleep(0.5)")
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_is_not_in_utf8_is_refused_by_all_that_use_it(
+    server: Callable[[str], str], admin: Sql, encoding: str
+) -> None:
+    name = f"in_{encoding.lower()}"
+    admin(f"create database {name} encoding '{encoding}' template template0 locale 'C'")
+    database = Database(server(name))
+    for use in (schema.migrate, schema.require, catalogue.refresh):
+        with pytest.raises(Configuration, match=f"{name} is {encoding}; bookreport needs UTF8") as caught:
+            use(database)
+        assert "encoding 'UTF8'" in str(caught.value.hint)
+    database.close()
+    admin(f"drop database {name}")
 
 
 def test_a_snapshot_can_only_read_and_sees_one_state(database: Database, sql: Sql) -> None:
