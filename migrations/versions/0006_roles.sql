@@ -84,3 +84,9 @@ select isbn10, btrim(format, E' \t\r\n') as format, btrim(language, E' \t\r\n') 
 
 -- Its names are looked up while it runs, beside the functions of the books' owner, who may have changed the search path.
 alter function tidied_isbn(text) set search_path = pg_catalog, pg_temp;
+
+-- The bucket's endpoint, and errors about it, without the user and password that some wrote into its URL: analysts may read them.
+update source set endpoint = regexp_replace(endpoint, '://[^/?#]*@', '://') where endpoint ~ '://[^/?#]*@';
+update ledger set last_error = regexp_replace(last_error, '://[^/?#[:space:]]*@', '://', 'g')
+where last_error ~ '://[^/?#[:space:]]*@';
+update loads set error = regexp_replace(error, '://[^/?#[:space:]]*@', '://', 'g') where error ~ '://[^/?#[:space:]]*@';

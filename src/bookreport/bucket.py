@@ -77,7 +77,7 @@ class Bucket:
         self._counting = threading.Lock()
         self._marker = marker
         self._ignore = tuple(ignore)
-        with self._translated():
+        with self._translated(making=True):
             self._client: S3Client = boto3.client(
                 "s3",
                 endpoint_url=endpoint_url,
@@ -114,7 +114,7 @@ class Bucket:
             answer = self._client.list_objects_v2(Bucket=self.name, Prefix=self.prefix, Delimiter="/", MaxKeys=1)
         try:
             return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):
             return None
 
     def hours(
@@ -277,7 +277,8 @@ class Bucket:
             self.requests += 1
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, *, making: bool = False) -> Iterator[None]:
+        """Raise what boto3 and the network raise in the block as bookreport's own; `making`: the client, not a request."""
         try:
             yield
         except ClientError as error:
@@ -292,7 +293,9 @@ class Bucket:
                 f"S3 at {where} is unreachable: {error}", hint="check that the store is up; the next run carries on"
             ) from error
         except (BotoCoreError, ValueError) as error:
-            raise Configuration(f"S3: {error}", hint="check S3_ENDPOINT_URL, S3_BUCKET and the AWS_* settings") from error
+            # Of a request, a bare ValueError quotes the header that could not be sent, and the key or token in it.
+            told = str(error) if making or isinstance(error, BotoCoreError) else "a key or a token can't be sent as it is"
+            raise Configuration(f"S3: {told}", hint="check S3_ENDPOINT_URL, S3_BUCKET and the AWS_* settings") from error
 
     def _translate(self, error: ClientError) -> BookreportError:
         answer: dict[str, Any] = dict(error.response)

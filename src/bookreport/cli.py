@@ -19,6 +19,7 @@ import click
 from bookreport import __version__
 from bookreport.commands.options import CommonOptions, common_options
 from bookreport.errors import BookreportError, Interrupted, Usage
+from bookreport.messages import is_utf8, traced
 from bookreport.present.run import error_json
 
 COMMANDS = {
@@ -42,6 +43,7 @@ COMMANDS = {
     ),
     "skip": ("keep:skip", "Give up an hour that failed or never arrived."),
     "status": ("look:status", "Print which hours are loaded, failed, skipped, pending, overdue and missing."),
+    "unskip": ("keep:unskip", "Take back a skip: the hour is as it was before."),
     "verify": ("look:verify", "Compare loaded hours with the bucket and the tables; exit 4 if anything differs."),
 }
 """Where each command lives, and its one-line summary, so that --help imports none of them."""
@@ -96,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = 0
     except Exception as error:  # noqa: BLE001 - the last handler: a bug becomes a sentence too
         if {"-v", "--verbose"} & set(arguments):
-            traceback.print_exc()
+            click.echo(traced(traceback.format_exc()), err=True)
         code = _fail(BookreportError(f"unexpected: {type(error).__name__}: {error}", hint="run it again with -v"), arguments)
     if code > 128 and threading.active_count() > 1:
         # A thread blocked on a silent store would keep the process alive for minutes; nothing it does is kept.
@@ -107,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _run(arguments: Sequence[str]) -> int:
     """Return the exit code of a command; failures raised by name are reported on stderr."""
     try:
+        _require_utf8(arguments)
         code = commands.main(arguments, prog_name="bookreport", standalone_mode=False, obj=CommonOptions()) or 0
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -123,6 +126,12 @@ def _run(arguments: Sequence[str]) -> int:
         return _fail(error, arguments)
     except (KeyboardInterrupt, click.Abort):
         return _fail(Interrupted(signal.SIGINT), arguments)
+
+
+def _require_utf8(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        if not is_utf8(argument):
+            raise Usage(f"the argument {argument!r} has a byte that is not UTF-8", hint="write it in UTF-8")
 
 
 def _fail(error: BookreportError | Interrupted, arguments: Sequence[str]) -> int:

@@ -379,20 +379,53 @@ class Database:
 
 
 def _driver_url(url: str) -> URL:
-    """Return `url` for psycopg2: SQLAlchemy 2.1 picks psycopg 3 for a bare `postgresql://`, and rejects `postgres://`."""
+    """Return `url` for psycopg2: SQLAlchemy 2.1 picks psycopg 3 for a bare `postgresql://`, and rejects `postgres://`.
+
+    Raises Configuration for what is no URL of a Postgres. No part of it is shown: each may turn out to be the password.
+    """
+    hint = "write it like postgresql://user:password@host:5432/database, with %40 for an @ in the password, and %2F for a /"
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        # Show neither the URL nor the parser's message: both may contain the password.
-        raise Configuration(
-            "DATABASE_URL is not a URL", hint="write it like postgresql://user:password@host:5432/database"
-        ) from None
+        raise Configuration("DATABASE_URL, or what POSTGRES_* make up, is not a URL", hint=hint) from None
     if parsed.drivername.split("+")[0] not in ("postgresql", "postgres"):
-        raise Configuration(
-            f"DATABASE_URL is for {parsed.drivername.split('+')[0]}, not Postgres",
-            hint="write it like postgresql://user:password@host:5432/database",
-        )
-    return parsed.set(drivername="postgresql+psycopg2")
+        raise Configuration("DATABASE_URL is not for Postgres", hint=hint)
+    # Whatever follows a second one, or one that ends no user's name, would be shown as the name of a host or a database.
+    if url.count("@") > (parsed.username is not None):
+        raise Configuration("DATABASE_URL has an @ that does not end the password", hint=hint)
+    parsed = parsed.set(drivername="postgresql+psycopg2")
+    _require_options(parsed)
+    return parsed
+
+
+def _require_options(url: URL) -> None:
+    """Raise Configuration unless libpq can take all of `url`; psycopg2 would take other options for arguments of its own."""
+    for name in url.query:
+        if not _is_option(name):
+            raise Configuration(
+                f"DATABASE_URL has the option {name!r}, which libpq doesn't know or bookreport can't use",
+                hint="remove it; libpq's manual lists those there are, such as sslmode",
+            )
+    try:
+        _, options = url.get_dialect()().create_connect_args(url)
+        ports = [int(port) for port in str(options.get("port") or 5432).split(",")]
+    except (ArgumentError, ValueError):
+        ports = []
+    if not ports or not all(0 < port <= 65_535 for port in ports):
+        raise Configuration("DATABASE_URL has a host or a port that can't be", hint="write a port as a number, such as 5432")
+    if not all(isinstance(value, str | int) for value in options.values()):
+        raise Configuration("DATABASE_URL has an option twice", hint="give each option once")
+    if any("\0" in str(value) for value in options.values()):
+        raise Configuration("DATABASE_URL contains %00, which Postgres can't take", hint="set another password or name")
+
+
+def _is_option(name: str) -> bool:
+    try:
+        psycopg2.extensions.parse_dsn(f"{name}=''")
+    except psycopg2.ProgrammingError:
+        return False
+    # A connection for replication takes no ordinary statements.
+    return name.isidentifier() and name != "replication"
 
 
 _ACCESS = (

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Self
 
+from bookreport.messages import sentence
+
 
 class BookreportError(Exception):
     """Something unexpected; the base of every failure that bookreport reports by name.
 
     The class decides `exit_code` and `kind`, which scripts and an error's JSON show, and whether it `stops_run`: no further
     hour is begun after it. `message` says what happened and where, `hint` what to do next; `hour` is set if the failure
-    belongs to one hour (RFC 3339, UTC).
+    belongs to one hour (RFC 3339, UTC). Both texts are fit to be printed and kept, whoever worded them (`messages.sentence`).
     """
 
     exit_code = 1
@@ -18,10 +20,18 @@ class BookreportError(Exception):
     stops_run = False
 
     def __init__(self, message: str, *, hint: str | None = None, hour: str | None = None) -> None:
-        super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint and sentence(hint)
         self.hour = hour
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        return self._message
+
+    @message.setter
+    def message(self, message: str) -> None:
+        self._message = sentence(message)
 
     def alone(self) -> Self:
         """Return the error without its causes, so that keeping it keeps no frames, and no file's bytes in them."""

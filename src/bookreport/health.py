@@ -55,8 +55,9 @@ def verify(database: Database, bucket: Bucket, since: Hour | None = None, until:
 class Status:
     """The hours of a span by state; `failed` are all there are, `gaps` are neither in the ledger nor in the bucket.
 
-    The bucket is searched as a run does, starting at `looked_from` (None: all of it); `unlooked` counts hours before that
-    which have a partition but are not in the ledger. `come` are skipped hours that are complete after all. `far_off` is what
+    `failed_reloads` are loaded hours whose last reload failed; their earlier load counts. The bucket is searched as a run does,
+    starting at `looked_from` (None: all of it); `unlooked` counts hours before that which have a partition but are not in the
+    ledger. `come` are skipped hours that are complete after all. `far_off` is what
     is not believable in the bucket, `far_off_loaded` are such hours of the ledger, which no other figure counts.
     `rows_unmatched` uses the current catalogue, for the span or else for the hours searched. Drift is not checked.
     """
@@ -65,6 +66,7 @@ class Status:
     loaded: int = 0
     pruned: int = 0
     failed: tuple[ledger.Failure, ...] = ()
+    failed_reloads: tuple[ledger.Failure, ...] = ()
     skipped: tuple[tuple[Hour, str], ...] = ()
     come: tuple[Hour, ...] = ()
     pending: tuple[Hour, ...] = ()
@@ -121,6 +123,7 @@ def status(
             loaded=counts.loaded,
             pruned=counts.pruned,
             failed=tuple(failed),
+            failed_reloads=tuple(ledger.failed_reloads(transaction, *span)),
             skipped=skipped,
             pending=tuple(sorted(set(looked.pending) - {failure.hour for failure in failed})),
             overdue=overdue,

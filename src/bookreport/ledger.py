@@ -163,16 +163,53 @@ def skipped_hours(transaction: Transaction, since: Hour, until: Hour) -> list[tu
     return [(_hour(row.hour), row.reason) for row in found]
 
 
-def skip(database: Database, hour: Hour, reason: str) -> None:
-    """Give `hour` up; raises Locked if a run is loading it, Usage if it lies in the future or there is nothing to give up."""
+def failed_reloads(transaction: Transaction, since: Hour, until: Hour) -> list[Failure]:
+    """Return the loaded hours from `since` to `until` (exclusive) whose last reload failed, with its error, oldest first."""
+    found = transaction.rows("ledger/failed_reloads", since=since.start, until=until.start)
+    return [Failure(_hour(row.hour), row.attempts, row.error) for row in found]
+
+
+def skip(database: Database, hour: Hour, reason: str, *, within: timedelta | None = None) -> None:
+    """Give `hour` up. `within`: how far it may lie before or after all hours that were tried, if there are any.
+
+    Raises Locked if a run is loading it, Usage if it lies too far off or in the future, or if there is nothing to give up.
+    """
     with database.transaction() as transaction:
         if hour >= believable(EARLIEST, [transaction.now()]).until:
             raise Usage(f"{hour} is in the future", hint="skip an hour once it should have come", hour=hour.instant)
+        if within is not None:
+            _require_near(transaction, hour, within)
         lock(transaction, hour)
         known = entry(transaction, hour)
         if known is not None and known.status in (HourState.LOADED, HourState.PRUNED):
             raise Usage(f"{hour} is {known.status}; only hours that failed or never arrived can be skipped", hour=hour.instant)
         transaction.run("ledger/record_skipped", hour=hour.start, reason=reason)
+
+
+def _require_near(transaction: Transaction, hour: Hour, within: timedelta) -> None:
+    tried = transaction.one("ledger/tried")
+    if tried.oldest is not None and (tried.oldest - hour.start > within or hour.start - tried.newest > within):
+        raise Usage(
+            f"{hour} is far from all hours tried so far, {_hour(tried.oldest)} to {_hour(tried.newest)}; nothing was skipped",
+            hint="is it a typing error? If it is meant, add --far",
+            hour=hour.instant,
+        )
+
+
+def unskip(database: Database, hour: Hour) -> HourState | None:
+    """Take back that `hour` was given up, and return its state: failed, or None if it was never tried.
+
+    Raises Locked if a run is loading it, Usage if it is not skipped.
+    """
+    with database.transaction() as transaction:
+        lock(transaction, hour)
+        known = entry(transaction, hour)
+        if known is None or known.status is not HourState.SKIPPED:
+            raise Usage(f"{hour} is not skipped", hint="see which hours are: bookreport status", hour=hour.instant)
+        transaction.run("ledger/forget_untried", hour=hour.start)
+        transaction.run("ledger/record_unskipped", hour=hour.start)
+        before = entry(transaction, hour)
+    return before.status if before else None
 
 
 def record_load(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import traceback
 from datetime import UTC, datetime
+
+from bookreport.messages import MOST, json_text, sentence, traced
 
 EVENT_FIELDS = ("run_id", "hour", "outcome", "file", "rows", "bytes", "seconds")
 """What an event of --log-format json contains besides its message; null if it does not apply."""
 
 
 class StderrHandler(logging.Handler):
-    """One line on stderr per record: JSON, or a sentence in which terminal controls are made visible."""
+    """One line on stderr per record, fit to be printed whatever it quotes: JSON, or a sentence."""
 
     def __init__(self, *, as_json: bool) -> None:
         super().__init__()
@@ -21,16 +22,17 @@ class StderrHandler(logging.Handler):
         self._as_json = as_json
 
     def emit(self, record: logging.LogRecord) -> None:
+        # An error's sentence, and its hint.
+        message = sentence(record.getMessage(), 2 * MOST)
         if self._as_json:
             instant = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            event = {"time": instant, "level": record.levelname.lower(), "message": record.getMessage()}
+            event = {"time": instant, "level": record.levelname.lower(), "message": message}
             fields = {name: getattr(record, name, None) for name in EVENT_FIELDS} | {"run_id": self.run_id}
-            self._write(json.dumps(event | fields, ensure_ascii=False) + "\n")
+            self._write(json_text(event | fields) + "\n")
             return
-        message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in record.getMessage())
         self._write(("" if record.levelno < logging.WARNING else f"{record.levelname.capitalize()}: ") + message + "\n")
         if record.exc_info:
-            self._write("".join(traceback.format_exception(*record.exc_info)))
+            self._write(traced("".join(traceback.format_exception(*record.exc_info))))
 
     @staticmethod
     def _write(text: str) -> None:

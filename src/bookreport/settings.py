@@ -3,19 +3,47 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from bookreport.errors import Configuration
 from bookreport.hours import EARLIEST, LAST, Hour, parse_hours
+from bookreport.messages import SECRETS, is_utf8
+from bookreport.quoting import MOST_BYTES
 from bookreport.rejects import RejectLimit
 
 POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD")
 MOST_JOBS = 64
 LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE")
+
+_OURS = ("BOOKREPORT_", "S3_", "MINIO_", "DATABASE_URL", "POSTGRES_")
+_OF_LIBRARIES = ("PG", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE")
+"""How the names of settings begin: those that are read here, and those that libpq and botocore read."""
+
+_SECRET = (
+    "POSTGRES_PASSWORD",
+    "PGPASSWORD",
+    "MINIO_ROOT_PASSWORD",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+)
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY")
+_MAY_HOLD_A_PASSWORD = (
+    *("DATABASE_URL", "S3_ENDPOINT_URL", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
+    *_PROXIES,
+    *map(str.lower, _PROXIES),
+)
+_SENT_IN_A_HEADER = ("MINIO_ROOT_USER", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_HOST = re.compile(r"/[^\s@?#%\"\\]*|[^\s@?#%/\"\\]+")
+_NOT_OURS = ("public", "information_schema", "$user")
 
 
 @dataclass(frozen=True)
@@ -36,30 +64,51 @@ class Settings:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = {name: value for name, value in environment.items() if value.strip()}
+        self._blank = environment.keys() - self._environment.keys()
 
     @classmethod
     def load(cls, env_file: Path | None = None) -> Settings:
         """Return the settings of the environment, completed from `env_file` or, without one, from ./.env if that exists.
 
         They are also set in the process's environment, so that libpq and botocore find their own names there. Nothing in the
-        file is expanded: a `$` in a password is a `$`. Raises Configuration if the named file can't be read.
+        file is expanded: a `$` in a password is a `$`. From here on, no message shows a secret of theirs. Raises Configuration
+        if the named file can't be read, or if a setting holds what none can mean.
         """
         path = env_file or Path(".env")
         if env_file is not None or path.is_file():
-            # Most cron jobs have no file, and need not pay for the import.
-            from dotenv import load_dotenv
+            for name, value in _read(path).items():
+                os.environ.setdefault(name, value)
+        settings = cls(os.environ)
+        SECRETS.keep(settings.secrets)
+        settings.require_text()
+        return settings
 
-            try:
-                with path.open(encoding="utf-8") as stream:
-                    load_dotenv(stream=stream, override=False, interpolate=False)
-            except (OSError, UnicodeDecodeError) as error:
+    @property
+    def secrets(self) -> Iterator[str]:
+        """Every password, key and token among the settings, those within URLs too."""
+        yield from filter(None, map(self._get, _SECRET))
+        for url in filter(None, map(self._get, _MAY_HOLD_A_PASSWORD)):
+            login, _, _ = url.partition("://")[2].rpartition("@")
+            yield login.partition(":")[2]
+            yield from (value for name, value in parse_qsl(url.partition("?")[2]) if name in ("password", "sslpassword"))
+
+    def require_text(self) -> None:
+        """Raise Configuration for a setting that is not UTF-8, has control characters, or can't be sent in a header."""
+        for name, value in self._environment.items():
+            if not name.startswith(_OURS + _OF_LIBRARIES):
+                continue
+            text = value.strip() if name.startswith(_OURS) else value
+            if not is_utf8(text):
+                raise Configuration(f"{name} has a byte that is not UTF-8", hint="write it in UTF-8")
+            if _CONTROL.search(text):
+                raise Configuration(f"{name} has a line break or another control character", hint="write it in one line")
+            if name in _SENT_IN_A_HEADER and not text.isascii():
                 raise Configuration(
-                    f"can't read the env file {path}: {getattr(error, 'strerror', None) or error}", hint="check --env-file FILE"
-                ) from error
-        return cls(os.environ)
+                    f"{name} has a character that is not ASCII", hint="copy it anew; it is sent in HTTP headers"
+                )
 
     def require(self, *, bucket: bool = False, database: bool = False) -> None:
-        """Raise Configuration naming every missing setting that the command needs."""
+        """Raise Configuration naming every missing setting that the command needs, or the first that is wrong."""
         missing = []
         if bucket and not self._get("S3_BUCKET"):
             missing.append("S3_BUCKET")
@@ -74,6 +123,31 @@ class Settings:
                 f"missing settings: {', '.join(missing)}",
                 hint="set them in the environment, in ./.env, or in a file given by --env-file",
             )
+        if bucket:
+            self._require_endpoint()
+        if database:
+            # Each raises if it is wrong.
+            _ = self.schema, self.database_url
+
+    def _require_endpoint(self) -> None:
+        """Raise Configuration unless S3_ENDPOINT_URL is an address alone, which the ledger keeps and messages show."""
+        url = self._get("S3_ENDPOINT_URL")
+        if url is None:
+            return
+        hint = "write it like http://127.0.0.1:9000"
+        try:
+            address = urlsplit(url)
+            # Raises ValueError for what is no port.
+            whole = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+        except ValueError:
+            whole = False
+        if "@" in url:
+            raise Configuration(
+                "S3_ENDPOINT_URL contains a user or a password",
+                hint=f"set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD instead, and {hint}",
+            )
+        if not whole or re.search(r"[?#\s\\]", url):
+            raise Configuration("S3_ENDPOINT_URL is not the URL of a store", hint=hint)
 
     @property
     def bucket(self) -> BucketSettings:
@@ -97,8 +171,13 @@ class Settings:
         if not any(map(self._get, POSTGRES)):
             return "postgresql://"
         host, port, name, user, password = map(self._get, POSTGRES)
+        if host is not None and not _HOST.fullmatch(host):
+            raise Configuration(f"POSTGRES_HOST is {host!r}, not a host", hint="write it like db.example.com")
+        if port is not None and not _is_number(port, 1, 65_535):
+            raise Configuration(f"POSTGRES_PORT is {port!r}, not a port", hint="write it like 5432")
         login = quote(user or "postgres", safe="") + (f":{quote(password, safe='')}" if password else "")
-        address = (host or "localhost") + (f":{port}" if port else "")
+        address = f"[{host}]" if host and host.count(":") > 1 and "[" not in host else host or "localhost"
+        address += f":{port}" if port else ""
         if address.startswith("/"):
             return f"postgresql://{login}@/{quote(name or '', safe='')}?host={quote(host or '', safe='')}" + (
                 f"&port={port}" if port else ""
@@ -107,7 +186,19 @@ class Settings:
 
     @property
     def schema(self) -> str:
-        return self._get("BOOKREPORT_SCHEMA") or "bookreport"
+        """The Postgres schema of this environment; raises Configuration if it could not be bookreport's own, or not whole."""
+        name = self._get("BOOKREPORT_SCHEMA") or ("" if "BOOKREPORT_SCHEMA" in self._blank else "bookreport")
+        hint = "choose a name of its own for bookreport's tables, or leave it unset: bookreport"
+        if not name:
+            raise Configuration("BOOKREPORT_SCHEMA is empty", hint=hint)
+        if len(name.encode(errors="replace")) > MOST_BYTES:
+            raise Configuration(
+                f"BOOKREPORT_SCHEMA is longer than {MOST_BYTES} bytes: Postgres would cut it, and take it for another",
+                hint=hint,
+            )
+        if name.casefold() in _NOT_OURS or name.casefold().startswith("pg_"):
+            raise Configuration(f"BOOKREPORT_SCHEMA is {name}, which is not for one program's tables", hint=hint)
+        return name
 
     @property
     def language(self) -> str | None:
@@ -134,7 +225,7 @@ class Settings:
     def jobs(self) -> int:
         """How many hours are loaded at once; raises Configuration if it is not a number of jobs."""
         text = self._get("BOOKREPORT_JOBS") or "1"
-        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_JOBS):
+        if not _is_number(text, 1, MOST_JOBS):
             raise Configuration(f"BOOKREPORT_JOBS is {text!r}", hint=f"set it to a number from 1 to {MOST_JOBS}")
         return int(text)
 
@@ -142,7 +233,7 @@ class Settings:
     def earliest(self) -> Hour:
         """The first hour of BOOKREPORT_FIRST_YEAR; this shop has no earlier hour."""
         text = self._get("BOOKREPORT_FIRST_YEAR") or str(EARLIEST.start.year)
-        if not (text.isascii() and text.isdigit() and 1 <= int(text) < LAST.start.year):
+        if not _is_number(text, 1, LAST.start.year - 1):
             raise Configuration(f"BOOKREPORT_FIRST_YEAR is {text!r}, not a year", hint="write it like 1995")
         return Hour.of(int(text), 1, 1, 0)
 
@@ -158,3 +249,27 @@ class Settings:
     def _get(self, name: str) -> str | None:
         value = self._environment.get(name)
         return value.strip() if value is not None else None
+
+
+def _read(path: Path) -> dict[str, str]:
+    """Return what the env file says; raises Configuration if it can't be read, or says what no environment can hold."""
+    # Most cron jobs have no file, and need not pay for the import.
+    from dotenv import dotenv_values
+
+    hint = "check --env-file FILE"
+    try:
+        with path.open(encoding="utf-8") as stream:
+            found = {
+                name: value for name, value in dotenv_values(stream=stream, interpolate=False).items() if value is not None
+            }
+    except (OSError, UnicodeDecodeError) as error:
+        raise Configuration(
+            f"can't read the env file {path}: {getattr(error, 'strerror', None) or error}", hint=hint
+        ) from error
+    if any("\0" in name + value or "=" in name for name, value in found.items()):
+        raise Configuration(f"the env file {path} has a NUL, or a name with =, which no setting can have", hint=hint)
+    return found
+
+
+def _is_number(text: str, least: int, most: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most

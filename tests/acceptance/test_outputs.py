@@ -100,7 +100,7 @@ def test_an_output_that_can_not_be_written_is_told_before_anything_is_done(
         (["verify"], "1 loaded hours are unchanged"),
         (["prune", "--before", "2020-01-01T00"], "nothing to prune"),
         (["prune", "--rejects-before", "2020-01-01T00"], "0 raw texts of rejects were deleted"),
-        (["skip", "--hour", "2020-01-01T00", "--reason", "lost"], "2020-01-01T00 is skipped"),
+        (["skip", "--hour", "2020-01-01T00", "--reason", "lost", "--far"], "2020-01-01T00 is skipped"),
         (["-q", "check"], "all checks passed"),
     ],
 )

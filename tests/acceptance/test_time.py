@@ -171,7 +171,7 @@ def test_a_first_year_of_any_age_breaks_nothing(bookstore: Bookstore, bookreport
 def test_a_skipped_hour_that_was_mistyped_is_no_first_hour_and_makes_no_gap(bookreport: Run, bookstore: Bookstore) -> None:
     bookstore.fill(HOUR, FILE)
     assert bookreport("migrate").code == bookreport("ingest").code == 0
-    assert bookreport("skip", "--hour", str(HOUR + -24 * 365 * 20), "--reason", "typo").code == 0
+    assert bookreport("skip", "--hour", str(HOUR + -24 * 365 * 20), "--reason", "typo", "--far").code == 0
     assert bookreport("status", "--json").json["missing_hours"] == 0
     assert bookreport("report", "--last", "24h", "--json").json["coverage"]["hours_before_first"] == 23
 

@@ -9,14 +9,14 @@ HOUR = Hour.parse("2024-05-01T13")
 
 
 def test_an_error_is_one_line_of_json() -> None:
-    text = error_json(NotReady("not\nyet", hint="wait", hour=HOUR.instant))
+    text = error_json(NotReady('not\nyet: "\t"', hint="wait", hour=HOUR.instant))
     assert "\n" not in text
     assert documents.read(text) == {
         "schema": "bookreport.error/1",
         "code": 3,
         "kind": "not-ready",
         "hour": "2024-05-01T13:00:00Z",
-        "message": "not\nyet",
+        "message": 'not yet: "\\t"',
         "hint": "wait",
     }
 

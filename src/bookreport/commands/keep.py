@@ -1,4 +1,4 @@
-"""The maintenance commands: migrate, refresh, skip and prune."""
+"""The maintenance commands: migrate, refresh, skip, unskip and prune."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import click
 from bookreport import catalogue, ledger, schema
 from bookreport import prune as pruning
 from bookreport import roles as duties
-from bookreport.commands.options import HOUR, ROLE, CommonOptions, common_options, output_options
+from bookreport.commands.options import HOUR, ROLE, TABLE, CommonOptions, common_options, output_options
 from bookreport.commands.result import Result
 from bookreport.commands.session import Session
 from bookreport.errors import Usage
 from bookreport.hours import Hour
-from bookreport.present.state import migrated_json, pruned_json, pruned_table, refresh_json, skipped_json
+from bookreport.present.state import migrated_json, pruned_json, pruned_table, refresh_json, skipped_json, unskipped_json
 from bookreport.present.words import instant
 
 
 @click.command()
 @click.option(
-    "--books", metavar="TABLE", help="The books table or view, as schema.table, if migrate can't find it or finds several."
+    "--books",
+    type=TABLE,
+    metavar="TABLE",
+    help="The books table or view, as schema.table, if migrate can't find it or finds several.",
 )
 @output_options("table", "json")
 @click.pass_obj
@@ -39,7 +42,10 @@ def migrate(options: CommonOptions, *, books: str | None, result: Result) -> int
 
 @click.command()
 @click.option(
-    "--books", metavar="TABLE", help="The books table or view, as schema.table.  [default: what migrate found, or public.books]"
+    "--books",
+    type=TABLE,
+    metavar="TABLE",
+    help="The books table or view, as schema.table.  [default: what migrate found, or public.books]",
 )
 @click.option(
     "--books-role",
@@ -83,11 +89,12 @@ def refresh(options: CommonOptions, *, result: Result) -> int:
 
 
 @click.command()
+@click.option("--far", is_flag=True, help="Confirm an hour that lies further from the known ones than the look-back.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why it is given up, shown by status.")
 @click.option("--hour", type=HOUR, required=True, metavar="HOUR", help="The hour to give up.")
 @output_options("table", "json")
 @click.pass_obj
-def skip(options: CommonOptions, *, hour: Hour, reason: str, result: Result) -> int:
+def skip(options: CommonOptions, *, hour: Hour, reason: str, far: bool, result: Result) -> int:
     """Give up an hour that failed or never arrived.
 
     It is not retried and raises no alarm; reports that cover it say so. If it is complete after all, check says so, and
@@ -96,11 +103,30 @@ def skip(options: CommonOptions, *, hour: Hour, reason: str, result: Result) -> 
     if not reason.strip():
         raise Usage("--reason is empty", hint="say why the hour is given up; status and reports will show it")
     result.require_writable()
-    with Session(options).migrated(books=False) as database:
-        ledger.skip(database, hour, reason.strip())
+    session = Session(options)
+    with session.migrated(books=False) as database:
+        ledger.skip(database, hour, reason.strip(), within=None if far else session.settings.lookback)
     if result.is_json:
         result.write_json(skipped_json(hour, reason.strip()))
-    result.say(f"{hour} is skipped; to undo: bookreport run-hour --hour {hour}")
+    result.say(f"{hour} is skipped; to undo: bookreport unskip --hour {hour}")
+    return 0
+
+
+@click.command()
+@click.option("--hour", type=HOUR, required=True, metavar="HOUR", help="The skipped hour.")
+@output_options("table", "json")
+@click.pass_obj
+def unskip(options: CommonOptions, *, hour: Hour, result: Result) -> int:
+    """Take back a skip: the hour is as it was before.
+
+    If it had failed, every run tries it again; if it was never tried, nothing is known about it.
+    """
+    result.require_writable()
+    with Session(options).migrated(books=False) as database:
+        status = ledger.unskip(database, hour)
+    if result.is_json:
+        result.write_json(unskipped_json(hour, status))
+    result.say(f"{hour} is no longer skipped; it is {'failed, as before' if status else 'as if it had never been tried'}")
     return 0
 
 

@@ -15,7 +15,7 @@ from bookreport.commands.result import Result
 from bookreport.errors import Usage
 from bookreport.hours import EXAMPLE, LAST, Hour, Span, parse_duration, parse_hours
 from bookreport.output import Output
-from bookreport.quoting import parse_name
+from bookreport.quoting import role_name, table_name
 from bookreport.rejects import RejectLimit
 from bookreport.settings import MOST_JOBS
 
@@ -56,9 +56,9 @@ class ParsedType(click.ParamType[Any]):
 HOUR = HourType()
 DURATION: click.ParamType[timedelta] = ParsedType("duration", parse_duration)
 HOURS: click.ParamType[int] = ParsedType("duration", parse_hours)
+TABLE: click.ParamType[str] = ParsedType("table", table_name)
+ROLE: click.ParamType[str] = ParsedType("role", role_name)
 REJECT_LIMIT: click.ParamType[RejectLimit] = ParsedType("limit", RejectLimit.parse)
-
-ROLE: click.ParamType[str] = ParsedType("role", parse_name)
 
 
 @dataclass

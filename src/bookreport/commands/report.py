@@ -72,6 +72,8 @@ def report(
     pip install 'bookreport[html]'.
     """
     require_csv(result, excel=excel)
+    if not all(language.strip() for language in languages):
+        raise Usage("--language is empty", hint="write it as the books table does, like --language Spanish")
     span = _span(hour, since, until, last)
     result.require_writable()
     if result.format == "html":

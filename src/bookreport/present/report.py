@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from bookreport.messages import plain
 from bookreport.present.words import (
     as_csv,
     as_number,
@@ -15,7 +16,6 @@ from bookreport.present.words import (
     markdown_cell,
     money,
     named,
-    plain,
     signed,
     thousands,
 )

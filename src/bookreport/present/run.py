@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bookreport.messages import json_text, plain
 from bookreport.outcomes import Ending
 from bookreport.present.report import report_json
-from bookreport.present.words import as_table, counted, far_off_json, plain
+from bookreport.present.words import as_table, counted, far_off_json
 
 if TYPE_CHECKING:
     # Only types are needed here: a report must not wait for boto3.
@@ -138,4 +138,4 @@ def error_json(error: BookreportError | Interrupted) -> str:
         "message": error.message,
         "hint": error.hint,
     }
-    return json.dumps(document, ensure_ascii=False)
+    return json_text(document)

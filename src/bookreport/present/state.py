@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from bookreport.hours import Hour
+from bookreport.messages import plain
 from bookreport.present.words import (
     as_csv,
     as_table,
@@ -14,7 +15,6 @@ from bookreport.present.words import (
     far_off_json,
     hours_in_words,
     instant,
-    plain,
     spans_in_words,
 )
 
@@ -76,6 +76,7 @@ def status_json(found: Status) -> dict[str, object]:
         "newest_loaded": found.newest_loaded.instant if found.newest_loaded else None,
         "loaded": found.loaded,
         "failed": [asdict(failure) | {"hour": failure.hour.instant} for failure in found.failed],
+        "failed_reloads": [asdict(failure) | {"hour": failure.hour.instant} for failure in found.failed_reloads],
         "skipped": [{"hour": hour.instant, "reason": reason} for hour, reason in found.skipped],
         "pruned": found.pruned,
         "pending": [hour.instant for hour in found.pending],
@@ -101,6 +102,10 @@ def status_text(found: Status) -> str:
     lines += [
         f"{'Failed':<10}{failure.hour} ({counted(failure.attempts, 'attempt')}): {plain(failure.error)}"
         for failure in found.failed
+    ]
+    lines += [
+        f"{'Loaded':<10}{failure.hour}, but its last reload failed; the earlier load counts: {plain(failure.error)}"
+        for failure in found.failed_reloads
     ]
     come = {hour: f"; complete now, so load it: bookreport run-hour --hour {hour}" for hour in found.come}
     lines += [f"{'Skipped':<10}{hour}: {plain(reason)}{come.get(hour, '')}" for hour, reason in found.skipped]
@@ -164,6 +169,11 @@ def migrated_json(schema: str, books: str, revision: str) -> dict[str, object]:
 def skipped_json(hour: Hour, reason: str) -> dict[str, object]:
     """Return the hour that was given up, and why, as `bookreport.skip/1`."""
     return {"schema": "bookreport.skip/1", "hour": hour.instant, "reason": reason}
+
+
+def unskipped_json(hour: Hour, status: str | None) -> dict[str, object]:
+    """Return the hour that is no longer given up, and its state, as `bookreport.unskip/1`."""
+    return {"schema": "bookreport.unskip/1", "hour": hour.instant, "status": status}
 
 
 def pruned_json(months: Sequence[PrunedMonth], rejects: int, *, dry_run: bool) -> dict[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from bookreport.hours import Hour, Span
+from bookreport.messages import json_text, plain
 
 if TYPE_CHECKING:
     # Only types are needed here: a report must not wait for boto3.
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 MOST_SPANS = 6
 """Maximum number of spans named in a sentence; the rest are counted."""
 
-_NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
-    f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
-)
-_CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069{_NONCHARACTERS}]")
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
@@ -37,11 +33,6 @@ def money(amount: Decimal) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, such as `1 file` or `1,234 rows`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def plain(text: str) -> str:
-    """Return `text` with terminal controls (escapes, line ends, direction marks) and noncharacters made visible."""
-    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def named(name: str | None) -> str:
@@ -89,11 +80,11 @@ def far_off_json(far_off: Sequence[FarOff]) -> list[dict[str, object]]:
 
 def as_json(document: dict[str, object]) -> str:
     """Return a document as indented JSON text."""
-    return json.dumps(document, ensure_ascii=False, indent=2)
+    return json_text(document, indent=2)
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]], *, texts: Sequence[int], excel: bool) -> str:
-    """Return CSV (RFC 4180) with LF and the cells as they are.
+    """Return CSV (RFC 4180) with LF and the cells as they are, but for controls other than tabs and line ends, made visible.
 
     `excel`: for a spreadsheet, with a byte order mark and CRLF and, in the columns `texts`, which hold other people's text,
     an apostrophe before what it would take for a formula.
@@ -102,7 +93,7 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]], *, texts: Se
     writer = csv.writer(output, lineterminator="\r\n" if excel else "\n")
     writer.writerow(header)
     for row in rows:
-        cells = list(row)
+        cells = [plain(cell, keep="\t\r\n") if isinstance(cell, str) else cell for cell in row]
         for position in texts if excel else ():
             if str(cells[position] or "").startswith(_FORMULA):
                 cells[position] = f"'{cells[position]}"
