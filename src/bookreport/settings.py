@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -84,13 +84,14 @@ class Settings:
         return settings
 
     @property
-    def secrets(self) -> Iterator[str]:
+    def secrets(self) -> set[str]:
         """Every password, key and token among the settings, those within URLs too."""
-        yield from filter(None, map(self._get, _SECRET))
+        found = set(filter(None, map(self._get, _SECRET)))
         for url in filter(None, map(self._get, _MAY_HOLD_A_PASSWORD)):
             login, _, _ = url.partition("://")[2].rpartition("@")
-            yield login.partition(":")[2]
-            yield from (value for name, value in parse_qsl(url.partition("?")[2]) if name in ("password", "sslpassword"))
+            found.add(login.partition(":")[2])
+            found.update(value for name, value in parse_qsl(url.partition("?")[2]) if name in ("password", "sslpassword"))
+        return found
 
     def require_text(self) -> None:
         """Raise Configuration for a setting that is not UTF-8, has control characters, or can't be sent in a header."""

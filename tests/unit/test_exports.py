@@ -7,7 +7,10 @@ from decimal import Decimal
 import pytest
 from rich.cells import cell_len
 
+from bookreport.ledger import SetAside
+from bookreport.present.page import report_page
 from bookreport.present.report import report_csv, report_markdown, report_table
+from bookreport.present.state import rejects_csv, rejects_table
 from bookreport.reports import Report, Sale
 from unit.test_page import COMPLETE, REPORT
 
@@ -75,3 +78,24 @@ def test_the_table_tells_the_change_since_the_span_before() -> None:
     table = report_table(COMPLETE)
     assert "Against 2024-05-01T10 to 2024-05-01T13 UTC: books +18 (+1.5%), value +147.125 (+1.2%)" in table
     assert "Spanish +0.00 points" in table
+
+
+@pytest.mark.parametrize("character", ["\x1b", "\x80", "\x9b", "\u061c", "\u200f", "\u202e", "\u2067"], ids=ascii)
+def test_csv_shows_what_would_steer_a_terminal_and_keeps_tabs_and_lines(character: str) -> None:
+    shown = ascii(character)[1:-1]
+    for excel in (False, True):
+        text = report_csv(selling(f"a{character}\tb\r\nc"), excel=excel)
+        assert character not in text
+        rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+        assert [row["format"] for row in rows if row["section"] == "sales"] == [f"a{shown}\tb\r\nc"]
+    reject = SetAside(COMPLETE.span.since, f"{character}.csv", 2, f"{character} is no number", f"ana,{character}")
+    (row,) = csv.DictReader(io.StringIO(rejects_csv([reject])))
+    assert (row["key"], row["reason"], row["raw"]) == (f"{shown}.csv", f"{shown} is no number", f"ana,{shown}")
+    for text in (report_markdown(selling(character)), report_table(selling(character)), rejects_table([reject])):
+        assert character not in text
+
+
+def test_the_page_shows_what_would_turn_text_around() -> None:
+    page = report_page(selling("\u202egnp.exe\x9b"))
+    assert re.findall("[\u202e\x9b]", page) == []
+    assert r"\u202egnp.exe\x9b" in page

@@ -43,7 +43,6 @@ def test_only_what_a_command_needs_is_asked_for() -> None:
 def test_a_blank_setting_is_a_missing_one() -> None:
     with pytest.raises(Configuration, match="S3_BUCKET"):
         Settings({"S3_BUCKET": "  "}).require(bucket=True)
-    assert Settings({"BOOKREPORT_SCHEMA": ""}).schema == "bookreport"
 
 
 def test_the_defaults_are_those_of_the_design() -> None:
@@ -136,6 +135,122 @@ def test_a_look_back_that_is_no_duration_is_refused_by_name(text: str) -> None:
 def test_what_is_no_number_of_jobs_is_refused(jobs: str) -> None:
     with pytest.raises(Configuration, match="BOOKREPORT_JOBS"):
         _ = Settings({"BOOKREPORT_JOBS": jobs}).jobs
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "-1", "1e3"])
+@pytest.mark.parametrize("name", ["BOOKREPORT_JOBS", "BOOKREPORT_FIRST_YEAR"])
+def test_a_number_of_any_length_is_refused_by_name(name: str, number: str) -> None:
+    settings = Settings({name: number})
+    with pytest.raises(Configuration, match=name):
+        _ = settings.jobs, settings.earliest
+
+
+SHARED = "ä" * 31
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", SHARED + "ab", "a" * 64, "pg_shop", "PG_shop", "public", "Public", "$user", "information_schema"]
+)
+def test_a_schema_that_would_be_another_ones_is_refused(name: str) -> None:
+    with pytest.raises(Configuration, match="BOOKREPORT_SCHEMA") as caught:
+        Settings({"DATABASE_URL": "postgresql://", "BOOKREPORT_SCHEMA": name}).require(database=True)
+    assert "leave it unset" in str(caught.value.hint)
+
+
+def test_a_schema_of_63_bytes_and_any_characters_is_taken_as_it_is() -> None:
+    for name in (SHARED + "a", "a" * 63, "pgshop", 'Shop "2", staging', "$users"):
+        assert Settings({"BOOKREPORT_SCHEMA": name}).schema == name
+    assert Settings({}).schema == "bookreport"
+
+
+CONTROLS = ["two\nlines", "a\0b", "a\x1bb", "a\x7fb", "a\x9bb"]
+
+
+@pytest.mark.parametrize("value", [*CONTROLS, os.fsdecode(b"caf\xe9")])
+@pytest.mark.parametrize(
+    "name", ["BOOKREPORT_SCHEMA", "BOOKREPORT_HEADER", "S3_BUCKET", "DATABASE_URL", "PGHOST", "AWS_SESSION_TOKEN"]
+)
+def test_a_setting_that_is_no_line_of_text_is_refused_without_showing_it(name: str, value: str) -> None:
+    with pytest.raises(Configuration, match=name) as caught:
+        Settings({name: value}).require_text()
+    assert value not in caught.value.message + str(caught.value.hint)
+
+
+@pytest.mark.parametrize("name", ["MINIO_ROOT_USER", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"])
+def test_a_key_that_no_header_can_hold_is_refused(name: str) -> None:
+    with pytest.raises(Configuration, match=f"{name} has a character that is not ASCII"):
+        Settings({name: "schlüssel"}).require_text()
+
+
+def test_what_other_programs_keep_in_the_environment_may_be_anything() -> None:
+    Settings(dict.fromkeys(["LS_COLORS", "AWS_OF_SOMEBODY", "TERMCAP"], CONTROLS[0])).require_text()
+    Settings({"BOOKREPORT_LANGUAGE": "Español\n", "MINIO_ROOT_PASSWORD": "schlüssel"}).require_text()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:9000",
+        "ftp://host",
+        "http://",
+        "http://host:port",
+        "http://host:99999",
+        "http://ho st",
+        "http://[::1",
+        "http://h/?a",
+    ],
+)
+def test_what_is_no_url_of_a_store_is_refused(url: str) -> None:
+    with pytest.raises(Configuration, match="S3_ENDPOINT_URL is not"):
+        Settings({"S3_BUCKET": "bookstore", "S3_ENDPOINT_URL": url}).require(bucket=True)
+
+
+@pytest.mark.parametrize("login", ["key:hunter2", "key", "key:hun@ter2", "key:hun/ter2"])
+def test_an_endpoint_with_a_user_or_a_password_is_refused_without_showing_them(login: str) -> None:
+    with pytest.raises(Configuration, match="contains a user or a password") as caught:
+        Settings({"S3_BUCKET": "bookstore", "S3_ENDPOINT_URL": f"http://{login}@127.0.0.1:9000"}).require(bucket=True)
+    assert "hun" not in caught.value.message + str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"POSTGRES_HOST": "db?sslmode=disable"},
+        {"POSTGRES_HOST": "somebody@db"},
+        {"POSTGRES_HOST": "db/shop"},
+        {"POSTGRES_HOST": "db", "POSTGRES_PORT": "x"},
+        {"POSTGRES_HOST": "db", "POSTGRES_PORT": "0"},
+        {"POSTGRES_HOST": "db", "POSTGRES_PORT": "5432/shop"},
+    ],
+)
+def test_a_host_or_a_port_that_would_change_the_url_is_refused_by_name(settings: dict[str, str]) -> None:
+    with pytest.raises(Configuration, match=list(settings)[-1]):
+        Settings(settings).require(database=True)
+
+
+def test_the_address_of_a_host_may_be_ipv6() -> None:
+    for host in ("::1", "[::1]"):
+        url = make_url(Settings({"POSTGRES_HOST": host, "POSTGRES_PORT": "5433"}).database_url)
+        assert (url.host, url.port) == ("::1", 5433)
+
+
+def test_every_password_key_and_token_is_known_for_a_secret() -> None:
+    names = ("POSTGRES_PASSWORD", "PGPASSWORD", "MINIO_ROOT_PASSWORD", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    given = {name: f"secret of {name}" for name in names}
+    given |= {
+        "DATABASE_URL": "postgresql://me:one@two%40@db/shop?sslpassword=three%2B",
+        "S3_ENDPOINT_URL": "http://key:four@store",
+        "https_proxy": "http://me:five@proxy",
+        "POSTGRES_USER": "me",
+    }
+    assert Settings(given).secrets == {*(given[name] for name in names), "one@two%40", "three+", "four", "five"}
+
+
+@pytest.mark.parametrize("content", ["A=a\0b\n", "A\0=b\n", "'A=B'=c\n"])
+def test_an_env_file_with_what_no_environment_can_hold_is_refused(content: str) -> None:
+    Path(".env").write_text(content)
+    with pytest.raises(Configuration, match="the env file"):
+        Settings.load()
 
 
 def test_a_look_back_longer_than_history_is_refused() -> None:
