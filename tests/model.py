@@ -79,13 +79,17 @@ class Reject:
 
 @dataclass(frozen=True)
 class Known:
-    """What the ledger knows of an hour, and what of it the tables hold; `files` are those that it was loaded from."""
+    """What the ledger knows of an hour, and what of it the tables hold; `files` are those that it was loaded from.
+
+    `reload_failed`: whether an attempt has failed since.
+    """
 
     status: str
     attempts: int = 0
     files: tuple[tuple[str, File], ...] = ()
     sums_kept: bool = False
     reason: str | None = None
+    reload_failed: bool = False
     rejects: frozenset[Reject] = frozenset()
 
     @property
@@ -139,7 +143,7 @@ class Command:
             "run-hour": ("run-hour", "--json"),
             "run-hour -o": ("run-hour", "-o", "{hour}.json", "--json"),
             "run-hour --hour": ("run-hour", "--hour", hour, "--json"),
-            "skip": ("skip", "--hour", hour, "--reason", f"no {hour}"),
+            "skip": ("skip", "--hour", hour, "--reason", f"no {hour}", "--far"),
             "prune": ("prune", "--before", hour),
             "prune --keep-sums": ("prune", "--before", hour, "--keep-sums"),
             "prune --rejects-before": ("prune", "--rejects-before", hour),
@@ -326,7 +330,7 @@ class Model:
     def _fail(self, hour: Hour, partition: Partition, attempts: int) -> None:
         known = self.ledger.get(hour)
         if known is not None and known.status in ("loaded", "pruned"):
-            self.ledger[hour] = replace(known, attempts=attempts)
+            self.ledger[hour] = replace(known, attempts=attempts, reload_failed=True)
             return
         # An unreadable file ends the load before rejects are counted.
         is_counted = not partition.is_strange and not any(file.is_refused for file in partition.files.values())
@@ -400,6 +404,7 @@ class Model:
             "loaded": len(self.hours_in("loaded")),
             "pruned": len(self.hours_in("pruned")),
             "failed": [(hour.instant, self.ledger[hour].attempts) for hour in failed],
+            "failed_reloads": [hour.instant for hour in self.hours_in("loaded") if self.ledger[hour].reload_failed],
             "skipped": [(hour.instant, self.ledger[hour].reason) for hour in self.hours_in("skipped")],
             "pending": [hour.instant for hour in pending],
             "overdue": [hour.instant for hour in overdue],

@@ -486,6 +486,7 @@ class World:
         assert ended.code == 0, str(ended)
         said = ended.json
         said["failed"] = [(each["hour"], each["attempts"]) for each in said["failed"]]
+        said["failed_reloads"] = [each["hour"] for each in said["failed_reloads"]]
         said["skipped"] = [(each["hour"], each["reason"]) for each in said["skipped"]]
         said["far_off"] = sorted(each["prefix"] for each in said["far_off"])
         self._compare(said, told, ended)

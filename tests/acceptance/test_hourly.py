@@ -252,6 +252,14 @@ def test_an_hour_is_given_up_by_name_and_reason(bookstore: Bookstore, bookreport
     assert made["coverage"]["skipped"] == [HOUR.instant]
     assert f"Skipped (given up): {HOUR}" in bookreport("report", "--since", str(HOUR), "--until", str(HOUR + 2)).out
     assert bookreport("skip", "--hour", str(HOUR + 1), "--reason", "a mistake").code == 2
+    far = ("skip", "--hour", str(HOUR + -200), "--reason", "a typing error")
+    assert (bookreport(*far).code, bookreport(*far, BOOKREPORT_LOOKBACK="10d").code) == (2, 0)
+    undone = bookreport("unskip", "--hour", str(HOUR), "--json")
+    assert undone.json == {"schema": "bookreport.unskip/1", "hour": HOUR.instant, "status": "failed"}
+    assert bookreport("unskip", "--hour", str(HOUR + -200), "--json").json["status"] is None
+    assert bookreport("unskip", "--hour", str(HOUR)).code == 2
+    assert [failure["hour"] for failure in bookreport("status", "--json").json["failed"]] == [HOUR.instant]
+    assert bookreport("-q", "run-hour").code == 4
 
 
 def test_check_says_what_to_do_and_fails_by_3_for_age_and_by_6_for_the_rest(bookstore: Bookstore, bookreport: Run) -> None:

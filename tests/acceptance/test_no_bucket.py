@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ WITHOUT_BOTO3 = "import sys; sys.modules.update(boto3=None, botocore=None); from
         ["report", "--format", "html", "-o", "report.html"],
         ["rejects", "--format", "csv"],
         ["skip", "--hour", str(HOUR + 1), "--reason", "never came"],
+        ["unskip", "--hour", str(HOUR + 2)],
         ["prune", "--before", str(HOUR + 1), "--rejects-before", str(HOUR + 1), "--json"],
         ["schema", "report"],
         ["--help"],
@@ -31,10 +33,11 @@ WITHOUT_BOTO3 = "import sys; sys.modules.update(boto3=None, botocore=None); from
     ids=" ".join,
 )
 def test_a_command_that_needs_no_bucket_does_without_boto3(
-    arguments: list[str], bookstore: Bookstore, load: Load, database_url: str, tmp_path: Path
+    arguments: list[str], bookstore: Bookstore, load: Load, skip: Callable[..., None], database_url: str, tmp_path: Path
 ) -> None:
     bookstore.fill(HOUR, csv_file([Purchase("ann", ENGLISH)]))
     load(HOUR)
+    skip(HOUR + 2)
     ended = subprocess.run(
         [sys.executable, "-c", WITHOUT_BOTO3, *arguments],
         cwd=tmp_path,

@@ -13,9 +13,10 @@ import alembic.command
 import alembic.config
 import pytest
 
-from bookreport import schema
+from bookreport import ledger, schema
 from bookreport.database import Database
 from bookreport.errors import Configuration
+from bookreport.files import Source
 from bookstore import BOOKS, ENGLISH, HOUR, Bookstore, csv_file, write_books
 from connection import Sql, connected
 from loading import Load
@@ -67,6 +68,26 @@ def test_tables_of_an_older_revision_are_upgraded(fresh: Database, fresh_sql: Sq
     schema.require(fresh)
     assert fresh_sql("select version_num from alembic_version") == [(schema.newest_revision(),)]
     assert fresh_sql("select status from ledger") == [("skipped",)]
+
+
+def test_an_upgrade_forgets_user_and_password_of_the_store(database: Database, sql: Sql) -> None:
+    """Before revision 0006 the ledger kept S3_ENDPOINT_URL as it was."""
+    address, login = "://store:9000/s3", "://me:hun@ter2@store:9000/s3"
+    said = "S3 at http{} is unreachable: Could not connect to https{}; mailto:ops@example.com"
+    sql("insert into source (endpoint, bucket, prefix) values (%s, 'bookstore', '')", f"http{login}")
+    sql("insert into ledger (hour, status, last_error) values (%s, 'failed', %s)", HOUR.start, said.format(login, login))
+    sql(
+        "insert into loads (run_id, hour, outcome, started_at, seconds, error, version)"
+        " values (gen_random_uuid(), %s, 'failed', now(), '{}', %s, '0')",
+        HOUR.start,
+        said.format(login, login),
+    )
+    sql("update alembic_version set version_num = '0005'")
+    schema.migrate(database)
+    assert sql("select endpoint from source") == [(f"http{address}",)]
+    assert sql("select last_error from ledger union all select error from loads") == [(said.format(address, address),)] * 2
+    with database.transaction() as transaction:
+        ledger.require_source(transaction, Source(f"http{address}", "bookstore", ""))
 
 
 def test_without_a_books_table_all_else_is_made_and_completed_later(fresh: Database, fresh_sql: Sql) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from bookreport import catalogue, reports
+from bookreport import catalogue, ledger, reports
 from bookreport.bucket import Bucket
 from bookreport.check import Check, check
 from bookreport.database import Database
@@ -15,7 +15,7 @@ from bookreport.hours import Hour, Span
 from bookreport.present.state import status_json, status_text
 from bookstore import BOOKS, ENGLISH, FRENCH, HOUR, UNKNOWN, Bookstore, csv_file, write_books
 from connection import Sql
-from loading import Load, MakeRun, held
+from loading import Load, MakeRun, everything, held
 from truth import Book, Purchase
 
 GOOD = csv_file([Purchase("u1", ENGLISH), Purchase("u2", UNKNOWN)])
@@ -112,6 +112,95 @@ def test_a_skipped_hour_is_taken_up_again_by_loading_it(
     assert found.skipped == ()
     assert (found.loaded, len(found.failed)) == ((1, 0) if content == GOOD else (0, 1))
     assert outcome.attempt == 1
+
+
+@pytest.mark.parametrize("content", [None, BAD])
+def test_a_skip_that_is_taken_back_leaves_the_hour_as_it_was(
+    bookstore: Bookstore, load: Load, skip: Callable[..., None], database: Database, sql: Sql, content: bytes | None
+) -> None:
+    if content is not None:
+        bookstore.fill(HOUR, content)
+        load(HOUR)
+    before = everything(sql)
+    skip(HOUR, "a mistake")
+    assert everything(sql) != before
+    assert ledger.unskip(database, HOUR) == (None if content is None else "failed")
+    assert everything(sql) == before
+
+
+def test_an_hour_that_is_no_longer_skipped_is_loaded_by_the_next_run(
+    bookstore: Bookstore, make_run: MakeRun, database: Database, skip: Callable[..., None]
+) -> None:
+    bookstore.fill(HOUR, GOOD)
+    skip(HOUR, "a mistake")
+    assert make_run().pending() == []
+    ledger.unskip(database, HOUR)
+    assert make_run().pending() == [HOUR]
+
+
+def test_only_a_skip_is_taken_back_and_not_while_the_hour_is_loaded(
+    bookstore: Bookstore, load: Load, skip: Callable[..., None], database: Database, sql: Sql
+) -> None:
+    bookstore.fill(HOUR, GOOD)
+    bookstore.fill(HOUR + 1, BAD)
+    load(HOUR)
+    load(HOUR + 1)
+    skip(HOUR + 3, "a mistake")
+    before = everything(sql)
+    for number in range(3):
+        with pytest.raises(Usage, match="is not skipped"):
+            ledger.unskip(database, HOUR + number)
+    with held(database, HOUR + 3), pytest.raises(Locked, match="by another run"):
+        ledger.unskip(database, HOUR + 3)
+    assert everything(sql) == before
+
+
+DAY = timedelta(days=1)
+
+
+def test_an_hour_far_from_all_that_were_tried_is_not_given_up(
+    bookstore: Bookstore, load: Load, skip: Callable[..., None], database: Database, sql: Sql
+) -> None:
+    bookstore.fill(HOUR, GOOD)
+    bookstore.fill(HOUR + 2, BAD)
+    load(HOUR)
+    load(HOUR + 2)
+    # A skip that was mistyped makes no further one near, and so does an hour of a year that has not come.
+    skip(HOUR + 1000, "mistyped")
+    sql("insert into ledger (hour, status) values ('2062-05-01 13:00Z', 'loaded')")
+    for hour in (HOUR + -25, HOUR + 27, HOUR + 1001):
+        with pytest.raises(Usage, match=f"far from all hours tried so far, {HOUR} to {HOUR + 2}") as caught:
+            ledger.skip(database, hour, "a mistake", within=DAY)
+        assert "--far" in str(caught.value.hint)
+    for hour in (HOUR + -24, HOUR + 1, HOUR + 26):
+        ledger.skip(database, hour, "it never comes", within=DAY)
+    assert sql("select count(*) from ledger where status = 'skipped'") == [(4,)]
+
+
+def test_before_any_load_no_hour_is_far(database: Database, skip: Callable[..., None]) -> None:
+    skip(HOUR)
+    ledger.skip(database, HOUR + -10_000, "the shop opened later", within=DAY)
+
+
+def test_a_loaded_hour_whose_reload_failed_is_told_until_one_succeeds(
+    bookstore: Bookstore, load: Load, see: Callable[..., Status]
+) -> None:
+    for number in range(2):
+        bookstore.fill(HOUR + number, GOOD)
+        load(HOUR + number)
+    assert see().failed_reloads == ()
+    bookstore.fill(HOUR, BAD)
+    load(HOUR, again=True)
+    found = see()
+    assert (found.loaded, found.failed) == (2, ())
+    (failure,) = found.failed_reloads
+    assert (failure.hour, failure.attempts) == (HOUR, 2)
+    assert status_json(found)["failed_reloads"] == [{"hour": HOUR.instant, "attempts": 2, "error": failure.error}]
+    assert f"{HOUR}, but its last reload failed; the earlier load counts: purchases-1.csv" in status_text(found)
+    assert see(HOUR + 1, HOUR + 2).failed_reloads == ()
+    bookstore.fill(HOUR, GOOD)
+    load(HOUR, again=True)
+    assert see().failed_reloads == ()
 
 
 def test_a_loaded_hour_is_not_given_up(bookstore: Bookstore, load: Load, skip: Callable[..., None], sql: Sql) -> None:
