@@ -6,17 +6,25 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from bookreport.hours import Hour
 
 
 @dataclass(frozen=True)
 class Source:
-    """What identifies a bucket in the ledger; `endpoint` is empty for AWS."""
+    """The bucket that a ledger belongs to; `endpoint` is empty for AWS."""
 
     endpoint: str
     bucket: str
     prefix: str
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What tells it from other buckets: `http` and `https` of the same endpoint are the same."""
+        url = urlsplit(self.endpoint)
+        host = url.netloc.lower().removesuffix({"http": ":80", "https": ":443"}.get(url.scheme, ""))
+        return (host + url.path, self.bucket, self.prefix)
 
 
 @dataclass(frozen=True, order=True)

@@ -44,10 +44,10 @@ class Attempt:
 
 def require_source(transaction: Transaction, source: Source) -> None:
     """Raise Configuration if the ledger belongs to another bucket than `source`."""
-    known = transaction.row("ledger/source")
-    differing = [name for name, value in asdict(source).items() if known is not None and getattr(known, name) != value]
-    if not differing:
+    known = _source(transaction)
+    if known is None or known.identity == source.identity:
         return
+    differing = [name for name, was, now in zip(asdict(source), known.identity, source.identity, strict=True) if was != now]
     told = ", ".join(f"{name} is {getattr(source, name)!r}, was {getattr(known, name)!r}" for name in differing)
     raise Configuration(
         f"the ledger belongs to another bucket: {told}",
@@ -95,7 +95,7 @@ def is_looked_through(transaction: Transaction, source: Source) -> bool:
     known = transaction.row("ledger/source")
     if known is None or known.looked_through_at is None:
         return False
-    return Source(known.endpoint, known.bucket, known.prefix) == source
+    return Source(known.endpoint, known.bucket, known.prefix).identity == source.identity
 
 
 def record_looked_through(transaction: Transaction, source: Source, oldest_open: Hour | None) -> None:
@@ -103,7 +103,9 @@ def record_looked_through(transaction: Transaction, source: Source, oldest_open:
 
     Writes nothing if the ledger belongs to another bucket by now.
     """
-    transaction.run("ledger/record_looked_through", **asdict(source), oldest_open=oldest_open.start if oldest_open else None)
+    known = _source(transaction)
+    if known is not None and known.identity == source.identity:
+        transaction.run("ledger/record_looked_through", **asdict(known), oldest_open=oldest_open.start if oldest_open else None)
 
 
 @dataclass(frozen=True)
@@ -332,6 +334,11 @@ def _attempt(attempt: Attempt) -> dict[str, object]:
         "seconds": json.dumps(attempt.seconds),
         "version": __version__,
     }
+
+
+def _source(transaction: Transaction) -> Source | None:
+    known = transaction.row("ledger/source")
+    return Source(known.endpoint, known.bucket, known.prefix) if known else None
 
 
 def _hour(instant: datetime) -> Hour:

@@ -53,6 +53,22 @@ def test_a_bucket_that_has_moved_is_taken_when_that_is_said(
         make_run()
 
 
+def test_a_search_is_recorded_of_an_endpoint_that_speaks_tls_by_now(
+    bookstore: Bookstore, make_run: MakeRun, sql: Sql, bucket: Bucket
+) -> None:
+    bookstore.fill(HOUR, csv_file(SOLD))
+    assert bucket.endpoint_url is not None
+    before = bucket.endpoint_url.replace("http:", "https:")
+    sql("insert into source (endpoint, bucket, prefix) values (%s, %s, '')", before, bucket.name)
+    run = make_run()
+    run.end_look(run.load_hours(run.pending()))
+    assert sql("select endpoint, looked_through_at is not null from source") == [(before, True)]
+    run = make_run()
+    assert run.pending() == []
+    assert run.looked is not None
+    assert not run.looked.whole
+
+
 def test_a_bad_hour_stops_only_itself(bookstore: Bookstore, make_run: MakeRun, sql: Sql) -> None:
     bookstore.fill(HOUR, csv_file(SOLD))
     bookstore.fill(HOUR + 1, b"who,what\n")
