@@ -5,13 +5,15 @@ from __future__ import annotations
 import fnmatch
 import logging
 import random
+import ssl
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -25,6 +27,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     PaginationError,
     PartialCredentialsError,
+    SSLError,
 )
 from urllib3.exceptions import HTTPError
 
@@ -33,6 +36,7 @@ from bookreport.errors import BadData, BookreportError, ChangedWhileLoading, Con
 from bookreport.files import File, Source
 from bookreport.hours import FIRST, LAST, Hour, Span
 from bookreport.partitions import Partitions, Sought
+from bookreport.tls import Certificate, Protection, is_this_machine
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -98,11 +102,27 @@ class Bucket:
             )
         self._client.meta.events.register("before-send.s3", self._count)
         self._pages = self._client.get_paginator("list_objects_v2")
+        self.protection.warn(f"S3 at {self._client.meta.endpoint_url}", "let S3_ENDPOINT_URL begin with https")
 
     @property
     def identity(self) -> Source:
         """What identifies the bucket in the ledger."""
         return Source((self.endpoint_url or "").rstrip("/"), self.name, self.prefix)
+
+    @property
+    def protection(self) -> Protection:
+        """What protects the connections to the store."""
+        address = urlsplit(self._client.meta.endpoint_url)
+        version = self._tls_version() if address.scheme == "https" else None
+        # Nothing can tell boto3 by a setting not to verify.
+        return Protection(version, Certificate.VERIFIED, is_this_machine(address.hostname or ""))
+
+    def _tls_version(self) -> str:
+        """Return the version of TLS of the last requests; "TLS" if there were none, or if they went through a proxy."""
+        # boto3 doesn't say, so its idle connections are asked.
+        pools = cast(Any, self._client)._endpoint.http_session._manager.pools
+        connections = [connection for pool in map(pools.get, pools.keys()) for connection in pool.pool.queue if connection]
+        return next((connection.sock.version() for connection in connections if connection.sock), "TLS")
 
     def url(self, hour: Hour, key: str = "") -> str:
         """Return the address of an hour's partition, or of an object in it, for messages."""
@@ -287,6 +307,8 @@ class Bucket:
             raise Configuration(
                 f"S3: {error}", hint="set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD, or the settings of AWS's own tools"
             ) from error
+        except SSLError as error:
+            raise _tls_failure(error, self.endpoint_url or "AWS") from error
         except (HTTPClientError, EndpointConnectionError, ConnectTimeoutError, PaginationError, HTTPError, OSError) as error:
             where = self.endpoint_url or "AWS"
             raise Temporary(
@@ -318,6 +340,19 @@ class Bucket:
         if status >= 500 or code in ("SlowDown", "RequestTimeout", "Throttling") or status == 429:
             return Temporary(f"S3 answered {code or status}, after retries", hint="the next run carries on")
         return Configuration(f"S3 answered {code or status}: {error}", hint="check S3_ENDPOINT_URL and S3_BUCKET")
+
+
+def _tls_failure(error: SSLError, where: str) -> BookreportError:
+    """Return what it means that no TLS connection could be made: only one that was cut off is worth another try."""
+    cause = next(iter(error.kwargs["error"].args), error)
+    if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
+        hint = "check that the store is up; the next run carries on"
+        return Temporary(f"S3 at {where} is unreachable: the connection was lost during the TLS handshake", hint=hint)
+    told = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else str(cause)
+    return Configuration(
+        f"S3 at {where} can't be trusted: {told}",
+        hint="check AWS_CA_BUNDLE (the CA's certificate) and S3_ENDPOINT_URL; see TLS in the README",
+    )
 
 
 class BucketWriter(Bucket):

@@ -84,16 +84,17 @@ def _bucket(bucket: Bucket, clocks: dict[str, timedelta]) -> tuple[str, str | No
     clock = bucket.clock()
     if clock is not None:
         clocks["S3"] = clock - datetime.now(UTC)
-    return f"s3://{bucket.name}/{bucket.prefix} can be listed", None
+    return f"s3://{bucket.name}/{bucket.prefix} can be listed; {bucket.protection}", None
 
 
 def _postgres(database: Database, clocks: dict[str, timedelta]) -> tuple[str, str | None]:
     with database.transaction(snapshot=True, search_path="") as transaction:
         server = transaction.one("check/server")
+        protection = transaction.protection
         clocks["Postgres"] = server.now - datetime.now(UTC)
     if server.version_number < OLDEST_POSTGRES:
         raise Configuration(f"PostgreSQL {server.version} is too old", hint="bookreport needs PostgreSQL 15 or newer")
-    return f"{server.database} as {server.role}, PostgreSQL {server.version}", None
+    return f"{server.database} as {server.role}, PostgreSQL {server.version}; {protection}", None
 
 
 def _clock(clocks: dict[str, timedelta]) -> tuple[str, str | None]:

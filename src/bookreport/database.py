@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +34,7 @@ from bookreport.errors import (
     WrongSchema,
 )
 from bookreport.quoting import quoted
+from bookreport.tls import Certificate, Protection, is_within
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,8 @@ _CONNECTING = {
     "keepalives_interval": 10,
     "keepalives_count": 6,
 }
+
+_VERIFIED = {"verify-full": Certificate.VERIFIED, "verify-ca": Certificate.BUT_NOT_ITS_NAME}
 
 RawConnection = psycopg2.extensions.connection
 
@@ -93,6 +98,15 @@ class Transaction:
     def server_version(self) -> int:
         """The server's version, as in server_version_num."""
         return self.raw.server_version
+
+    @property
+    def protection(self) -> Protection:
+        """What protects the connection."""
+        info = self.raw.info
+        version = info.ssl_attribute("protocol") if info.ssl_in_use else None
+        certificate = _VERIFIED.get(info.dsn_parameters.get("sslmode", ""), Certificate.UNVERIFIED)
+        with socket.socket(fileno=os.dup(self.raw.fileno())) as connection:
+            return Protection(version, certificate, is_within(connection))
 
     def begin(self, *, snapshot: bool, search_path: str) -> None:
         """Begin the transaction, in one round trip, as `Database.transaction` promises.
@@ -247,6 +261,7 @@ class Database:
         self._live: set[RawConnection] = set()
         self._interrupted_by: int | None = None
         self._patience = FIRST_PATIENCE
+        self._is_protection_told = False
         self._engine = create_engine(
             _driver_url(url),
             pool_pre_ping=True,
@@ -272,6 +287,7 @@ class Database:
         self._live.add(raw)
         try:
             transaction.begin(snapshot=snapshot, search_path=quoted(self.schema) if search_path is None else search_path)
+            self._tell_protection(transaction)
             yield transaction
             self.raise_if_interrupted()
             self._commit(connection, raw)
@@ -301,6 +317,12 @@ class Database:
             self._live.discard(transaction.raw)
             connection.invalidate()
             connection.close()
+
+    def _tell_protection(self, transaction: Transaction) -> None:
+        if not self._is_protection_told:
+            self._is_protection_told = True
+            remedy = "set PGSSLMODE=verify-full and PGSSLROOTCERT"
+            transaction.protection.warn(f"Postgres at {transaction.raw.info.host}", remedy)
 
     def vacuum(self, table: str) -> None:
         """Free the space of deleted rows in `table` and update the planner's statistics, as far as possible now.

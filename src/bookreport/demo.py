@@ -13,7 +13,7 @@ import sysconfig
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,9 +67,17 @@ def postgres(folder: Path, *, keep: bool = False) -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def s3(folder: Path, *, keep: bool = False, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> Iterator[Store]:
+def s3(
+    folder: Path,
+    *,
+    keep: bool = False,
+    access_key: str = ACCESS_KEY,
+    secret_key: str = SECRET_KEY,
+    options: Sequence[str] = (),
+) -> Iterator[Store]:
     """Yield an S3 server (SeaweedFS) that keeps its data in `folder`; kills it at the end unless `keep`.
 
+    `options` are more of the server's own.
     Raises Configuration if the extra `demo` is not installed, Temporary if the server does not answer.
     """
     weed = shutil.which("weed", path=os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", ""))))
@@ -92,6 +100,7 @@ def s3(folder: Path, *, keep: bool = False, access_key: str = ACCESS_KEY, secret
                 "-admin.ui=false",
                 "-webdav=false",
                 "-master.telemetry=false",
+                *options,
             ],
             env=os.environ | {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key},
             stdin=subprocess.DEVNULL,
