@@ -34,7 +34,7 @@ COMMANDS = {
         "report:report",
         "Print books sold and sale value by format and language, and the share of users who bought in Spanish.",
     ),
-    "roles": ("keep:roles", "Print the SQL that gives the database's roles what they need and no more."),
+    "roles": ("keep:roles", "Print the SQL that gives each role what it needs and no more."),
     "run-hour": ("load:run_hour", "Load every pending hour, then print a report for each: the command for cron."),
     "sample": ("trial:sample", "Write sample books and purchases into the configured database and bucket."),
     "schema": (

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from configparser import ConfigParser
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -57,7 +58,7 @@ def dates(line: str) -> str:
 
 def parse(line: str) -> str:
     """Let click parse a command line, running nothing but `date`; return the command's name."""
-    arguments = shlex.split(dates(line), comments=True)[1:]
+    arguments = list(takewhile(lambda word: word not in ("|", ">"), shlex.split(dates(line), comments=True)[1:]))
     with commands.make_context("bookreport", arguments) as context:
         name = next(word for word in arguments if word in EVERY_COMMAND)
         EVERY_COMMAND[name].make_context(name, list(context.args), parent=context).close()
