@@ -68,10 +68,18 @@ class Commands:
     def __init__(self, address: Path) -> None:
         self._address = address
 
-    def start(self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> Started:
+    def start(
+        self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, *, impatient: bool = False
+    ) -> Started:
+        """Start a command in `folder`; `impatient`: it does not try again to connect to Postgres."""
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(str(self._address))
-        request = {"arguments": list(arguments), "environment": dict(environment), "folder": str(folder)}
+        request = {
+            "arguments": list(arguments),
+            "environment": dict(environment),
+            "folder": str(folder),
+            "impatient": impatient,
+        }
         connection.sendall(json.dumps(request).encode() + b"\n")
         return Started(arguments, connection)
 
@@ -118,11 +126,15 @@ def _serve(address: str) -> None:
 
 def _answer(connection: socket.socket) -> None:
     """Run the one command that is asked for, and end the process."""
+    from bookreport import database
+
     with connection.makefile("r") as lines:
         request = json.loads(lines.readline())
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
+    if request["impatient"]:
+        database.FIRST_PATIENCE = 0.0
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         os.dup2(out.fileno(), 1)
         os.dup2(err.fileno(), 2)

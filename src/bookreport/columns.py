@@ -104,7 +104,7 @@ class Columns:
     def __init__(self, declared: str | None = None, header: str | None = None) -> None:
         self._declared: dict[str, str] = {}
         self._unknown: set[str] = set()
-        for item in next(csv.reader([declared])) if declared else []:
+        for item in _items("BOOKREPORT_COLUMNS", declared) if declared else []:
             column, equals, name = item.partition("=")
             if column.strip() not in (*NAMES, "extra") or not equals or not fold(name):
                 raise Configuration(
@@ -118,7 +118,7 @@ class Columns:
         self.given: Reading | None = None
         if header:
             try:
-                self.given = self.read(next(csv.reader([header])))
+                self.given = self.read(_items("BOOKREPORT_HEADER", header))
             except BadData as error:
                 raise Configuration(f"BOOKREPORT_HEADER: {error.message}", hint=error.hint) from error
 
@@ -237,6 +237,14 @@ class Columns:
                     unique, number = f"{own} ({number})", number + 1
                 extra[unique] = position
         return extra
+
+
+def _items(setting: str, text: str) -> list[str]:
+    """Return the fields of a setting that is written like a line of CSV."""
+    try:
+        return next(csv.reader([text]))
+    except csv.Error as error:
+        raise Configuration(f"{setting}: {error}", hint="write it in one line, like that of a CSV file") from error
 
 
 def shown(header: Sequence[str]) -> str:

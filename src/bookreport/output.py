@@ -74,15 +74,20 @@ class Output:
         """Raise Configuration, before any work is done, if nothing could be written here at the end."""
         if self.path is None:
             return
-        if _is_stream(self.path):
-            writable = os.access(self.path, os.W_OK)
-            where = str(self.path)
-        else:
-            folder = _target(self.path).parent
-            writable = os.access(folder, os.W_OK | os.X_OK)
-            where = f"the directory {folder}"
+        hint = "create it, check its permissions, or choose another --output"
+        try:
+            if _is_stream(self.path):
+                writable = os.access(self.path, os.W_OK)
+                where = str(self.path)
+            else:
+                folder = _target(self.path).parent
+                writable = os.access(folder, os.W_OK | os.X_OK)
+                where = f"the directory {folder}"
+        except OSError as error:
+            # A name that is too long, for one.
+            raise Configuration(f"can't write to {self.path}: {error.strerror}", hint=hint) from error
         if not writable:
-            raise Configuration(f"can't write to {where}", hint="create it, check its permissions, or choose another --output")
+            raise Configuration(f"can't write to {where}", hint=hint)
 
     def write(self, text: str) -> None:
         """Write the result; no reader of a file sees half of it. Raises Configuration if it can't be written.

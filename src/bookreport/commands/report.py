@@ -33,6 +33,9 @@ from bookreport.reports import SPANISH, Report
 
 log = logging.getLogger(__name__)
 
+MOST_REJECTS = 10_000_000
+"""Maximum number of rejects to show; they are kept in memory."""
+
 LONGEST_REPORT = 200_000
 """Maximum number of hours in a report's span; its JSON names every missing one."""
 
@@ -135,7 +138,7 @@ def tell_outdated(books: State) -> None:
 
 
 @click.command()
-@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Maximum number to show.")
+@click.option("--limit", type=click.IntRange(1, MOST_REJECTS), default=100, show_default=True, help="Maximum number to show.")
 @click.option("--hour", type=HOUR, metavar="HOUR", help="Only this hour.")
 @excel_option
 @output_options("table", "json", "csv")
