@@ -18,7 +18,7 @@ from (values
     ('purchase_rows', '{select,insert,delete}'::text[]),
     ('hour_sums', '{select,insert,delete}'),
     ('rejects', '{select,insert,delete}'),
-    ('ledger', '{select,insert,update}'),
+    ('ledger', '{select,insert,update,delete}'),
     ('ledger_files', '{select,insert,delete}'),
     ('loads', '{select,insert}'),
     ('source', '{select,insert,update}'),
