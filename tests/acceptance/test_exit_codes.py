@@ -29,6 +29,8 @@ def refused(ended: Any, code: int, kind: str) -> str:
     [
         ["report", "--hour", "2024-05-01T13-02"],
         ["report", "--hour", "yesterday"],
+        ["roles", "--owner", "one", "--loader", "one", "--reader", "another"],
+        ["roles", "--owner", "one", "--loader", "x" * 64, "--reader", "another"],
         ["report", "--since", "2024-05-01T13"],
         ["report", "--since", "2024-05-01T13", "--until", "2024-05-01T13"],
         ["report", "--hour", "2024-05-01T13", "--last", "24h"],

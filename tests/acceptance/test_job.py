@@ -1,12 +1,15 @@
 """The whole job, from the bucket to the report."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 import truth
 from bookreport.database import Database
+from bookreport.quoting import quoted
 from bookstore import BOOKS, COLUMNS, ENGLISH, FRENCH, HOUR, POCKET, SPANISH, UNKNOWN, Bookstore, csv_file, write_books
 from connection import Sql, connected
 from running import Run
@@ -212,3 +215,33 @@ def test_a_reader_is_told_that_the_books_have_changed_until_somebody_refreshes(
     assert (after.code, after.err) == (0, "")
     assert after.json["catalogue_as_of"] == refreshed["catalogue_as_of"]
     assert {sale["language"] for sale in after.json["sales"]} == {"Latin", "Spanish"}
+
+
+def test_the_sql_that_roles_prints_is_run_by_a_superuser_and_the_job_by_the_roles(
+    bookreport: Run, bookstore: Bookstore, sql: Sql, admin: Sql, environment: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    names = {"owner": 'the "owner"', "loader": "l'oader", "reader": "Reader"}
+    for name in names.values():
+        admin(f"create role {quoted(name)} login")
+        request.addfinalizer(partial(admin, f"drop role {quoted(name)}"))
+        request.addfinalizer(partial(sql, f"drop owned by {quoted(name)} cascade"))
+    request.addfinalizer(lambda: admin("drop role books_alone"))
+    request.addfinalizer(lambda: sql("drop owned by books_alone cascade"))
+    as_role = {
+        duty: {"DATABASE_URL": environment["DATABASE_URL"].replace("//postgres:", f"//{quote(name, safe='')}:")}
+        for duty, name in names.items()
+    }
+    arguments = [word for duty, name in names.items() for word in (f"--{duty}", name)]
+    printed = bookreport("roles", *arguments, "--books-role", "books_alone", DATABASE_URL="")
+    assert (printed.code, printed.err) == (0, "")
+    sql(printed.out)
+    assert bookreport("migrate", **as_role["owner"]).code == 0
+    sold = purchases_of(1)
+    bookstore.fill(HOUR, csv_file(sold))
+    loaded = bookreport("run-hour", "--json", **as_role["loader"])
+    assert loaded.code == 0
+    assert truth.figures(loaded.json["reports"][0]) == truth.report(sold, BOOKS)
+    reported = bookreport("report", "--json", **as_role["reader"])
+    assert truth.figures(reported.json) == truth.report(sold, BOOKS)
+    assert bookreport("rejects", **as_role["reader"]).code == 6
+    assert bookreport("ingest", **as_role["reader"]).code == 6
