@@ -1,5 +1,6 @@
 """Old rows go; what is known of their hours stays, and reports say so."""
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -9,9 +10,10 @@ import documents
 from bookreport import prune, reports
 from bookreport.bucket import Bucket
 from bookreport.database import Database
-from bookreport.errors import NotReady
+from bookreport.errors import BadData, NotReady
 from bookreport.health import verify
 from bookreport.hours import Hour, Span
+from bookreport.messages import MOST
 from bookreport.present import words
 from bookreport.present.report import report_json, report_table
 from bookstore import ENGLISH, SPANISH, Bookstore, csv_file
@@ -155,6 +157,14 @@ def test_nothing_of_a_person_stays_in_reasons_and_errors(
     ]
     [(error,)] = sql("select last_error from ledger where hour = %s", (MAY + 1).start)
     assert error.startswith("2 of 4 records are bad, more than the limit of 0: purchases-1.csv line 4: quantity …")
+    # An error that was cut may lack its last quote.
+    cut = BadData(f"{'x' * (MOST - 12)}: '{ADDRESS}' is no number").message
+    assert re.search("'eva@[^']*…$", cut)
+    for table, column in (("ledger", "last_error"), ("loads", "error")):
+        sql(f"update {table} set {column} = %s where hour = %s", cut, MAY.start)
+    prune.remove_reject_text(database, MAY + 2)
+    assert sql("select count(*) from ledger where last_error like '%%eva%%' and hour < %s", (MAY + 2).start) == [(0,)]
+    assert sql("select count(*) from loads where error like '%%eva%%' and hour < %s", (MAY + 2).start) == [(0,)]
     before = [sql(f"select t::text from {table} t order by 1") for table in tables]
     prune.remove_reject_text(database, MAY + 2)
     assert [sql(f"select t::text from {table} t order by 1") for table in tables] == before
