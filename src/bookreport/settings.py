@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Mapping
@@ -18,6 +19,9 @@ from bookreport.rejects import RejectLimit
 
 POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD")
 MOST_JOBS = 64
+MOST_OF_A_FILE = 1_000_000
+"""Characters of an env file; a device, named by mistake, has no end."""
+
 LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE")
 
 _OURS = ("BOOKREPORT_", "S3_", "MINIO_", "DATABASE_URL", "POSTGRES_")
@@ -260,13 +264,15 @@ def _read(path: Path) -> dict[str, str]:
     hint = "check --env-file FILE"
     try:
         with path.open(encoding="utf-8") as stream:
-            found = {
-                name: value for name, value in dotenv_values(stream=stream, interpolate=False).items() if value is not None
-            }
+            text = stream.read(MOST_OF_A_FILE + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise Configuration(
             f"can't read the env file {path}: {getattr(error, 'strerror', None) or error}", hint=hint
         ) from error
+    if len(text) > MOST_OF_A_FILE:
+        raise Configuration(f"the env file {path} is longer than {MOST_OF_A_FILE:,} characters", hint=hint)
+    values = dotenv_values(stream=io.StringIO(text), interpolate=False)
+    found = {name: value for name, value in values.items() if value is not None}
     if any("\0" in name + value or "=" in name for name, value in found.items()):
         raise Configuration(f"the env file {path} has a NUL, or a name with =, which no setting can have", hint=hint)
     return found

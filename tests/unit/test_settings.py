@@ -253,6 +253,11 @@ def test_an_env_file_with_what_no_environment_can_hold_is_refused(content: str) 
         Settings.load()
 
 
+def test_an_env_file_without_an_end_is_refused() -> None:
+    with pytest.raises(Configuration, match="the env file /dev/zero is longer"):
+        Settings.load(Path("/dev/zero"))
+
+
 def test_a_look_back_longer_than_history_is_refused() -> None:
     with pytest.raises(Configuration, match="BOOKREPORT_LOOKBACK"):
         _ = Settings({"BOOKREPORT_LOOKBACK": "999999d"}).lookback
