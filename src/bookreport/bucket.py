@@ -31,9 +31,10 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
-from bookreport import gzipped, partitions
+from bookreport import partitions
 from bookreport.errors import BadData, BookreportError, ChangedWhileLoading, Configuration, NotReady, Temporary, Unreadable
 from bookreport.files import File, Source
+from bookreport.gzipped import Content
 from bookreport.hours import FIRST, LAST, Hour, Span
 from bookreport.partitions import Partitions, Sought
 from bookreport.tls import Certificate, Protection, is_this_machine
@@ -205,24 +206,14 @@ class Bucket:
             sorted(File(key, entry["Size"], entry["ETag"].strip('"'), entry["LastModified"]) for key, entry in data.items())
         )
 
-    def read(self, hour: Hour, file: File) -> Iterator[bytes]:
-        """Yield the bytes of a file in chunks of bounded size, unpacked if the first bytes are gzip's.
+    def read(self, hour: Hour, file: File) -> Content:
+        """Return the bytes of a file, which come in chunks of bounded size, unpacked if the first bytes are gzip's.
 
-        Each request asks for the listed ETag; a broken download resumes where it broke (Range, RFC 9110 section 14). Raises
-        ChangedWhileLoading if the object is gone or has changed, BadData if its gzip data is truncated or corrupt, Unreadable
-        if the object can't be fetched although the store answers.
+        Each request asks for the listed ETag; a broken download resumes where it broke (Range, RFC 9110 section 14). Iterating
+        raises ChangedWhileLoading if the object is gone or has changed, BadData if its gzip data is truncated, corrupt or a
+        bomb, Unreadable if the object can't be fetched although the store answers.
         """
-        chunks = self._download(hour, file)
-        first = b""
-        for chunk in chunks:
-            first += chunk
-            if len(first) >= 2:
-                break
-        if first.startswith(gzipped.MAGIC):
-            yield from gzipped.unpack(first, chunks)
-        else:
-            yield first
-            yield from chunks
+        return Content(self._download(hour, file), file.size)
 
     def _download(self, hour: Hour, file: File) -> Iterator[bytes]:
         try:

@@ -34,6 +34,9 @@ for _column, _names in NAMES.items():
         _KNOWN.setdefault(_name, []).append((_column, _rank))
 
 REQUIRED = ("user_id", "isbn10")
+MOST_COLUMNS = 1600
+"""Maximum number of columns of a file, as of a Postgres table (manual, appendix K)."""
+
 COPIES_OR_MONEY = ("value", "amount")
 LOOK_LIKE = {
     "quantity": {"quantity", "qty", "copies", "units", "pieces", "pcs"},
@@ -69,6 +72,11 @@ class Reading:
     @property
     def priced(self) -> bool:
         return "unit_price" in self.columns or "sale_value" in self.columns
+
+    @property
+    def shortest_row(self) -> int:
+        """Bytes of the shortest good record: a user, an ISBN, a price if the file has one, the commas, and the line end."""
+        return len(self.header) + len(REQUIRED) + self.priced
 
     @property
     def direct(self) -> bool:
@@ -126,8 +134,13 @@ class Columns:
         """Return what each column of a file with this `header` is taken for.
 
         Raises BadData if a required column is missing, if two columns have the same claim to a user, an ISBN, a quantity or
-        money, or if `amount` or `value` appears beside a price and could be copies or money.
+        money, if `amount` or `value` appears beside a price and could be copies or money, or if there are too many columns.
         """
+        if len(header) > MOST_COLUMNS:
+            raise BadData(
+                f"{len(header):,} columns in the header {shown(header)}; the limit is {MOST_COLUMNS:,}",
+                hint="check that it is a CSV file of purchases; write fewer columns",
+            )
         folded = [fold(name) for name in header]
         declared = self._declared_for(folded)
         claims: dict[str, list[tuple[int, int]]] = {column: [] for column in NAMES}
@@ -153,12 +166,26 @@ class Columns:
         dropped = tuple(p for p in (0,) if p not in taken and folded and folded[0] in ("", "unnamed:0"))
         return Reading(tuple(header), columns, self._extra(header, taken | set(dropped)), dropped)
 
-    def reads_as_header(self, fields: Sequence[str]) -> bool:
-        """Return whether a record names columns of purchases: a user and an ISBN, or two that make up most of its fields."""
-        folded = [name for name in map(fold, fields) if name]
+    @property
+    def known(self) -> frozenset[str]:
+        """The names, folded, that mean a column of purchases."""
+        return frozenset((*_KNOWN, *self._declared.values()))
+
+    def reads_as_header(self, fields: Sequence[str], *, behind_other: bool = False) -> bool:
+        """Return whether a record names columns of purchases: a user and an ISBN, or two that make up most of its fields.
+
+        `behind_other`: whether any of its ends does, behind at least one other field.
+        """
+        folded = [name for name in map(fold, fields[behind_other:]) if name]
         declared = self._declared_for(folded, by_position=False)
-        named = {column for name in folded for column, _ in _KNOWN.get(name, ())} | set(declared.values())
-        return len(named) >= 2 and (named >= set(REQUIRED) or 2 * len(named) > len(folded))
+        named: set[str] = set()
+        for length, position in enumerate(reversed(range(len(folded))), 1):
+            named.update(column for column, _ in _KNOWN.get(folded[position], ()))
+            if position in declared:
+                named.add(declared[position])
+            if (behind_other or position == 0) and len(named) >= 2 and (named >= set(REQUIRED) or 2 * len(named) > length):
+                return True
+        return False
 
     def _declared_for(self, folded: Sequence[str], *, by_position: bool = True) -> dict[int, str]:
         """Return which column of purchases each position of a header was declared to be."""
@@ -177,7 +204,7 @@ class Columns:
         rank, position = found[0]
         rivals = [p for r, p in found if r == rank or rank > 0]
         if len(rivals) > 1 and column != "purchased_at":
-            names = " and ".join(repr(header[p]) for p in rivals)
+            names = " and ".join(repr(header[p]) for p in rivals[:3])
             alike = len({fold(header[p]) for p in rivals}) < len(rivals)
             which = f"#{rivals[0] + 1}" if alike else header[rivals[0]]
             raise BadData(
@@ -229,12 +256,13 @@ class Columns:
     @staticmethod
     def _extra(header: Sequence[str], taken: set[int]) -> dict[str, int]:
         extra: dict[str, int] = {}
+        numbers: dict[str, int] = {}
         for position, name in enumerate(header):
             if position not in taken:
-                own = name.strip() or f"column {position + 1}"
-                unique, number = own, 2
+                unique = own = name.strip() or f"column {position + 1}"
                 while unique in extra:
-                    unique, number = f"{own} ({number})", number + 1
+                    numbers[own] = numbers.get(own, 1) + 1
+                    unique = f"{own} ({numbers[own]})"
                 extra[unique] = position
         return extra
 

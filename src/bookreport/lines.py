@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from bookreport.rows import LONGEST_LINE, RowStream
+from bookreport.rows import LONGEST_LINE, RowStream, end_of_blank_lines
 
 
 class Lines:
@@ -23,22 +23,15 @@ class Lines:
         """Physical lines read so far, counted independently of taking them."""
         return self._stream.lines
 
-    def fill(self, enough: int = 1) -> bool:
-        """Read on until there are `enough` line ends, or LONGEST_LINE bytes, or the end; False if nothing is left."""
-        while not self._at_end and not self._holds(enough) and len(self._data) - self._start <= LONGEST_LINE:
-            chunk = self._stream.read()
-            self._data = self._data[self._start :] + chunk
-            self._start = 0
-            if not chunk:
-                self._at_end = True
-                if self._data and not self._data.endswith(b"\n"):
-                    self._data += b"\n"
-            self._is_text = _is_utf8(self._data)
+    def fill(self) -> bool:
+        """Read on until there is a line end, or LONGEST_LINE bytes, or the end; False if nothing is left."""
+        while self._data.find(b"\n", self._start) < 0 and self._read_on():
+            pass
         return self._start < len(self._data)
 
-    def plain_run(self, pattern: Callable[[bool], re.Pattern[bytes]]) -> bytes:
-        """Take as many whole lines as match; b"" if the next one does not."""
-        match = pattern(self._is_text).match(self._data, self._start)
+    def plain_run(self, pattern: Callable[..., re.Pattern[bytes]]) -> bytes:
+        """Take as many whole lines as match `pattern(is_text=…)`; b"" if the next one does not."""
+        match = pattern(is_text=self._is_text).match(self._data, self._start)
         if match is None:
             return b""
         self._start = match.end()
@@ -65,30 +58,43 @@ class Lines:
 
     def until_quote_closes(self, most: int) -> list[bytes]:
         """Return the lines up to the next one with an odd number of quotes; none if it is too far away."""
-        self.fill(most)
-        found = []
-        start = self._start
-        for _ in range(most):
+        found: list[bytes] = []
+        ahead = 0
+        while len(found) < most:
+            start = self._start + ahead
             end = self._data.find(b"\n", start)
             if end < 0:
-                return []
+                if not self._read_on():
+                    return []
+                continue
             found.append(self._data[start:end])
             if found[-1].count(b'"') % 2:
                 return found
-            start = end + 1
+            ahead = end + 1 - self._start
         return []
+
+    def blank_run(self) -> int:
+        """Take the blank lines that come next; return how many there are."""
+        start, self._start = self._start, end_of_blank_lines(self._data, self._start)
+        return self._data.count(b"\n", start, self._start)
 
     def skip(self, lines: int) -> None:
         """Take lines that the look-ahead has returned."""
         for _ in range(lines):
             self._start = self._data.index(b"\n", self._start) + 1
 
-    def _holds(self, line_ends: int) -> bool:
-        start = self._start
-        for _ in range(line_ends):
-            start = self._data.find(b"\n", start) + 1
-            if not start:
-                return False
+    def _read_on(self) -> bool:
+        """Read another chunk; False, with nothing read, at the end, or if LONGEST_LINE bytes wait to be taken."""
+        if self._at_end or len(self._data) - self._start > LONGEST_LINE:
+            return False
+        chunk = self._stream.read()
+        self._data = self._data[self._start :] + chunk
+        self._start = 0
+        if not chunk:
+            self._at_end = True
+            if self._data and not self._data.endswith(b"\n"):
+                self._data += b"\n"
+        self._is_text = _is_utf8(self._data)
         return True
 
 

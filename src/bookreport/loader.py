@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
 from uuid import UUID
 
 from bookreport import ledger, purchases
@@ -20,13 +19,13 @@ from bookreport.errors import (
     CopyRefused,
     Locked,
     NotReady,
-    TooManyRejects,
 )
 from bookreport.files import File
+from bookreport.gzipped import most_bytes
 from bookreport.hours import Hour
 from bookreport.ledger import Attempt, FileLoad
 from bookreport.outcomes import Ending, Entry, Outcome, Stopwatch
-from bookreport.rejects import FirstRejects, RejectLimit
+from bookreport.rejects import HourRejects, RejectLimit
 from bookreport.rows import Body, RowStream, only_plain, opened
 
 log = logging.getLogger(__name__)
@@ -99,10 +98,10 @@ class Loader:
                     return Outcome.of(Ending.UNCHANGED if known.is_loaded else Ending(known.status), known, watch.total)
                 purchases.begin_hour(transaction, hour)
                 before = self._clear(transaction, hour, known, files, emptied=emptied)
-                first_rejects = FirstRejects()
+                rejects = HourRejects(self._reject_limit, {file.key: most_bytes(file.size) for file in files})
                 with watch.phase("copy"):
-                    loads = [self._copy_file(transaction, hour, file, first_rejects) for file in files]
-                require_within_limit(loads, self._reject_limit, first_rejects)
+                    loads = [self._copy_file(transaction, hour, file, rejects) for file in files]
+                rejects.require_within_limit()
                 with watch.phase("sums"):
                     after = purchases.add_up(transaction, hour)
                 with watch.phase("list"):
@@ -141,15 +140,16 @@ class Loader:
             ledger.remove_files(transaction, hour)
         return before
 
-    def _copy_file(self, transaction: Transaction, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
+    def _copy_file(self, transaction: Transaction, hour: Hour, file: File, rejects: HourRejects) -> FileLoad:
         """Stream one file into COPY; Python looks at no row, unless COPY refuses it or might misread it."""
         try:
             load = self._copy_straight(transaction, hour, file)
             if load is None:
-                load = self._copy_carefully(transaction, hour, file, first_rejects)
+                load = self._copy_carefully(transaction, hour, file, rejects)
         except BadData as error:
             error.message = f"{file.key}: {error.message}"
             raise
+        rejects.settle(file.key, load.rows_loaded, load.rows_rejected)
         event = {"hour": hour.instant, "file": file.key, "rows": load.rows_loaded, "bytes": file.size}
         log.debug("%s %s: %d rows, %d rejected", hour, file.key, load.rows_loaded, load.rows_rejected, extra=event)
         return load
@@ -173,12 +173,14 @@ class Loader:
                 return None
             return FileLoad(file, body.reading, rows_loaded)
 
-    def _copy_carefully(self, transaction: Transaction, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
+    def _copy_carefully(self, transaction: Transaction, hour: Hour, file: File, rejects: HourRejects) -> FileLoad:
         """Check every record of the file; COPY the good ones, set the rest aside."""
-        with opened(self._bucket.read(hour, file), self._columns, self._database.raise_if_interrupted) as body:
+        content = self._bucket.read(hour, file)
+        with opened(content, self._columns, self._database.raise_if_interrupted) as body:
             if body.reading is None:
                 return FileLoad(file, None, 0)
-            check = purchases.record_check(transaction, file.key, body.reading, body.header_lines, self._columns, first_rejects)
+            rejects.expect(file.key, content.most_bytes, body.reading.shortest_row)
+            check = purchases.record_check(transaction, file.key, body.reading, body.header_lines, self._columns, rejects)
             purchases.make_room(transaction, body.reading)
             with check.rejects, transaction.savepoint():
                 rows_loaded = purchases.copy_rows(transaction, body.reading, RowStream(check.good_rows(body.chunks)))
@@ -299,18 +301,3 @@ class Loader:
             # An unreachable database records nothing; the user must see the first failure.
             error.__context__ = second
             return 0
-
-
-def require_within_limit(loads: Sequence[FileLoad], limit: RejectLimit, first_rejects: FirstRejects) -> None:
-    """Raise TooManyRejects, with the first of them, if the files of an hour have more rejects than `limit`."""
-    rejected = sum(load.rows_rejected for load in loads)
-    records = rejected + sum(load.rows_loaded for load in loads)
-    each_file_has_rows = all(load.rows_loaded for load in loads if load.rows_rejected)
-    if rejected <= limit.allowed(records, each_file_has_rows=each_file_has_rows):
-        return
-    told = "; ".join(f"{reject.key} line {reject.line_number}: {reject.reason}" for reject in first_rejects[:10])
-    raise TooManyRejects(
-        f"{rejected:,} of {records:,} records are bad, more than the limit of {limit}: {told}",
-        [asdict(reject) for reject in first_rejects],
-        hint="fix the files in the bucket, or raise --reject-limit; to see more: bookreport rejects",
-    )

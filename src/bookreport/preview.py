@@ -13,11 +13,11 @@ from bookreport.columns import Columns, Reading
 from bookreport.database import Database
 from bookreport.errors import BadData, NotReady, Unreadable
 from bookreport.files import File
+from bookreport.gzipped import most_bytes
 from bookreport.hours import Hour
 from bookreport.ledger import FileLoad
-from bookreport.loader import require_within_limit
 from bookreport.outcomes import Ending, Outcome
-from bookreport.rejects import FirstRejects, RejectLimit
+from bookreport.rejects import HourRejects, RejectLimit
 from bookreport.rows import opened
 
 SHOWN, SAMPLED = 3, 1000
@@ -63,9 +63,9 @@ def preview(
             continue
         try:
             _, files = bucket.complete(hour)
-            first_rejects = FirstRejects()
-            loads = [looker.look_into(hour, file, first_rejects) for file in files]
-            require_within_limit(loads, reject_limit, first_rejects)
+            rejects = HourRejects(reject_limit, {file.key: most_bytes(file.size) for file in files})
+            loads = [looker.look_into(hour, file, rejects) for file in files]
+            rejects.require_within_limit()
         except (BadData, NotReady, Unreadable) as error:
             error.hour = hour.instant
             outcome = Ending.NOT_READY if isinstance(error, NotReady) else Ending.FAILED
@@ -92,16 +92,18 @@ class _Looker:
         self.shapes: dict[tuple[str, ...], Sample] = {}
         self._database, self._bucket, self._columns = database, bucket, columns
 
-    def look_into(self, hour: Hour, file: File, first_rejects: FirstRejects) -> FileLoad:
+    def look_into(self, hour: Hour, file: File, rejects: HourRejects) -> FileLoad:
         """Return how the file would be loaded; raises BadData if it would be refused."""
         try:
-            with opened(self._bucket.read(hour, file), self._columns, self._database.raise_if_interrupted) as body:
+            content = self._bucket.read(hour, file)
+            with opened(content, self._columns, self._database.raise_if_interrupted) as body:
                 if body.reading is None:
                     return FileLoad(file, None, 0)
+                rejects.expect(file.key, content.most_bytes, body.reading.shortest_row)
                 with self._database.transaction(snapshot=True) as transaction:
                     purchases.require_loadable(transaction, body.reading)
                     check = purchases.record_check(
-                        transaction, file.key, body.reading, body.header_lines, self._columns, first_rejects
+                        transaction, file.key, body.reading, body.header_lines, self._columns, rejects
                     )
                 sampled: list[list[str]] = []
                 with check.rejects:
@@ -111,6 +113,7 @@ class _Looker:
         except BadData as error:
             error.message = f"{file.key}: {error.message}"
             raise
+        rejects.settle(file.key, check.rows, check.rejected)
         self._keep(body.reading, sampled[:SAMPLED])
         return FileLoad(file, body.reading, check.rows, check.rejected)
 

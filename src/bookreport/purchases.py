@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import IO
 
-from bookreport.columns import NAMES, Columns, Reading, shown
+from bookreport.columns import MOST_COLUMNS, NAMES, Columns, Reading, shown
 from bookreport.database import Stream, Transaction
 from bookreport.errors import BadData
 from bookreport.hours import Hour
 from bookreport.quoting import literal
 from bookreport.records import RecordCheck
-from bookreport.rejects import FirstRejects
+from bookreport.rejects import HourRejects
 from bookreport.rows import RowStream
 
-MOST_UNKNOWN = 1600 - len(NAMES)
+MOST_UNKNOWN = MOST_COLUMNS - len(NAMES)
 """Maximum number of unknown columns in a file: as many as a Postgres table has room for."""
 
 _SOON_DELETED = 1 << 18
@@ -114,7 +114,7 @@ def require_loadable(transaction: Transaction, reading: Reading) -> None:
 
 
 def record_check(
-    transaction: Transaction, key: str, reading: Reading, header_lines: int, columns: Columns, first: FirstRejects
+    transaction: Transaction, key: str, reading: Reading, header_lines: int, columns: Columns, rejects: HourRejects
 ) -> RecordCheck:
     """Return the check that judges the records of the file `key` as this database's tables and server do."""
     has_price = frozenset[str]()
@@ -127,7 +127,7 @@ def record_check(
         header_lines=header_lines,
         server_version=transaction.server_version,
         has_price=has_price,
-        first=first,
+        hour_rejects=rejects,
     )
 
 

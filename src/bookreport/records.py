@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 import tempfile
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 from decimal import Decimal
-from typing import IO, Literal
+from functools import cache
+from typing import IO
 
-from bookreport.columns import REQUIRED, Columns, Reading, fold, shown
+from bookreport.columns import MOST_COLUMNS, REQUIRED, Columns, Reading, fold, shown
 from bookreport.errors import BadData, BookreportError
 from bookreport.isbn import canonical_isbn
 from bookreport.lines import Lines
-from bookreport.rejects import FirstRejects, Reject
-from bookreport.rows import BLANKS, LONGEST_LINE, NotClosed, NotCsv, in_other_quotes, split_record
+from bookreport.rejects import HourRejects, Reject
+from bookreport.rows import BLANKS, LONGEST_HEADER, LONGEST_LINE, NotClosed, NotCsv, in_other_quotes, split_record
 
 LOOKAHEAD_LINES = 100
 """Lines within which a quoted field must be closed."""
+
+GATHERED = 1 << 16
+"""Bytes of good records that are passed on at once, so that COPY is not called for each record."""
 
 LONGEST = {"user_id": 1000, "isbn10": 100}
 """Maximum number of bytes in a field, as in the table's own check."""
@@ -34,23 +39,26 @@ LARGEST_EXPONENT = 2**30 - 2
 NUMBERS_LIKE_CODE = 160000
 """From this server version on, `1_000` and `0x1F` are numbers (release notes of PostgreSQL 16)."""
 
-_INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
-_NUMERIC = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*", re.ASCII)
+# Possessive: of what is no number, each character is looked at once.
+_INTEGER = re.compile(r"\s*+[+-]?[0-9]++\s*+", re.ASCII)
+_NUMERIC = re.compile(r"\s*+[+-]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?\s*+", re.ASCII)
+_DIGITS_CODE = r"[0-9]++(?:_[0-9]++)*+"
 _INTEGER_CODE = re.compile(
-    r"\s*[+-]?(?:[0-9]+(?:_[0-9]+)*|0[xX](?:_?[0-9a-fA-F])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+)\s*", re.ASCII
+    rf"\s*+[+-]?(?:{_DIGITS_CODE}|0[xX](?:_?[0-9a-fA-F]++)++|0[oO](?:_?[0-7]++)++|0[bB](?:_?[01]++)++)\s*+", re.ASCII
 )
-_DIGITS_CODE = r"[0-9]+(?:_[0-9]+)*"
 _NUMERIC_CODE = re.compile(
-    rf"\s*[+-]?(?:{_DIGITS_CODE}\.?(?:{_DIGITS_CODE})?|\.{_DIGITS_CODE})(?:[eE][+-]?{_DIGITS_CODE})?\s*", re.ASCII
+    rf"\s*+[+-]?(?:{_DIGITS_CODE}\.?(?:{_DIGITS_CODE})?|\.{_DIGITS_CODE})(?:[eE][+-]?{_DIGITS_CODE})?\s*+", re.ASCII
 )
 
 _BOM = b"\xef\xbb\xbf"
 _AROUND_NAMES = BLANKS + "\"'"
+_SEPARATORS = re.compile("[,;\t|]")
+_SPECIAL = re.compile('["\r\n]')
 
 # A field that needs no second look, quoted or not: no separator, no control character, and nothing that might not count.
 _NAME = rb"(?! |'|\xe2\x80[\x98\x9c]|\xc2\xa0|\xef\xbb\xbf)TEXT{1,%d}(?<! )(?<!\xc2\xa0)(?<!\xef\xbb\xbf)"
-_COUNT = rb"0*[1-9][0-9]{0,5}"
-_MONEY = rb"[0-9]{1,12}(?:\.[0-9]{0,20})?"
+_COUNT = rb" *0*[1-9][0-9]{0,5} *"
+_MONEY = rb" *[0-9]{1,12}(?:\.[0-9]{0,20})? *"
 _PLAIN = {
     "user_id": b'(?:"USER"|USER)'.replace(b"USER", _NAME % 900),
     "isbn10": b'(?:"ISBN"|ISBN)'.replace(b"ISBN", _NAME % 90),
@@ -62,6 +70,8 @@ _PLAIN_TEXT = rb'(?:"QUOTED{0,900}+(?:""QUOTED{0,900}+){0,9}+"|TEXT{0,900})'
 _ISBN_FIELD = re.compile(rb'(?:^|,)[ "]*(?:97[89])?[0-9]{9}[0-9Xx][ "\r]*(?:,|$)')
 _TEXT = rb'[^",\x00-\x1f\x7f]'
 _QUOTED = rb'[^"\x00-\x1f\x7f]'
+_ASCII_TEXT = rb'[^",\x00-\x1f\x7f-\xff]'
+_ASCII_QUOTED = rb'[^"\x00-\x1f\x7f-\xff]'
 
 
 class NotGood(ValueError):
@@ -74,8 +84,8 @@ class RecordCheck:
     `columns` understood the header as `reading`; it took `header_lines` lines. `server_version`: as libpq numbers it, 150018
     for 15.18. `has_price` holds the ISBNs whose price the catalogue knows; it is used only if the file has no price.
 
-    `rows` counts good records, `rejected` those set aside, `blank_lines` lines that are no record. The first rejects go to
-    `first`, and all of them to `rejects`, a file for COPY: key, line number, reason, raw.
+    `rows` counts good records, `rejected` those set aside, `blank_lines` lines that are no record. The rejects go to
+    `hour_rejects`, which may refuse them, and to `rejects`, a file for COPY: key, line number, reason, raw.
     """
 
     def __init__(
@@ -86,18 +96,19 @@ class RecordCheck:
         *,
         header_lines: int,
         server_version: int,
+        hour_rejects: HourRejects,
         has_price: Container[str] = frozenset(),
-        first: FirstRejects | None = None,
     ) -> None:
         self.rows = 0
         self.rejected = 0
         self.blank_lines = 0
-        self.first = FirstRejects() if first is None else first
         self.rejects: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=1 << 20)  # noqa: SIM115 - its user closes it
         self._key = key
         self._reading = reading
         self._columns = columns
+        self.hour_rejects = hour_rejects
         self._header = [fold(name) for name in reading.header]
+        self._telling = frozenset(_in_pieces(",".join((*reading.header, *columns.known)))) - {""}
         self._header_lines = self._line = header_lines
         self._has_price = has_price
         self._numbers_like_code = server_version >= NUMBERS_LIKE_CODE
@@ -108,19 +119,26 @@ class RecordCheck:
         """Pass the good records of a file's bytes through, ending in LF; set the rest aside.
 
         Runs of lines that need no second look are found by one regular expression, so a file with few bad records is read at
-        the speed of C. Memory is bounded by a chunk and LOOKAHEAD_LINES. Raises BadData for a header of another table, and
-        for a file most of whose records are quoted with apostrophes.
+        the speed of C. Memory is bounded by a chunk and LOOKAHEAD_LINES. Raises BadData for a header of another table, for a
+        file most of whose records are quoted with apostrophes, and for too many rejects.
         """
         lines = Lines(chunks)
+        ready: list[bytes] = []
+        room = GATHERED
         while lines.fill():
             run = lines.plain_run(self._plain)
             if run:
                 self._count_rows(run.count(b"\n"))
-                yield run.replace(b"\r\n", b"\n") if b"\r" in run else run
-                continue
-            good = self._look_twice(lines)
+                good = run.replace(b"\r\n", b"\n") if b"\r" in run else run
+            else:
+                good = self._look_twice(lines)
             if good:
-                yield good
+                ready.append(good)
+                room -= len(good)
+            if room <= 0:
+                yield b"".join(ready)
+                ready, room = [], GATHERED
+        yield b"".join(ready)
         if self._in_other_quotes * 2 > self.rows + self.rejected:
             raise BadData(
                 f"{self._in_other_quotes:,} of {self.rows + self.rejected:,} records are quoted with apostrophes",
@@ -142,7 +160,9 @@ class RecordCheck:
             self._set_aside(number, f"the line has {whole_length:,} bytes; the limit is {LONGEST_LINE:,}", line[:1000])
             return b""
         if not line.replace(_BOM, b"").strip():
-            self.blank_lines += 1
+            further = lines.blank_run()
+            self.blank_lines += 1 + further
+            self._line += further
             return b""
         record = line.removesuffix(b"\r")
         try:
@@ -185,19 +205,24 @@ class RecordCheck:
     def _repeats_header(self, number: int, record: bytes) -> str | None:
         """Return why a record that repeats the file's own header is bad; raises BadData if it is another header."""
         text = record.decode("utf-8", "replace")
+        if len(text) > 2 * LONGEST_HEADER or self._telling.isdisjoint(_in_pieces(text)):
+            return None
         # A header of another dialect is still a header, and what follows it would be misread.
-        readings = [[name.strip(_AROUND_NAMES) for name in re.split("[,;\t|]", text)]]
+        lenient = [name.strip(_AROUND_NAMES) for name in _SEPARATORS.split(text)]
+        if len(lenient) > 2 * MOST_COLUMNS:
+            return None
+        readings = [lenient]
         with suppress(NotCsv):
             readings.append(split_record(text))
         if any([fold(name) for name in names] == self._header for names in readings):
             return "repeats the header"
-        lenient = readings[0]
-        if len(lenient) > len(self._header):
-            # A file without a final line end, followed by the header of the next one.
-            readings += [lenient[start:] for start in range(1, len(lenient) - 1)]
-            if [fold(name) for name in lenient[1 - len(self._header) :]] == self._header[1:]:
-                return "a record without its line end, followed by the header"
-        if any(map(self._columns.reads_as_header, readings)):
+        # A file without a final line end, followed by the header of the next one.
+        is_longer = len(lenient) > len(self._header)
+        if is_longer and [fold(name) for name in lenient[1 - len(self._header) :]] == self._header[1:]:
+            return "a record without its line end, followed by the header"
+        if any(map(self._columns.reads_as_header, readings)) or (
+            is_longer and self._columns.reads_as_header(lenient, behind_other=True)
+        ):
             raise BadData(
                 f"line {number}: a second header, {shown(lenient)}, unlike the file's first, {shown(self._reading.header)}",
                 hint="write each table to its own file",
@@ -208,23 +233,21 @@ class RecordCheck:
         text = raw.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
         reject = Reject(self._key, line_number, reason.replace("\0", "\\x00"), text)
         self.rejected += 1
-        self.first.append(reject)
-        self.rejects.write(_csv([reject.key, str(line_number), reject.reason, reject.raw], quoting=csv.QUOTE_ALL) + b"\n")
+        self.hour_rejects.append(reject)
+        quoted = (value.replace('"', '""') for value in (reject.key, str(line_number), reject.reason, reject.raw))
+        self.rejects.write(b'"%b"\n' % '","'.join(quoted).encode())
 
     def _checked(self, record: bytes) -> bytes:
         """Return a record in the form for COPY; raises NotGood or NotCsv, with the reason, if it is bad."""
-        if b"\0" in record:
-            raise NotGood(f"byte {record.index(0) + 1} is NUL")
-        try:
-            fields = split_record(record.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise NotGood(f"byte {error.start + 1} ({record[error.start]:#04x}) is not UTF-8") from None
-        if len(fields) != len(self._header):
-            raise NotGood(f"{len(fields)} fields, but the header has {len(self._header)}")
+        fields = self._fields(record)
         bare = list(fields)
         for column in REQUIRED:
             position = self._reading.columns[column]
             bare[position] = fields[position].strip(BLANKS)
+        if bare != fields:
+            record = _csv(bare)
+            if self._plain(is_text=True).fullmatch(record + b"\n"):
+                return record
         self._in_other_quotes += any(in_other_quotes(bare[self._reading.columns[column]]) for column in REQUIRED)
         for column, position in self._reading.columns.items():
             fault = self._fault_of(column, bare[position])
@@ -233,7 +256,18 @@ class RecordCheck:
         fault = self._fault_of_price({column: bare[position] for column, position in self._reading.columns.items()})
         if fault is not None:
             raise NotGood(fault)
-        return record if bare == fields else _csv(bare)
+        return record
+
+    def _fields(self, record: bytes) -> list[str]:
+        if b"\0" in record:
+            raise NotGood(f"byte {record.index(0) + 1} is NUL")
+        try:
+            fields = split_record(record.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise NotGood(f"byte {error.start + 1} ({record[error.start]:#04x}) is not UTF-8") from None
+        if len(fields) != len(self._header):
+            raise NotGood(f"{len(fields)} fields, but the header has {len(self._header)}")
+        return fields
 
     def _fault_of(self, column: str, value: str) -> str | None:
         if "\n" in value or "\r" in value:
@@ -259,6 +293,9 @@ class RecordCheck:
     def _fault_of_money(self, value: str) -> str | None:
         number = value.strip().replace("_", "") if self._numbers_like_code else value.strip()
         if self._numbers_like_code and _INTEGER_CODE.fullmatch(value) and re.match(r"[+-]?0[xXoObB]", number):
+            # Python takes long to make a Decimal of many digits that are not decimal; with more than 40, it is over 2 ** 40.
+            if len(number.lstrip("+-")[2:].lstrip("0")) > 40:
+                return f"{_shown(value)} is not between 0 and {TOO_MUCH_MONEY - 1:,}"
             amount = Decimal(int(number, 0))
         elif (_NUMERIC_CODE if self._numbers_like_code else _NUMERIC).fullmatch(value):
             exponent = number.casefold().partition("e")[2].lstrip("+-0")
@@ -279,27 +316,42 @@ class RecordCheck:
         return None if isbn in self._has_price else f"has no price, nor has the catalogue for {_shown(values['isbn10'])}"
 
 
-def _plain_lines(reading: Reading) -> Callable[[bool], re.Pattern[bytes]]:
+def _plain_lines(reading: Reading) -> Callable[..., re.Pattern[bytes]]:
     """Return the pattern for runs of lines that need no second look: in valid UTF-8, or else only in ASCII."""
-    fields = [_PLAIN_TEXT] * len(reading.header)
-    for column, position in reading.columns.items():
-        fields[position] = _PLAIN.get(column, _PLAIN_TEXT)
     if not reading.priced:
         # Whether the catalogue has a price takes a second look.
         never = re.compile(rb"(?!)")
-        return lambda _: never
-    patterns = {}
-    for is_text in (True, False):
-        text, quoted = (letters if is_text else letters[:-1] + rb"\x80-\xff]" for letters in (_TEXT, _QUOTED))
-        line = b",".join(field.replace(b"TEXT", text).replace(b"QUOTED", quoted) for field in fields)
-        patterns[is_text] = re.compile(b"(?:(?>" + line + rb")\r?\n)++")
-    return lambda is_text: patterns[is_text]
+        return lambda **_: never
+    column_at = {position: column for column, position in reading.columns.items()}
+    each = [_PLAIN.get(column_at.get(position, ""), _PLAIN_TEXT) for position in range(len(reading.header))]
+    # Python takes a second to compile a pattern of a thousand fields.
+    fields = [_run_of(field, len(list(alike))) for field, alike in itertools.groupby(each)]
+
+    def compiled(text: bytes, quoted: bytes) -> re.Pattern[bytes]:
+        line = b",".join(fields).replace(b"TEXT", text).replace(b"QUOTED", quoted)
+        return re.compile(b"(?:(?>" + line + rb")\r?\n)++")
+
+    return cache(lambda *, is_text: compiled(_TEXT, _QUOTED) if is_text else compiled(_ASCII_TEXT, _ASCII_QUOTED))
 
 
-def _csv(fields: list[str], quoting: Literal[0, 1] = csv.QUOTE_MINIMAL) -> bytes:
+def _run_of(field: bytes, number: int) -> bytes:
+    return b",".join([field] * number) if number < 10 else b"(?:%b,){%d}+%b" % (field, number - 1, field)
+
+
+def _in_pieces(text: str) -> list[str]:
+    """Return the names that a line has if it is a header of any dialect, folded, and without quotes or apostrophes."""
+    for separator in ";\t|":
+        text = text.replace(separator, ",")
+    return fold(text.replace('"', "").replace("'", "")).split(",")
+
+
+def _csv(fields: list[str]) -> bytes:
+    line = ",".join(fields)
+    if not _SPECIAL.search(line) and line.count(",") == len(fields) - 1:
+        return line.encode()
     output = io.StringIO(newline="")
     # The writer quotes fields that contain characters of its line end.
-    csv.writer(output, lineterminator="\r\n", quoting=quoting).writerow(fields)
+    csv.writer(output, lineterminator="\r\n").writerow(fields)
     return output.getvalue().removesuffix("\r\n").encode()
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
+
+from bookreport.errors import TooManyRejects
+
+SHORTEST_ROW = len(b"u,i\n")
+"""Bytes of the shortest record that can be good, whatever its file's columns: a user and an ISBN."""
 
 
-@dataclass(frozen=True)
-class Reject:
+class Reject(NamedTuple):
     """A record of the file `key` that was set aside: the physical line it starts on (header = 1), why, and its text."""
 
     key: str
@@ -23,6 +29,10 @@ class FirstRejects(list[Reject]):
     def __init__(self, most: int = 1000, most_text: int = 1 << 20) -> None:
         super().__init__()
         self._room, self._room_for_text = most, most_text
+
+    @property
+    def is_full(self) -> bool:
+        return self._room <= 0 or self._room_for_text <= 0
 
     def append(self, reject: Reject) -> None:
         """Keep `reject` if there is room."""
@@ -60,3 +70,65 @@ class RejectLimit:
 
     def __str__(self) -> str:
         return f"{self.count:,}" if self.percent is None else f"{self.percent}%"
+
+
+class HourRejects:
+    """The rejects of one hour, while its files are read: how many, the first of them, and whether they pass the limit.
+
+    `most_bytes`: for each file of the hour, how many bytes it can have, unpacked.
+    """
+
+    def __init__(self, limit: RejectLimit, most_bytes: Mapping[str, int]) -> None:
+        self.first = FirstRejects()
+        self.count = 0
+        self._limit = limit
+        self._rows: dict[str, int] = {}
+        self._most_rows = 0
+        self._each_file_has_rows = True
+        for key, most in most_bytes.items():
+            self.expect(key, most, SHORTEST_ROW)
+
+    def expect(self, key: str, most_bytes: int, shortest_row: int) -> None:
+        """Say how many bytes the file `key` can have, and how many its shortest good record."""
+        # The last one may lack its line end.
+        self._expect_rows(key, (most_bytes + 1) // shortest_row)
+
+    def settle(self, key: str, rows: int, rejected: int) -> None:
+        """Say how many records of the file `key` were good, and how many set aside."""
+        self._expect_rows(key, rows)
+        self._each_file_has_rows &= bool(rows or not rejected)
+
+    def append(self, reject: Reject) -> None:
+        """Count `reject`, and keep it if it is one of the first.
+
+        Raises TooManyRejects once there are as many as the ledger keeps, and the limit is passed even if all that was not
+        read yet is good.
+        """
+        self.count += 1
+        self.first.append(reject)
+        if self.first.is_full and self.count > self._allowed(each_file_has_rows=True):
+            raise self._too_many(
+                f"reading stopped at line {reject.line_number:,}: {self.count:,} records are bad,"
+                f" more than the limit of {self._limit} even if the rest is good"
+            )
+
+    def require_within_limit(self) -> None:
+        """Raise TooManyRejects if they pass the limit, now that all files are settled."""
+        if self.count > self._allowed(each_file_has_rows=self._each_file_has_rows):
+            records = self.count + self._most_rows
+            raise self._too_many(f"{self.count:,} of {records:,} records are bad, more than the limit of {self._limit}")
+
+    def _expect_rows(self, key: str, most: int) -> None:
+        self._most_rows += most - self._rows.get(key, 0)
+        self._rows[key] = most
+
+    def _allowed(self, *, each_file_has_rows: bool) -> int:
+        return self._limit.allowed(self.count + self._most_rows, each_file_has_rows=each_file_has_rows)
+
+    def _too_many(self, what: str) -> TooManyRejects:
+        told = "; ".join(f"{reject.key} line {reject.line_number}: {reject.reason}" for reject in self.first[:10])
+        return TooManyRejects(
+            f"{what}: {told}",
+            [reject._asdict() for reject in self.first],
+            hint="fix the files in the bucket, or raise --reject-limit; to see more: bookreport rejects",
+        )

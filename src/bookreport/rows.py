@@ -127,7 +127,14 @@ def opened(content: Iterable[bytes], columns: Columns, meanwhile: Callable[[], N
         yield read_header(chunks, columns)
 
 
-_BLANK_LINES = re.compile(rb"(?:(?:[ \t\r\v\f]|\xef\xbb\xbf)*+\n)*+")
+_BLANK = re.compile(rb"(?:[ \t\r\n\v\f]++|\xef\xbb\xbf)*+")
+_LEADING_BOMS = re.compile(rb"\A(?:\xef\xbb\xbf)++")
+
+
+def end_of_blank_lines(data: bytes, start: int) -> int:
+    """Return where the blank lines end that begin at `start`: there, if there are none."""
+    blank = _BLANK.match(data, start)
+    return (blank and data.rfind(b"\n", start, blank.end()) + 1) or start
 
 
 def _from_first_line(source: Iterator[bytes]) -> tuple[bytes, int]:
@@ -136,16 +143,17 @@ def _from_first_line(source: Iterator[bytes]) -> tuple[bytes, int]:
     blank_lines = 0
     for chunk in source:
         start += chunk
-        if blank := _BLANK_LINES.match(start):
-            blank_lines += blank[0].count(b"\n")
-            start = start[blank.end() :]
-        if b"\n" in start or (len(start) > LONGEST_HEADER and start.strip()):
+        end = end_of_blank_lines(start, 0)
+        blank_lines += start.count(b"\n", 0, end)
+        start = start[end:]
+        if b"\n" in start:
             break
-        if not start.strip():
+        if not start.replace(_BOM, b"").strip():
             # However long a blank line without an end is, one blank stands for all of it.
-            start = start[-1:]
-    while start.startswith(_BOM):
-        start = start.removeprefix(_BOM)
+            start = start.replace(_BOM, b"")[-1:]
+        elif len(start) > LONGEST_HEADER:
+            break
+    start = _LEADING_BOMS.sub(b"", start)
     return (start, blank_lines) if start.strip() else (b"", blank_lines + bool(start))
 
 
@@ -207,7 +215,7 @@ _NO_NAME = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 def _explained(error: NoColumn, header: Sequence[str], rest: bytes, number: int, columns: Columns) -> BadData:
     """Return why a line is no header, if the lines after it or its own fields show the cause."""
-    for offset, line in enumerate(rest.split(b"\n")[:PREAMBLE_LINES], 1):
+    for offset, line in enumerate(rest.split(b"\n", PREAMBLE_LINES)[:PREAMBLE_LINES], 1):
         try:
             columns.read(_split_header(line))
         except BadData:

@@ -17,7 +17,7 @@ from bookreport.database import Database
 from bookreport.errors import BadData, CopyRefused
 from bookreport.ledger import rejects
 from bookreport.purchases import begin_hour, copy_rows, ensure_month, record_check
-from bookreport.rejects import FirstRejects
+from bookreport.rejects import HourRejects, RejectLimit
 from bookreport.rows import RowStream, only_plain
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file, isbn
 from connection import Sql
@@ -168,7 +168,7 @@ def test_both_paths_judge_a_number_alike(database: Database, column: str) -> Non
             record = io.StringIO()
             csv.writer(record, lineterminator="\n").writerow(("u1", ENGLISH, "1", value))
             line = record.getvalue().encode()
-            check = record_check(transaction, "a.csv", reading, 1, columns, FirstRejects())
+            check = record_check(transaction, "a.csv", reading, 1, columns, HourRejects(RejectLimit(count=1), {}))
             with check.rejects:
                 careful = bool(b"".join(check.good_rows([line])))
             try:
@@ -176,7 +176,7 @@ def test_both_paths_judge_a_number_alike(database: Database, column: str) -> Non
                     fast = copy_rows(transaction, reading, RowStream([line])) == 1
             except CopyRefused:
                 fast = False
-            assert fast == careful, (value, check.first)
+            assert fast == careful, (value, check.hour_rejects.first)
 
 
 @pytest.mark.parametrize("value", ["u", "u 1", "\x01u", "u" * 1000, "u" * 1001, "ü" * 500, "ü" * 501, "O'Brien", "\u2003u"])
@@ -188,7 +188,7 @@ def test_both_paths_judge_a_user_alike(database: Database, value: str) -> None:
         ensure_month(transaction, HOUR)
     with database.transaction() as transaction:
         begin_hour(transaction, HOUR)
-        check = record_check(transaction, "a.csv", reading, 1, columns, FirstRejects())
+        check = record_check(transaction, "a.csv", reading, 1, columns, HourRejects(RejectLimit(count=1), {}))
         with check.rejects:
             careful = b"".join(check.good_rows([line]))
         try:

@@ -13,6 +13,7 @@ from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.errors import Interrupted, Locked, NotReady, Temporary
 from bookreport.files import File
+from bookreport.gzipped import Content
 from bookreport.hours import Hour
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
 from connection import Sql
@@ -46,7 +47,7 @@ def test_hours_are_really_loaded_at_once(make_run: MakeRun, monkeypatch: pytest.
     together = threading.Barrier(2, timeout=60)
     read = Bucket.read
 
-    def meet(bucket: Bucket, hour: Hour, file: File) -> Iterator[bytes]:
+    def meet(bucket: Bucket, hour: Hour, file: File) -> Content:
         together.wait()
         return read(bucket, hour, file)
 

@@ -1,7 +1,7 @@
 """What a run does, without the command line: which hours it takes, and when it ends."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -10,6 +10,7 @@ from bookreport import ledger
 from bookreport.bucket import Bucket
 from bookreport.errors import Locked, NotReady, Temporary
 from bookreport.files import File
+from bookreport.gzipped import Content
 from bookreport.hours import EARLIEST, Hour
 from bookreport.outcomes import Outcome
 from bookreport.run import in_turn
@@ -95,7 +96,7 @@ def test_a_run_loads_as_many_hours_at_once_as_it_was_made_for(
         bookstore.fill(HOUR + number, FILE)
     together, read = threading.Barrier(2, timeout=60), Bucket.read
 
-    def meet(bucket: Bucket, hour: Hour, file: File) -> Iterator[bytes]:
+    def meet(bucket: Bucket, hour: Hour, file: File) -> Content:
         together.wait()
         return read(bucket, hour, file)
 

@@ -1,7 +1,7 @@
 """States of hours that change while something else runs: each race is stopped at a chosen point."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,7 @@ from bookreport.bucket import Bucket
 from bookreport.database import Database, Transaction
 from bookreport.errors import BookreportError, Configuration, Locked
 from bookreport.files import File
+from bookreport.gzipped import Content
 from bookreport.health import verify
 from bookreport.hours import Hour, Span
 from bookreport.outcomes import Outcome
@@ -36,7 +37,7 @@ def at_copy(monkeypatch: pytest.MonkeyPatch) -> Callable[[Hour, Callable[[], obj
     def arrange(of: Hour, act: Callable[[], object]) -> None:
         todo = [act]
 
-        def then(bucket: Bucket, hour: Hour, file: File) -> Iterator[bytes]:
+        def then(bucket: Bucket, hour: Hour, file: File) -> Content:
             if hour == of and todo:
                 todo.pop()()
             return read(bucket, hour, file)

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Container, Iterable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,11 +14,12 @@ from bookreport.columns import Columns
 from bookreport.errors import BadData, BookreportError
 from bookreport.lines import Lines
 from bookreport.records import RecordCheck
-from bookreport.rejects import FirstRejects, Reject, RejectLimit
+from bookreport.rejects import FirstRejects, HourRejects, Reject, RejectLimit
 from bookreport.rows import LONGEST_LINE
 
 HEADER = ["user_id", "isbn10", "quantity", "unit_price"]
 GOOD = b"u1,0306406152,2,9.99\n"
+UNLIMITED = RejectLimit(percent=Decimal(100))
 
 
 def checked(
@@ -27,18 +29,27 @@ def checked(
     chunk: int = 1 << 16,
     server_version: int = 180000,
     has_price: Container[str] = (),
+    reject_limit: RejectLimit = UNLIMITED,
 ) -> tuple[bytes, RecordCheck]:
     """Return the bytes after the header line that pass the check, and the check."""
     columns = Columns()
     reading = columns.read(list(header))
-    check = RecordCheck("a.csv", reading, columns, header_lines=1, server_version=server_version, has_price=has_price)
+    check = RecordCheck(
+        "a.csv",
+        reading,
+        columns,
+        header_lines=1,
+        server_version=server_version,
+        hour_rejects=HourRejects(reject_limit, {"a.csv": len(content)}),
+        has_price=has_price,
+    )
     with check.rejects:
         given_on = b"".join(check.good_rows(content[start : start + chunk] for start in range(0, len(content), chunk)))
     return given_on, check
 
 
 def reasons(check: RecordCheck) -> list[tuple[int, str]]:
-    return [(reject.line_number, reject.reason) for reject in check.first]
+    return [(reject.line_number, reject.reason) for reject in check.hour_rejects.first]
 
 
 def test_good_records_are_given_on_byte_by_byte() -> None:
@@ -98,7 +109,7 @@ def test_a_bad_record_is_set_aside_alone_with_its_line_and_reason(line: bytes, r
 
 def test_the_raw_text_shows_exactly_what_was_there() -> None:
     _, check = checked(b"u\xff\0\x1b[1m,0306406152,2,9.99\r\n")
-    assert check.first == [Reject("a.csv", 2, "byte 3 is NUL", "u\\xff\\x00\x1b[1m,0306406152,2,9.99")]
+    assert check.hour_rejects.first == [Reject("a.csv", 2, "byte 3 is NUL", "u\\xff\\x00\x1b[1m,0306406152,2,9.99")]
 
 
 def test_blank_lines_are_no_records() -> None:
@@ -181,7 +192,7 @@ def test_a_carriage_return_without_quotes_is_no_part_of_a_text() -> None:
 
 def test_a_bad_record_of_several_lines_is_one_reject() -> None:
     _, check = checked(b'u1,1,1,n/a,"nice\nbook"\nu2,1,1,1,\n', [*HEADER, "note"])
-    assert check.first == [Reject("a.csv", 2, "unit_price 'n/a' is not a number", 'u1,1,1,n/a,"nice\nbook"')]
+    assert check.hour_rejects.first == [Reject("a.csv", 2, "unit_price 'n/a' is not a number", 'u1,1,1,n/a,"nice\nbook"')]
     assert check.rows == 1
 
 
@@ -256,7 +267,7 @@ def test_an_overlong_line_is_set_aside_by_its_beginning() -> None:
     given_on, check = checked(b"u" * (3 * LONGEST_LINE) + b",1,1,1\n" + GOOD)
     assert given_on == GOOD
     assert reasons(check) == [(2, f"the line has {3 * LONGEST_LINE + 6:,} bytes; the limit is {LONGEST_LINE:,}")]
-    assert check.first[0].raw == "u" * 1000
+    assert check.hour_rejects.first[0].raw == "u" * 1000
 
 
 def test_the_number_of_a_total_alone_is_enough() -> None:
@@ -274,13 +285,14 @@ def test_without_a_price_column_the_catalogue_decides() -> None:
 
 def test_only_so_many_rejects_are_kept_in_memory_but_all_go_to_the_file() -> None:
     columns = Columns()
-    first = FirstRejects(most=3)
-    check = RecordCheck("a.csv", columns.read(HEADER), columns, header_lines=1, server_version=180000, first=first)
+    rejects = HourRejects(UNLIMITED, {})
+    rejects.first = FirstRejects(most=3)
+    check = RecordCheck("a.csv", columns.read(HEADER), columns, header_lines=1, server_version=180000, hour_rejects=rejects)
     assert b"".join(check.good_rows([b'"u1,x\n' * 50])) == b""
     with check.rejects as file:
         file.seek(0)
         written = list(csv.reader(io.TextIOWrapper(file, encoding="utf-8", newline="")))
-    assert (check.rejected, len(check.first), len(written)) == (50, 3, 50)
+    assert (check.rejected, rejects.count, len(rejects.first), len(written)) == (50, 50, 3, 50)
     assert written[49] == ["a.csv", "51", "a quote is not closed on its line", '"u1,x']
 
 
@@ -347,7 +359,8 @@ def test_every_line_is_given_on_or_set_aside_and_undamaged_ones_arrive(
         dirty = dirty[:at] + what + dirty[at:]
     given_on, check = checked(dirty, chunk=chunk)
     lines = [line.removesuffix(b"\r") for line in dirty.split(b"\n") if line.strip()]
-    assert check.rows + sum(bool(line.strip()) for reject in check.first for line in reject.raw.split("\n")) == len(lines)
+    set_aside = [line for reject in check.hour_rejects.first for line in reject.raw.split("\n")]
+    assert check.rows + sum(bool(line.strip()) for line in set_aside) == len(lines)
     given_lines = given_on.split(b"\n")[:-1]
     assert len(given_lines) == check.rows
     for line in {line.removesuffix(b"\r") for line in whole.split(b"\n") if line.strip()} & set(lines):
