@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bookreport import catalogue, ledger, schema
+from bookreport import catalogue, ledger, schema, unusual
 from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.discovery import MOST_SKIPPED, come_after_all, time_of
 from bookreport.errors import BookreportError, Configuration, NotReady
-from bookreport.hours import EARLIEST, LAST, Hour
+from bookreport.hours import EARLIEST, LAST, LOOKBACK, Hour
 
 OLDEST_POSTGRES = 150_000
 
@@ -24,6 +24,9 @@ HIDDEN = "if they are in the table, row-level security hides them from this role
 
 CLOCKS_APART = timedelta(minutes=1)
 """How far this machine's clock may be off from the store's or Postgres's."""
+
+NEWS = timedelta(minutes=65)
+"""How long ago an hour may have been loaded to fail a check for being unusual: a check from an hourly cron fails once."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ def check(
     if listed.ok:
         yield look("time", lambda: _time(database, bucket, earliest))
         yield look("skipped", lambda: _skipped(database, bucket, earliest))
+    yield look("unusual", lambda: _unusual(database, earliest))
     yield look("freshness", lambda: _freshness(database, max_age, earliest))
 
 
@@ -245,6 +249,25 @@ def _skipped(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, s
         )
     told = f"{len(skipped):,} hours are skipped" if skipped else "no hour is skipped"
     return f"{told}; none of the newest {MOST_SKIPPED} is complete" if len(skipped) > MOST_SKIPPED else told, None
+
+
+def _unusual(database: Database, earliest: Hour) -> tuple[str, str | None]:
+    with database.transaction(snapshot=True) as transaction:
+        newest = ledger.newest_loaded(transaction, earliest)
+        since = ledger.lookback_start(transaction, LOOKBACK, earliest)
+        found = unusual.find(transaction, since, newest + 1) if since and newest else ()
+        now = transaction.now()
+    if not found:
+        return "no hour of the last week has far fewer or more rows than usual", None
+    news = [each for each in unusual.first_of_episodes(found) if now - each.loaded_at < NEWS]
+    last = (news or found)[-1]
+    message = f"{last.hour} has {last.rows:,} rows, usually {last.usual:,}"
+    if len(found) > 1:
+        message += f"; {len(found):,} hours of the last week are unusual (see: bookreport status)"
+    if news:
+        doubt = "did all of its files come" if last.is_few else "did its sales come twice"
+        raise Configuration(message, hint=f"{doubt}? Once they are right: bookreport run-hour --hour {last.hour}")
+    return message, None
 
 
 def _freshness(database: Database, max_age: timedelta | None, earliest: Hour) -> tuple[str, str | None]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
 
-from bookreport import ledger
+from bookreport import ledger, unusual
 from bookreport.bucket import Bucket
 from bookreport.database import Database, Transaction
 from bookreport.discovery import Discovery, come_after_all, discover
@@ -15,6 +15,7 @@ from bookreport.errors import BadData
 from bookreport.files import Difference, compare
 from bookreport.hours import EARLIEST, FIRST, LAST, Hour, Span
 from bookreport.partitions import FarOff
+from bookreport.unusual import Unusual
 
 MOST_MISSING = 10_000
 """Missing hours that are listed one by one; the gaps cover all of them."""
@@ -59,7 +60,8 @@ class Status:
     starting at `looked_from` (None: all of it); `unlooked` counts hours before that which have a partition but are not in the
     ledger. `come` are skipped hours that are complete after all. `far_off` is what
     is not believable in the bucket, `far_off_loaded` are such hours of the ledger, which no other figure counts.
-    `rows_unmatched` uses the current catalogue, for the span or else for the hours searched. Drift is not checked.
+    `unusual` hours have far fewer or more rows than usual; they and `rows_unmatched`, which uses the current catalogue, are for
+    the span or else for the hours searched. Drift is not checked.
     """
 
     newest_loaded: Hour | None = None
@@ -76,6 +78,7 @@ class Status:
     unlooked: int = 0
     far_off: tuple[FarOff, ...] = ()
     far_off_loaded: tuple[Span, ...] = ()
+    unusual: tuple[Unusual, ...] = ()
     rejected_rows: int = 0
     rows_unmatched: int = 0
 
@@ -103,7 +106,8 @@ def status(
 ) -> Status:
     """Return the state of the hours from `since` to `until` (exclusive).
 
-    `at_length`: include what costs more the more there is: hours before the look-back, skipped ones that came, unmatched rows.
+    `at_length`: include what costs more the more there is: hours before the look-back, skipped ones that came, unusual ones,
+    unmatched rows.
     """
     looked = discover(
         database, bucket, since=since, until=until, lookback=lookback, earliest=earliest, count_unlooked=at_length
@@ -112,6 +116,7 @@ def status(
     within = looked.within
     span = max(since or FIRST, within.since), min(until or LAST, within.until)
     bounds = {"since": span[0].start, "until": span[1].start}
+    searched = max(looked.looked_from or FIRST, within.since), span[1]
     seen, unlooked = ([hour.start for hour in hours] for hours in ({*looked.pending, *overdue}, looked.unlooked))
     with database.transaction(snapshot=True) as transaction:
         counts = transaction.one("health/counts", **bounds)
@@ -132,16 +137,16 @@ def status(
             unlooked=len(unlooked),
             far_off=looked.far_off,
             far_off_loaded=ledger.far_off(transaction, within),
+            unusual=unusual.find(transaction, *searched) if at_length else (),
             rejected_rows=counts.rejected_rows,
-            rows_unmatched=_unmatched(transaction, looked, span[1]) if at_length else 0,
+            rows_unmatched=_unmatched(transaction, *searched) if at_length else 0,
         )
     # Query the bucket after the snapshot, which holds on to rows that others delete.
     come = come_after_all(bucket, [hour for hour, _ in skipped]) if at_length else ()
     return replace(found, come=come)
 
 
-def _unmatched(transaction: Transaction, looked: Discovery, until: Hour) -> int:
-    since = max(looked.looked_from or FIRST, looked.within.since)
+def _unmatched(transaction: Transaction, since: Hour, until: Hour) -> int:
     return int(transaction.one("health/unmatched", since=since.start, until=until.start).rows_unmatched)
 
 

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
-from bookreport import catalogue, ledger
+from bookreport import catalogue, ledger, unusual
 from bookreport.catalogue import State
 from bookreport.database import Database, Transaction
 from bookreport.errors import NotReady
 from bookreport.hours import EARLIEST, FIRST, ONE_HOUR, Hour, Span
 from bookreport.outcomes import HourState
+from bookreport.unusual import Unusual
 
 SPANISH = "Spanish"
 """The language whose buyers are counted by default."""
@@ -97,6 +98,7 @@ class Report:
     Hours before the shop's first are no gap: `before_first` says how many the span has, and no other count includes them.
 
     Of the missing hours, `skipped` were given up; `pruned` were loaded once, and those in `sums_kept` still have their sums.
+    `unusual` are hours with sales whose rows are far from what was usual at that time.
     One rule holds for every figure: sales cover the loaded hours and `sums_kept`, users and buyers only the loaded hours.
     `load_ids` are the loads of the loaded hours, oldest hour first; `catalogue` says when formats and languages were read.
     `previous` is the report of the preceding span, `series` the figures by hour or day from the first hour on; both only if
@@ -119,6 +121,7 @@ class Report:
     pruned: tuple[Hour, ...] = ()
     sums_kept: tuple[Hour, ...] = ()
     load_ids: tuple[int, ...] = ()
+    unusual: tuple[Unusual, ...] = ()
 
     @property
     def hours_expected(self) -> int:
@@ -276,6 +279,7 @@ def _report(
         pruned=tuple(Hour(row.hour) for row in given_up if row.status == HourState.PRUNED),
         sums_kept=tuple(Hour(row.hour) for row in given_up if row.sums_kept),
         load_ids=tuple(row.load_id for row in coverage),
+        unusual=unusual.find(transaction, span.since, span.until),
     )
 
 

@@ -30,6 +30,7 @@ NAMES = [
     "books",
     "time",
     "skipped",
+    "unusual",
     "freshness",
 ]
 

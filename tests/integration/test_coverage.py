@@ -78,6 +78,7 @@ class Shop:
             "skipped": those("skipped"),
             "pruned": those("pruned", "sums kept"),
             "sums_kept": those("sums kept"),
+            "unusual": [],
         }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from bookreport import catalogue, purchases, schema
+from bookreport import catalogue, purchases, schema, unusual
 from bookreport.columns import Columns
 from bookreport.database import Database, Transaction, query
 from bookreport.hours import Hour
@@ -191,6 +191,31 @@ def test_a_file_without_prices_costs_no_more_for_a_large_catalogue(
         purchases.copy_rows(transaction, reading, RowStream([b"ana,%010d\n" % number for number in range(1, rows + 1)]))
         assert written[-1].startswith("insert into purchase_rows")
         assert work_done(transaction, written[-1]) <= MULTIPLE * rows
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+@pytest.mark.parametrize("hours", [1, 24, 365 * 24])
+def test_to_find_unusual_hours_takes_the_weeks_before_and_nothing_older(
+    sql: Sql, database: Database, hours: int, analyzed: bool
+) -> None:
+    sql("alter table ledger set (autovacuum_enabled = off)")
+    sql(
+        "insert into ledger (hour, status) select %s - n * interval '1 hour', 'loaded' from generate_series(1, 87600) n",
+        OLDEST.start,
+    )
+    if analyzed:
+        sql("analyze ledger")
+        sql(
+            "insert into ledger (hour, status) select %s + n * interval '1 hour', 'loaded' from generate_series(0, 9999) n",
+            OLDEST.start,
+        )
+    until = OLDEST + 10_000 * analyzed
+    named = {name.lower(): getattr(unusual, name) for name in ("WEEKS", "LEAST_WEEKS", "LEAST_ROWS", "FAR")}
+    with database.transaction() as transaction:
+        span = {"since": (until + -hours).start, "until": until.start}
+        done = work_done(transaction, query("unusual/hours"), **span, **named)
+    compared, read = hours * unusual.WEEKS * 3, hours + unusual.WEEKS * 7 * 24
+    assert compared < done <= MULTIPLE * (compared + read)
 
 
 class RolledBack(Exception):

@@ -341,6 +341,7 @@ def test_coverage_tells_which_hours_are_missing(
         "skipped": [],
         "pruned": [],
         "sums_kept": [],
+        "unusual": [],
     }
 
 

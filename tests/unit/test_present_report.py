@@ -16,6 +16,7 @@ from bookreport.present import page, words
 from bookreport.present.report import report_csv, report_json, report_markdown, report_table
 from bookreport.present.run import run_table
 from bookreport.reports import Buyers, Report, Sale, Unmatched
+from bookreport.unusual import Unusual
 
 HOUR = Hour.parse("2024-05-01T13")
 REPORT = Report(
@@ -51,6 +52,7 @@ def test_the_json_report_is_the_one_that_scripts_know() -> None:
             "skipped": [],
             "pruned": [],
             "sums_kept": [],
+            "unusual": [],
         },
         "sales": [
             {"format": "Hardcover", "language": "English", "books_sold": 1200, "sale_value": "12345.60"},
@@ -145,6 +147,28 @@ def test_the_table_tells_sales_unmatched_total_buyers_and_coverage() -> None:
     assert "2 of 3 hours are loaded; totals are too low. Missing: 2024-05-01T14" in lines
     assert any("4 rejected rows" in line for line in lines)
     assert any("2 ISBNs" in line for line in lines)
+
+
+@pytest.mark.parametrize("printed", [report_table, report_markdown, page.report_page])
+def test_unusual_hours_are_a_sentence_with_their_rows_and_the_usual_number(printed: Callable[[Report], str]) -> None:
+    complete = replace(REPORT, missing=())
+    assert "than usual" not in printed(complete)
+    loaded_at = REPORT.generated_at
+    few = [Unusual(HOUR + number, 100 + number, 5_000, loaded_at) for number in (0, 1, 3)]
+    text = printed(replace(complete, unusual=(*few, Unusual(HOUR + 4, 12_000, 5_000, loaded_at))))
+    assert (
+        "3 hours have far fewer rows than usual:"
+        " 2024-05-01T13 to 2024-05-01T15 (201, usually 10,000), 2024-05-01T16 (103, usually 5,000)" in text
+    )
+    assert "1 hour has far more rows than usual: 2024-05-01T17 (12,000, usually 5,000)" in text
+
+
+def test_only_the_first_unusual_hours_are_told_in_words_and_all_in_the_json() -> None:
+    unusual = tuple(Unusual(HOUR + 2 * number, 7, 100, REPORT.generated_at) for number in range(9))
+    assert report_table(replace(REPORT, unusual=unusual)).count("usually 100") == 6
+    assert "(7, usually 100) and 3 more\n" in report_table(replace(REPORT, unusual=unusual))
+    document = documents.read(words.as_json(report_json(replace(REPORT, unusual=unusual))))
+    assert document["coverage"]["unusual"][8] == {"hour": "2024-05-02T05:00:00Z", "rows": 7, "usual": 100}
 
 
 def test_the_table_is_never_cut_by_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,9 +56,10 @@ def verify(options: CommonOptions, *, since: Hour | None, until: Hour | None, re
 def status(options: CommonOptions, *, since: Hour | None, until: Hour | None, result: Result) -> int:
     """Print which hours are loaded, failed, skipped, pending, overdue and missing.
 
-    Pending: complete, but not loaded. Overdue: files, but no marker. Missing: neither loaded nor in the bucket. Without a span,
-    status searches the bucket as ingest does, and counts older hours that are not loaded; failed hours are always listed.
-    Unmatched rows are counted with today's catalogue, over the hours searched.
+    Pending: complete, but not loaded. Overdue: files, but no marker. Missing: neither loaded nor in the bucket. Unusual: far
+    fewer or more rows than that hour of the week had before. Without a span, status searches the bucket as ingest does, and
+    counts older hours that are not loaded; failed hours are always listed. Unmatched rows are counted with today's catalogue,
+    over the hours searched.
     """
     result.require_writable()
     span_of(since, until)

@@ -15,7 +15,7 @@ from bookreport.errors import Configuration
 from bookreport.hours import ONE_HOUR, Span
 from bookreport.present.charts import Step, bars, line, svg
 from bookreport.present.report import catalogue_line, coverage_line, given_up_lines, not_comparable, of_users, report_json
-from bookreport.present.words import counted, named, signed, thousands
+from bookreport.present.words import counted, named, signed, thousands, unusual_in_words
 
 if TYPE_CHECKING:
     from bookreport.reports import Point, Report, Sale
@@ -75,6 +75,7 @@ def report_page(report: Report) -> str:
         coverage=coverage_line(report),
         gaps=[_short(gap) for gap in Span.runs(report.without_sales)],
         given_up=given_up_lines(report),
+        unusual=unusual_in_words(report.unusual),
         catalogue=catalogue_line(report),
         figures=_figures(report),
         no_comparison=not_comparable(report),

@@ -18,6 +18,8 @@ from bookreport.present.words import (
     named,
     signed,
     thousands,
+    unusual_in_words,
+    unusual_json,
 )
 
 if TYPE_CHECKING:
@@ -112,6 +114,7 @@ def _span_json(report: Report) -> dict[str, object]:
             "skipped": [hour.instant for hour in report.skipped],
             "pruned": [hour.instant for hour in report.pruned],
             "sums_kept": [hour.instant for hour in report.sums_kept],
+            "unusual": unusual_json(report.unusual),
         },
     }
 
@@ -294,6 +297,7 @@ def _coverage_lines(report: Report) -> list[str]:
     if report.without_sales:
         lines[0] += f"; totals are too low. Missing: {hours_in_words(report.without_sales)}"
     lines += given_up_lines(report)
+    lines += unusual_in_words(report.unusual)
     if report.rejected_rows:
         lines.append(f"Not in these figures: {counted(report.rejected_rows, 'rejected row')}")
     if report.unmatched.isbns:

@@ -16,6 +16,8 @@ from bookreport.present.words import (
     hours_in_words,
     instant,
     spans_in_words,
+    unusual_in_words,
+    unusual_json,
 )
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ def status_json(found: Status) -> dict[str, object]:
         "before_look_back": found.unlooked,
         "far_off": far_off_json(found.far_off),
         "far_off_loaded": [_hours_json(span) for span in found.far_off_loaded],
+        "unusual": unusual_json(found.unusual),
         "rejected_rows": found.rejected_rows,
         "rows_unmatched": found.rows_unmatched,
     }
@@ -127,6 +130,7 @@ def status_text(found: Status) -> str:
             f"{'Older':<10}{counted(found.unlooked, 'hour')} (in the bucket before {found.looked_from}, not loaded):"
             " see bookreport ingest --all"
         )
+    lines += [f"{'Unusual':<10}{line}" for line in unusual_in_words(found.unusual)]
     lines += _far_off_lines(found)
     lines += [f"{'Rejected':<10}{counted(found.rejected_rows, 'row')}"] if found.rejected_rows else []
     lines += [f"{'Unmatched':<10}{counted(found.rows_unmatched, 'row')}"] if found.rows_unmatched else []

@@ -16,6 +16,7 @@ from bookreport.messages import json_text, plain
 if TYPE_CHECKING:
     # Only types are needed here: a report must not wait for boto3.
     from bookreport.partitions import FarOff
+    from bookreport.unusual import Unusual
 
 MOST_SPANS = 6
 """Maximum number of spans named in a sentence; the rest are counted."""
@@ -66,6 +67,29 @@ def spans_in_words(spans: Sequence[Span]) -> str:
     """Return the first spans in words, and how many more there are."""
     told = [str(span.since) if len(span) == 1 else f"{span.since} to {span.until}" for span in spans[:MOST_SPANS]]
     return ", ".join(told) + (f" and {len(spans) - MOST_SPANS} more" if len(spans) > MOST_SPANS else "")
+
+
+def unusual_in_words(unusual: Sequence[Unusual]) -> list[str]:
+    """Return a sentence for the hours with too few rows, and one for those with too many, with runs of them as spans."""
+    lines = []
+    for fewer, those in (("fewer", [each for each in unusual if each.is_few]), ("more", [e for e in unusual if not e.is_few])):
+        by_hour = {each.hour: each for each in those}
+        spans = Span.runs(by_hour)
+        told = [f"{spans_in_words([span])} ({_rows_of([by_hour[hour] for hour in span])})" for span in spans[:MOST_SPANS]]
+        more = f" and {len(spans) - MOST_SPANS} more" if len(spans) > MOST_SPANS else ""
+        if those:
+            have = "has" if len(those) == 1 else "have"
+            lines.append(f"{counted(len(those), 'hour')} {have} far {fewer} rows than usual: {', '.join(told)}{more}")
+    return lines
+
+
+def _rows_of(unusual: Sequence[Unusual]) -> str:
+    return f"{sum(each.rows for each in unusual):,}, usually {sum(each.usual for each in unusual):,}"
+
+
+def unusual_json(unusual: Sequence[Unusual]) -> list[dict[str, object]]:
+    """Return unusual hours as `bookreport.report/1` and `bookreport.status/1` have them."""
+    return [{"hour": each.hour.instant, "rows": each.rows, "usual": each.usual} for each in unusual]
 
 
 def as_number(amount: Decimal | None) -> float | None:
