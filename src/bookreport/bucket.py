@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -149,36 +150,34 @@ class Bucket:
 
         Partitions are listed level by level with a delimiter, so the files in them cost nothing. A year, month or day that
         is outside the span, or whose hours are all known, is not entered; nor is one outside `within`, the believable hours,
-        which is reported as far off whatever the span. A prefix that looks like a partition but is not a real hour is named
-        in a warning.
+        which is reported as far off whatever the span. Stray objects come from the same listings, unless they are hidden or
+        match `ignore`; at the top of the bucket, which may be shared, only CSV files do.
         """
         sought = Sought(since or FIRST, until or LAST, set(known), within or Span(FIRST, LAST))
-        found = partitions.find(self._folders, sought)
-        for prefix in found.unreal:
-            log.warning("ignoring s3://%s/%s%s: not a real hour", self.name, self.prefix, prefix)
-        return found
+        found = partitions.find(self._listed, sought)
+        return replace(found, stray=[path for path in found.stray if self._may_be_sales(path)])
 
-    def marker(self, hour: Hour) -> datetime | None:
-        """Return when the hour was closed, by its marker's time; None if it is still open."""
+    def marker(self, hour: Hour) -> File | None:
+        """Return the hour's marker, whose time is when the hour was closed; None if it is still open."""
         key = f"{self.prefix}{hour.partition}{self._marker}"
         # A listing distinguishes a missing bucket from a missing marker, and needs only the right to list; HEAD does neither.
         with self._translated():
             for page in self._listing(key):
                 for entry in page.get("Contents", []):
                     if entry["Key"] == key:
-                        return entry["LastModified"]
+                        return _file(self._marker, entry)
         return None
 
-    def complete(self, hour: Hour) -> tuple[datetime, tuple[File, ...]]:
-        """Return when the hour was closed, and its files, both from one listing.
+    def complete(self, hour: Hour) -> tuple[File, tuple[File, ...]]:
+        """Return the hour's marker and its files, both from one listing.
 
         Raises NotReady while it has no marker; otherwise what `files` raises.
         """
         entries = self._entries(hour)
-        closed_at = next((entry["LastModified"] for key, entry in entries.items() if key == self._marker), None)
-        if closed_at is None:
+        marker = entries.get(self._marker)
+        if marker is None:
             raise NotReady(f"{hour} is not complete: {self.url(hour)} has no marker", hint="try again later")
-        return closed_at, self._files(hour, entries)
+        return _file(self._marker, marker), self._files(hour, entries)
 
     def files(self, hour: Hour) -> tuple[File, ...]:
         """Return the hour's files, ordered by key.
@@ -195,16 +194,14 @@ class Bucket:
 
     def _files(self, hour: Hour, entries: Mapping[str, ObjectTypeDef]) -> tuple[File, ...]:
         data = {key: entry for key, entry in entries.items() if self._is_data(key, entry["Size"])}
-        strange = sorted(key for key in data if "/" in key or not key.lower().endswith((".csv", ".csv.gz")))
+        strange = sorted(key for key in data if "/" in key or not _is_csv(key))
         if strange:
             names = ", ".join(map(repr, strange[:5]))
             raise BadData(
                 f"the partition of {hour} contains objects that are not CSV files: {names}{' …' if len(strange) > 5 else ''}",
                 hint="if they are not data, list a pattern in BOOKREPORT_IGNORE; if they are, supply them as .csv or .csv.gz",
             )
-        return tuple(
-            sorted(File(key, entry["Size"], entry["ETag"].strip('"'), entry["LastModified"]) for key, entry in data.items())
-        )
+        return tuple(sorted(_file(key, entry) for key, entry in data.items()))
 
     def read(self, hour: Hour, file: File) -> Content:
         """Return the bytes of a file, which come in chunks of bounded size, unpacked if the first bytes are gzip's.
@@ -263,12 +260,16 @@ class Bucket:
                 f"{file.key} has {offset:,} bytes, but {file.size:,} were listed", hint="the next run retries it"
             )
 
-    def _folders(self, path: str) -> Iterator[str]:
+    def _listed(self, path: str) -> Iterator[str]:
         prefix = f"{self.prefix}{path}"
         with self._translated():
             for page in self._listing(prefix, "/"):
-                for entry in page.get("CommonPrefixes", []):
-                    yield entry["Prefix"].removeprefix(prefix)
+                for folder in page.get("CommonPrefixes", []):
+                    yield folder["Prefix"].removeprefix(prefix)
+                for entry in page.get("Contents", []):
+                    # Some tools write an object for the folder itself.
+                    if entry["Key"] != prefix:
+                        yield entry["Key"].removeprefix(prefix)
 
     def _listing(self, prefix: str, delimiter: str = "") -> Iterator[ListObjectsV2OutputTypeDef]:
         for page in self._pages.paginate(Bucket=self.name, Prefix=prefix, Delimiter=delimiter):
@@ -276,6 +277,10 @@ class Bucket:
             if "IsTruncated" not in page:
                 raise Temporary("S3's reply to a listing was truncated", hint="the next run carries on")
             yield page
+
+    def _may_be_sales(self, path: str) -> bool:
+        folder, _, name = path.removesuffix("/").rpartition("/")
+        return self._is_data(name, 1) and (bool(folder) or path.endswith("/") or _is_csv(name))
 
     def _is_data(self, key: str, size: int) -> bool:
         folder = key == "" or (key.endswith("/") and size == 0)
@@ -344,6 +349,14 @@ def _tls_failure(error: SSLError, where: str) -> BookreportError:
         f"S3 at {where} can't be trusted: {told}",
         hint="check AWS_CA_BUNDLE (the CA's certificate) and S3_ENDPOINT_URL; see TLS in the README",
     )
+
+
+def _file(key: str, entry: ObjectTypeDef) -> File:
+    return File(key, entry["Size"], entry["ETag"].strip('"'), entry["LastModified"])
+
+
+def _is_csv(key: str) -> bool:
+    return key.lower().endswith((".csv", ".csv.gz"))
 
 
 class BucketWriter(Bucket):

@@ -79,6 +79,7 @@ def check(
     yield look("books", lambda: _books(database, language, earliest))
     if listed.ok:
         yield look("time", lambda: _time(database, bucket, earliest))
+        yield look("stray", lambda: _stray(database, bucket, earliest))
         yield look("skipped", lambda: _skipped(database, bucket, earliest))
     yield look("unusual", lambda: _unusual(database, earliest))
     yield look("freshness", lambda: _freshness(database, max_age, earliest))
@@ -237,6 +238,25 @@ def _time(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str 
             hint=f"remove them: bookreport prune {out}",
         )
     return "no hour is in the future or before the shop's first year", None
+
+
+def _stray(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str | None]:
+    within = time_of(database, bucket, earliest)
+    with database.transaction() as transaction:
+        newest = ledger.newest_loaded(transaction, earliest)
+        since = ledger.lookback_start(transaction, LOOKBACK, earliest)
+    # A run does not enter the days that it has loaded; of those, the last week's are looked into here.
+    stray = bucket.hours(since or Hour(within.until.start - LOOKBACK), within=within).stray
+    if stray:
+        more = f" and {len(stray) - 1:,} more (see: bookreport status)" if len(stray) > 1 else ""
+        raise Configuration(
+            f"s3://{bucket.name}/{bucket.prefix}{stray[0]} is in no hour's partition, and not loaded{more}",
+            hint="move it into its hour, rename or remove it; if it is not sales, list a pattern in BOOKREPORT_IGNORE",
+        )
+    marker = bucket.marker(newest) if newest else None
+    if newest and marker and marker.size:
+        return f"{bucket.url(newest, marker.key)} is not empty", "a marker should be: is it a data file, or an error?"
+    return "nothing that may be sales lies beside the hours of the last week", None
 
 
 def _skipped(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str | None]:

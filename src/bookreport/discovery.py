@@ -22,8 +22,8 @@ class Discovery:
     """What the search of the bucket found, oldest first: `pending` hours are complete, `open` ones have no marker yet.
 
     `looked_from`: the hour where the search started, None if at the beginning of the bucket; `whole`: it covered the whole
-    bucket. `within`: the believable hours; what is outside them is in `far_off`, and left alone. `unlooked`, if requested:
-    hours before `looked_from` that have a partition but are not in the ledger.
+    bucket. `within`: the believable hours; what is outside them is in `far_off`, and left alone. `stray` may be sales, but
+    is in no hour. `unlooked`, if requested: hours before `looked_from` that have a partition but are not in the ledger.
     """
 
     pending: tuple[Hour, ...]
@@ -32,6 +32,7 @@ class Discovery:
     whole: bool
     within: Span
     far_off: tuple[FarOff, ...]
+    stray: tuple[str, ...]
     unlooked: tuple[Hour, ...]
 
 
@@ -70,6 +71,7 @@ def discover(
         whole=since is None and until is None,
         within=within,
         far_off=tuple(found.far_off),
+        stray=tuple(found.stray),
         unlooked=tuple(hour for hour in found.hours if since is not None and hour < since and hour not in failed),
     )
 

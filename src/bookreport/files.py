@@ -29,7 +29,7 @@ class Source:
 
 @dataclass(frozen=True, order=True)
 class File:
-    """One CSV object of a partition: `key` below the partition's prefix, `size` in bytes."""
+    """One object of a partition, data or marker: `key` below the partition's prefix, `size` in bytes."""
 
     key: str
     size: int

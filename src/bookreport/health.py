@@ -58,8 +58,8 @@ class Status:
 
     `failed_reloads` are loaded hours whose last reload failed; their earlier load counts. The bucket is searched as a run does,
     starting at `looked_from` (None: all of it); `unlooked` counts hours before that which have a partition but are not in the
-    ledger. `come` are skipped hours that are complete after all. `far_off` is what
-    is not believable in the bucket, `far_off_loaded` are such hours of the ledger, which no other figure counts.
+    ledger. `come` are skipped hours that are complete after all. `far_off` is what is not believable in the bucket,
+    `far_off_loaded` are such hours of the ledger, which no other figure counts. `stray` is what may be sales but is in no hour.
     `unusual` hours have far fewer or more rows than usual; they and `rows_unmatched`, which uses the current catalogue, are for
     the span or else for the hours searched. Drift is not checked.
     """
@@ -78,6 +78,7 @@ class Status:
     unlooked: int = 0
     far_off: tuple[FarOff, ...] = ()
     far_off_loaded: tuple[Span, ...] = ()
+    stray: tuple[str, ...] = ()
     unusual: tuple[Unusual, ...] = ()
     rejected_rows: int = 0
     rows_unmatched: int = 0
@@ -137,6 +138,7 @@ def status(
             unlooked=len(unlooked),
             far_off=looked.far_off,
             far_off_loaded=ledger.far_off(transaction, within),
+            stray=looked.stray,
             unusual=unusual.find(transaction, *searched) if at_length else (),
             rejected_rows=counts.rejected_rows,
             rows_unmatched=_unmatched(transaction, *searched) if at_length else 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from bookreport import ledger, purchases
@@ -52,6 +52,7 @@ class Loader:
         self._told: set[int] = set()
         self._months: set[Hour] = set()
         self._unsummarised: set[Hour] = set()
+        self._odd_markers: dict[Hour, File] = {}
 
     def load(self, hour: Hour, *, again: bool = False, named: bool = False) -> Outcome:
         """Load `hour` and return how it ended; a failure is in the outcome, and in the ledger.
@@ -87,7 +88,9 @@ class Loader:
 
     def _load_hour(self, hour: Hour, watch: Stopwatch, *, again: bool, named: bool, emptied: bool = False) -> Outcome:
         with watch.phase("list"):
-            marker_at, files = self._bucket.complete(hour)
+            marker, files = self._bucket.complete(hour)
+        if marker.size:
+            self._odd_markers[hour] = marker
         self._ensure_month(hour)
         try:
             with self._database.transaction() as transaction:
@@ -108,7 +111,9 @@ class Loader:
                     self._require_no_change(hour, files)
                 self._account(hour, loads, after, known)
                 attempt = Attempt(self._run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
-                entry = ledger.record_load(transaction, attempt, self._bucket.identity, marker_at, loads, before, after)
+                entry = ledger.record_load(
+                    transaction, attempt, self._bucket.identity, marker.last_modified, loads, before, after
+                )
                 twins = ledger.twins(transaction, hour)
         except CommitUnknown as error:
             entry = self._committed_after_all(hour, error)
@@ -293,6 +298,11 @@ class Loader:
                 # The hours are loaded regardless; and autovacuum does it too, in its own time.
                 log.debug("the index of %s's month was not summarised: %s", month, error.message)
 
+    def tell_markers(self) -> None:
+        """Warn, once for all hours so far, of markers that are not empty."""
+        warn_of_markers(self._odd_markers)
+        self._odd_markers.clear()
+
     def _record_failure(self, hour: Hour, watch: Stopwatch, error: BookreportError, settled_as: Entry | None) -> int:
         attempt = Attempt(self._run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
         try:
@@ -301,3 +311,11 @@ class Loader:
             # An unreachable database records nothing; the user must see the first failure.
             error.__context__ = second
             return 0
+
+
+def warn_of_markers(odd: Mapping[Hour, File]) -> None:
+    """Warn of the markers of these hours, which have content: they may be data files, or a producer's errors."""
+    if odd:
+        told = ", ".join(f"{hour} {marker.key} ({marker.size:,} B)" for hour, marker in sorted(odd.items())[:5])
+        more = f" and {len(odd) - 5:,} more" if len(odd) > 5 else ""
+        log.warning("a marker should be empty; is it a data file, or an error? Not read: %s%s", told, more)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bookreport.hours import LAST, ONE_HOUR, Hour, Span
 
 _LEVELS = (("year", 4), ("month", 2), ("day", 2), ("hour", 2))
-_PART = re.compile(r"(year|month|day|hour)=(.*)/")
+_LIKE_PART = re.compile(r"(year|month|day|hour)=.*/", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,14 @@ class FarOff:
 
 @dataclass(frozen=True)
 class Partitions:
-    """The hours of a bucket that have a partition, oldest first, what is far off in time, and prefixes of no real hour."""
+    """The hours of a bucket that have a partition, oldest first, what is far off in time, and what is stray.
+
+    Stray is what lies beside the partitions and may belong in one: objects above the hours, prefixes of no real hour.
+    """
 
     hours: list[Hour]
     far_off: list[FarOff]
-    unreal: list[str]
+    stray: list[str]
 
 
 @dataclass(frozen=True)
@@ -40,37 +43,37 @@ class Sought:
     within: Span
 
 
-def find(folders: Callable[[str], Iterable[str]], sought: Sought) -> Partitions:
-    """Return the partitions that are sought; `folders` yields those directly below a path, each ending in `/`.
+def find(listed: Callable[[str], Iterable[str]], sought: Sought) -> Partitions:
+    """Return the partitions that are sought; `listed` yields the names directly below a path, those of folders end in `/`.
 
-    A year, month or day is not entered if it is outside what is sought, or if all its hours are known.
+    A year, month or day is not entered if it is outside what is sought, or if all its hours are known; what is stray in it is
+    then not seen.
     """
     found = Partitions([], [], [])
-    _walk((), folders, sought, found)
-    return Partitions(sorted(set(found.hours).difference(sought.known)), found.far_off, found.unreal)
+    _walk((), listed, sought, found)
+    return Partitions(sorted(set(found.hours).difference(sought.known)), found.far_off, sorted(found.stray))
 
 
-def _walk(above: tuple[int, ...], folders: Callable[[str], Iterable[str]], sought: Sought, found: Partitions) -> None:
+def _walk(above: tuple[int, ...], listed: Callable[[str], Iterable[str]], sought: Sought, found: Partitions) -> None:
     level, digits = _LEVELS[len(above)]
     path = "".join(f"{name}={number:0{width}}/" for (name, width), number in zip(_LEVELS, above, strict=False))
-    for folder in folders(path):
-        match = _PART.fullmatch(folder)
-        if not match or match[1] != level:
-            continue
-        below = _first_hour((*above, int(match[2]))) if re.fullmatch(f"[0-9]{{{digits}}}", match[2]) else None
+    for name in listed(path):
+        match = re.fullmatch(f"{level}=([0-9]{{{digits}}})/", name)
+        numbers = (*above, int(match[1])) if match else ()
+        below = _first_hour(numbers) if match else None
         if below is None:
-            found.unreal.append(f"{path}{folder}")
+            if _LIKE_PART.fullmatch(name) or not name.endswith("/"):
+                found.stray.append(f"{path}{name}")
             continue
-        numbers = (*above, int(match[2]))
         end = _end(numbers)
         if end <= sought.within.since or below >= sought.within.until:
-            found.far_off.append(FarOff(f"{path}{folder}", below, end))
+            found.far_off.append(FarOff(f"{path}{name}", below, end))
         elif end <= sought.since or below >= sought.until:
             continue
         elif len(numbers) == len(_LEVELS):
             found.hours.append(below)
         elif not _all_known(below, end, sought):
-            _walk(numbers, folders, sought, found)
+            _walk(numbers, listed, sought, found)
 
 
 def _all_known(start: Hour, end: Hour, sought: Sought) -> bool:

@@ -16,6 +16,7 @@ from bookreport.files import File
 from bookreport.gzipped import most_bytes
 from bookreport.hours import Hour
 from bookreport.ledger import FileLoad
+from bookreport.loader import warn_of_markers
 from bookreport.outcomes import Ending, Outcome
 from bookreport.rejects import HourRejects, RejectLimit
 from bookreport.rows import opened
@@ -55,6 +56,7 @@ def preview(
     """Return what loading `hours` would do; checks every record of their files and writes nothing."""
     result = Preview(catalogue.state(database))
     looker = _Looker(database, bucket, columns)
+    odd_markers: dict[Hour, File] = {}
     for hour in hours:
         with database.transaction(snapshot=True) as transaction:
             known = ledger.entry(transaction, hour)
@@ -62,7 +64,9 @@ def preview(
             result.outcomes.append(Outcome.of(Ending.UNCHANGED, known, 0.0))
             continue
         try:
-            _, files = bucket.complete(hour)
+            marker, files = bucket.complete(hour)
+            if marker.size:
+                odd_markers[hour] = marker
             rejects = HourRejects(reject_limit, {file.key: most_bytes(file.size) for file in files})
             loads = [looker.look_into(hour, file, rejects) for file in files]
             rejects.require_within_limit()
@@ -81,6 +85,7 @@ def preview(
                 rows_rejected=sum(load.rows_rejected for load in loads),
             )
         )
+    warn_of_markers(odd_markers)
     result.readings = list(looker.shapes.values())
     return result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -117,8 +117,14 @@ class Run:
         )
         require_span_believable(since, until, looked.within)
         if looked.far_off:
-            names = ", ".join(each.prefix for each in looked.far_off[:5]) + (" …" if len(looked.far_off) > 5 else "")
+            names = _first([each.prefix for each in looked.far_off])
             log.warning("ignoring partitions with implausible dates: %s; for what to do: bookreport check", names)
+        if looked.stray:
+            log.warning(
+                "%s in no hour's partition, and not loaded: %s; for what to do: bookreport check",
+                "1 name is" if len(looked.stray) == 1 else f"{len(looked.stray):,} names are",
+                _first(looked.stray),
+            )
         if looked.looked_from is not None and since is None:
             log.info("searching from %s on; to search the whole bucket: bookreport ingest --all", looked.looked_from)
         return list(looked.pending)
@@ -172,6 +178,7 @@ class Run:
             if outcome is not None:
                 yield outcome
         self.loader.summarise()
+        self.loader.tell_markers()
 
     def await_hour(self, hour: Hour, patience: timedelta, *, again: bool = False) -> Iterator[Outcome]:
         """Wait up to `patience` for the hour's marker, then load it and yield its outcome: not-ready if it did not come.
@@ -272,6 +279,10 @@ def in_turn(first: Iterable[Outcome], second: Iterable[Outcome]) -> Iterator[Out
         if outcome.stops_run:
             return
     yield from second
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
 
 
 def _in_threads(load: Callable[[Hour], Outcome | None], hours: Iterable[Hour], jobs: int) -> Iterator[Outcome | None]:

@@ -29,6 +29,7 @@ NAMES = [
     "locks",
     "books",
     "time",
+    "stray",
     "skipped",
     "unusual",
     "freshness",
@@ -69,7 +70,7 @@ def test_what_cannot_be_looked_at_is_left_out(look: Look, empty_database_url: st
 
 def test_a_bucket_that_is_not_there_hides_nothing_else(look: Look, open_bucket: OpenBucket) -> None:
     found = look(at=open_bucket("absent"))
-    assert list(found) == [name for name in NAMES if name not in ("time", "skipped")]
+    assert list(found) == [name for name in NAMES if name not in ("time", "stray", "skipped")]
     assert [name for name, each in found.items() if not each.ok] == ["bucket"]
     assert "absent" in found["bucket"].message
 
@@ -97,6 +98,32 @@ def test_the_newest_hour_is_too_old_only_where_an_age_is_given(look: Look, books
     assert look()["freshness"].ok
     assert look(max_age=timedelta(hours=5))["freshness"].ok
     assert isinstance(look(max_age=timedelta(hours=2))["freshness"].error, NotReady)
+
+
+def test_what_lies_beside_the_hours_is_told_and_fails_unless_it_is_named_as_no_data(
+    look: Look, bookstore: Bookstore, load: Load, open_bucket: OpenBucket
+) -> None:
+    for number in range(24):
+        bookstore.fill(HOUR + (number - HOUR.start.hour), FILE)
+        load(HOUR + (number - HOUR.start.hour))
+    assert look()["stray"].ok
+    bookstore.put("year=2024/month=05/day=01/late.csv", FILE)
+    bookstore.put("year=2024/Month=04/day=30/hour=00/FULL")
+    found = look()["stray"]
+    assert not found.ok
+    told = f"s3://{bookstore.bucket}/year=2024/Month=04/ is in no hour's partition, and not loaded"
+    assert found.message == f"{told} and 1 more (see: bookreport status)"
+    assert "BOOKREPORT_IGNORE" in (found.hint or "")
+    assert look(at=open_bucket(ignore=("late.*", "Month=04")))["stray"].ok
+
+
+def test_a_marker_with_content_is_told_and_no_failure(look: Look, bookstore: Bookstore, load: Load) -> None:
+    bookstore.fill(HOUR, FILE)
+    bookstore.write(HOUR, "FULL", b"1")
+    load(HOUR)
+    found = look()["stray"]
+    assert found.ok
+    assert found.message == f"s3://{bookstore.bucket}/{HOUR.partition}FULL is not empty"
 
 
 def test_another_bucket_than_the_ledgers_is_told(look: Look, bookstore: Bookstore, load: Load, open_bucket: OpenBucket) -> None:

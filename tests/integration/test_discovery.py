@@ -43,8 +43,8 @@ def test_a_marker_of_another_name_is_found(bookstore: Bookstore, make_run: MakeR
     assert make_run(open_bucket(marker="_SUCCESS")).pending() == [HOUR]
 
 
-def test_a_prefix_that_is_no_real_hour_is_told_and_left_out(
-    bookstore: Bookstore, make_run: MakeRun, warnings: Callable[[], list[str]]
+def test_a_prefix_that_is_no_real_hour_is_told_once_and_left_out(
+    bookstore: Bookstore, make_run: MakeRun, open_bucket: OpenBucket, warnings: Callable[[], list[str]]
 ) -> None:
     bookstore.fill(HOUR, FILE)
     strange = [
@@ -54,16 +54,83 @@ def test_a_prefix_that_is_no_real_hour_is_told_and_left_out(
         "year=2023/month=02/day=29/hour=00",
         "year=0000/month=01/day=01/hour=00",
         "year=24/month=05/day=01/hour=00",
+        "Year=2024/month=05/day=01/hour=00",
+        "year=2024/MONTH=05/day=01/hour=00",
+        "year=2024/day=01/hour=00",
     ]
     for prefix in strange:
         bookstore.put(f"{prefix}/FULL")
     for key in ("readme.txt", "backup/year=2024/month=05/day=01/hour=02/FULL", "year=2024/month=05/notes/FULL"):
         bookstore.put(key)
-    assert make_run().pending() == [HOUR]
-    told = "\n".join(warnings())
-    for part in ("hour=24/", "hour=7/", "month=13/", "day=29/", "year=0000/", "year=24/"):
-        assert f"{part}: not a real hour" in told
-    assert len(warnings()) == len(strange)
+    bucket = open_bucket()
+    assert make_run(bucket).pending() == [HOUR]
+    parts = ["hour=24/", "hour=7/", "month=13/", "day=29/", "year=0000/", "year=24/", "Year=2024/", "MONTH=05/", "2024/day=01/"]
+    found = bucket.hours().stray
+    assert all(any(path.endswith(part) for path in found) for part in parts)
+    assert len(found) == len(parts)
+    (told,) = warnings()
+    assert told.startswith("9 names are in no hour's partition, and not loaded: ")
+    assert sum(path in told for path in found) == 5
+    assert told.endswith(" …; for what to do: bookreport check")
+
+
+STRAY = ("sales.csv", "year=2024/a.csv.gz", "year=2024/month=05/b.parquet", "year=2024/month=05/day=01/C.CSV")
+
+
+def test_objects_above_the_hours_are_told_for_no_further_request(
+    bookstore: Bookstore, make_run: MakeRun, open_bucket: OpenBucket, warnings: Callable[[], list[str]]
+) -> None:
+    bookstore.fill(HOUR, FILE)
+    clean = open_bucket()
+    assert make_run(clean).pending() == [HOUR]
+    for key in STRAY:
+        bookstore.put(key, FILE)
+    no_data = (
+        "readme.txt",
+        "year=2024/FULL",
+        "year=2024/.tmp",
+        "year=2024/month=05/_SUCCESS",
+        "year=2024/month=05/notes/x.csv",
+    )
+    for key in no_data:
+        bookstore.put(key, FILE)
+    bucket = open_bucket()
+    assert make_run(bucket).pending() == [HOUR]
+    assert bucket.requests == clean.requests
+    assert warnings() == [
+        f"4 names are in no hour's partition, and not loaded: {', '.join(STRAY)}; for what to do: bookreport check"
+    ]
+    ignoring = open_bucket(ignore=("*.parquet", "sales.*", "C.CSV"))
+    assert ignoring.hours().stray == ["year=2024/a.csv.gz"]
+
+
+def test_an_object_for_a_folder_is_no_stray_one(bookstore: Bookstore, open_bucket: OpenBucket) -> None:
+    bookstore.fill(HOUR, FILE)
+    for folder in ("shop/", "shop/year=2024/", "shop/year=2024/month=05/"):
+        bookstore.put(folder)
+    bookstore.put(f"shop/{HOUR.partition}FULL")
+    found = open_bucket(prefix="shop/").hours()
+    assert (found.hours, found.stray) == ([HOUR], [])
+
+
+def test_markers_that_are_not_empty_are_told_once_and_their_hours_are_loaded(
+    bookstore: Bookstore, make_run: MakeRun, warnings: Callable[[], list[str]]
+) -> None:
+    for number in range(7):
+        bookstore.fill(HOUR + number, csv_file([Purchase(f"u{number}", "0306406152")]))
+    for number in range(6):
+        bookstore.write(HOUR + number, "FULL", b"done\n")
+    run = make_run()
+    told = f"a marker should be empty; is it a data file, or an error? Not read: {HOUR} FULL (5 B), "
+    run.preview(run.choose())
+    (previewed,) = warnings()
+    assert previewed.startswith(told)
+    ended = run.follow(run.load(run.choose()), lambda _: None)
+    assert outcomes(ended.outcomes) == [(HOUR + number, "loaded") for number in range(7)]
+    assert sum(outcome.rows_loaded for outcome in ended.outcomes) == 7
+    _, loaded = warnings()
+    assert loaded == previewed
+    assert loaded.endswith(f"{HOUR + 4} FULL (5 B) and 1 more")
 
 
 def test_hours_are_found_below_the_prefix_alone(bookstore: Bookstore, make_run: MakeRun, open_bucket: OpenBucket) -> None:
@@ -161,7 +228,10 @@ def test_a_marker_is_seen_with_its_time(bookstore: Bookstore, bucket: Bucket) ->
     assert bucket.marker(HOUR) is None
     bookstore.fill(HOUR)
     head = bookstore.client.head_object(Bucket=bookstore.bucket, Key=f"{HOUR.partition}FULL")
-    assert bucket.marker(HOUR) == head["LastModified"]
+    marker = bucket.marker(HOUR)
+    assert marker is not None
+    assert (marker.key, marker.size, marker.last_modified) == ("FULL", 0, head["LastModified"])
+    assert bucket.complete(HOUR) == (marker, ())
 
 
 @pytest.mark.parametrize("keys", [{"access_key": "stranger"}, {"secret_key": "wrong"}])

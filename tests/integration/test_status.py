@@ -276,6 +276,17 @@ def test_what_lies_before_the_look_back_is_counted_and_is_not_missing(
     assert "3 hours (in the bucket before 2024-05-02T07, not loaded)" in status_text(found)
 
 
+def test_what_lies_beside_the_hours_is_told(bookstore: Bookstore, see: Callable[..., Status]) -> None:
+    bookstore.fill(HOUR, GOOD)
+    assert see().stray == ()
+    for number in range(8):
+        bookstore.put(f"year=2024/{number}.csv", GOOD)
+    found = see()
+    assert status_json(found)["stray"] == [f"year=2024/{number}.csv" for number in range(8)]
+    assert "\nStray     year=2024/0.csv, year=2024/1.csv, " in status_text(found)
+    assert "year=2024/5.csv and 2 more (in no hour's partition, not loaded): see bookreport check" in status_text(found)
+
+
 def test_missing_hours_are_spans_and_so_many_are_named_one_by_one(sql: Sql, see: Callable[..., Status]) -> None:
     years = [Hour.of(year, 1, 1, 0) for year in (1996, 2010, 2024)]
     for hour in years:

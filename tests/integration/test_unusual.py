@@ -119,6 +119,13 @@ def test_hours_that_were_unusual_themselves_do_not_hide_a_later_one(sql: Sql, fi
     assert find(HOUR, HOUR + 1) == [(HOUR, 500, 1000)]
 
 
+def test_no_hour_has_too_many_rows_that_has_fewer_than_usual(sql: Sql, find: Find) -> None:
+    beside = {HOUR + (number - WEEK * week): 210 for week in range(9) for number in (-1, 1)}
+    same = {HOUR + -WEEK * week: 200 if week < 4 else 400 for week in range(9)}
+    write_loaded(sql, beside | same | {HOUR: 350})
+    assert find(HOUR, HOUR + 1) == []
+
+
 def test_a_clock_that_is_put_forward_makes_no_hour_unusual(sql: Sql, find: Find) -> None:
     shape = [100, 100, 200, 400, 800, 1600, 1600, 1600, 800, 400, 200, 100]
     night = HOUR + -13

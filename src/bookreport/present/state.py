@@ -92,6 +92,7 @@ def status_json(found: Status) -> dict[str, object]:
         "before_look_back": found.unlooked,
         "far_off": far_off_json(found.far_off),
         "far_off_loaded": [_hours_json(span) for span in found.far_off_loaded],
+        "stray": list(found.stray),
         "unusual": unusual_json(found.unusual),
         "rejected_rows": found.rejected_rows,
         "rows_unmatched": found.rows_unmatched,
@@ -147,6 +148,9 @@ def _far_off_lines(found: Status) -> list[str]:
         hours = counted(sum(map(len, found.far_off_loaded)), "loaded hour")
         spans = spans_in_words(found.far_off_loaded)
         lines.append(f"{'Far off':<10}{hours} (implausible dates, not counted): {spans}; see bookreport check")
+    if found.stray:
+        names = ", ".join(map(plain, found.stray[:6])) + (f" and {len(found.stray) - 6:,} more" if len(found.stray) > 6 else "")
+        lines.append(f"{'Stray':<10}{names} (in no hour's partition, not loaded): see bookreport check")
     return lines
 
 
