@@ -25,6 +25,11 @@ from bookreport.present.run import error_json
 COMMANDS = {
     "check": ("look:check", "Check everything a run needs; say what is wrong and what to do."),
     "demo": ("trial:demo", "Run the whole job on this machine: a real Postgres, a real S3 server, sample data."),
+    "erase": (
+        "keep:erase",
+        "Replace a user's id by a random one in purchases, rejects and errors; every figure stays as it was.",
+    ),
+    "forget": ("keep:forget", "Remove an hour from all tables and from the ledger, as if it had never been seen."),
     "ingest": ("load:ingest", "Load every pending hour, oldest first."),
     "migrate": ("keep:migrate", "Create or upgrade bookreport's tables and the books view."),
     "prune": ("keep:prune", "Delete old rows, or the text of old rejects, which may contain personal data."),

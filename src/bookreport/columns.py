@@ -94,7 +94,13 @@ class Reading:
 
     def as_json(self) -> dict[str, object]:
         """The reading as stored in the ledger."""
-        return {"columns": self.names, "extra": list(self.extra), "ignored": self.ignored}
+        return {
+            "columns": self.names,
+            "extra": list(self.extra),
+            "ignored": self.ignored,
+            "places": dict(self.columns),
+            "width": len(self.header),
+        }
 
 
 class NoColumn(BadData):

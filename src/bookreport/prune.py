@@ -1,18 +1,27 @@
-"""Pruning: old rows are deleted, what is known about their hours is kept."""
+"""Pruning: old rows are deleted, what is known about their hours is kept; and hours that are forgotten entirely."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bookreport import purchases
 from bookreport.database import Database
 from bookreport.errors import Usage
 from bookreport.hours import EARLIEST, Hour, Span, believable
+from bookreport.outcomes import HourState
 from bookreport.quoting import quoted
 
 log = logging.getLogger(__name__)
-_FORGETTING = ("prune/delete_rows", "prune/delete_sums", "prune/delete_rejects", "prune/delete_files", "prune/delete_hours")
+_FORGETTING = (
+    "prune/delete_rows",
+    "prune/delete_sums",
+    "prune/delete_all_rejects",
+    "prune/delete_written",
+    "prune/delete_files",
+    "prune/delete_hours",
+)
 
 
 @dataclass(frozen=True)
@@ -95,17 +104,36 @@ def mistaken(database: Database, since: Hour) -> list[PrunedMonth]:
     ]
 
 
-def forget(database: Database, month: PrunedMonth) -> None:
-    """Remove the hours of a month from the ledger and from all tables, so that each is loaded once its time has come.
+@dataclass(frozen=True)
+class Known:
+    """What is known of an hour: its state in the ledger (None: none), and how many rows and rejects the tables hold of it."""
 
-    The history of loads keeps them. Raises Locked if a lock is not granted, with nothing removed.
+    hour: Hour
+    status: HourState | None
+    rows: int
+    rejects: int
+
+
+def known(database: Database, hours: Iterable[Hour]) -> list[Known]:
+    """Return what is known of each of `hours`, oldest first; those of which nothing is known are left out."""
+    with database.transaction(snapshot=True) as transaction:
+        found = transaction.rows("prune/known", hours=[hour.start for hour in hours])
+    return [Known(Hour(row.hour), row.status and HourState(row.status), row.rows, row.rejects) for row in found]
+
+
+def forget(database: Database, span: Span) -> None:
+    """Remove the hours of `span`, within one month, from the ledger and from all tables, as if they had never been seen.
+
+    The history of loads keeps their attempts. Raises Locked if a lock is not granted, with nothing removed.
     """
-    bounds = {"since": month.span.since.start, "until": month.span.until.start}
+    bounds = {"since": span.since.start, "until": span.until.start}
     with database.transaction() as transaction:
-        transaction.lock(*(Hour(row.hour).instant for row in transaction.rows("prune/known_hours", **bounds)))
+        # A single hour may be unknown to the ledger, and is locked all the same.
+        hours = {span.since, *(Hour(row.hour) for row in transaction.rows("prune/known_hours", **bounds))}
+        transaction.lock(*(hour.instant for hour in hours))
         for statement in _FORGETTING:
             transaction.run(statement, **bounds)
-    for table in ("rejects", *(purchases.tables_of(month.span.since) if month.rows else ())):
+    for table in ("rejects", *purchases.tables_of(span.since)):
         database.vacuum(table)
 
 
@@ -142,7 +170,7 @@ def carry_out(database: Database, going: Pruning) -> None:
         prune(database, month, keep_sums=going.keep_sums)
         log.info("%s pruned: %s hours, %s rows", month.span, f"{month.hours:,}", f"{month.rows:,}")
     for month in going.mistaken:
-        forget(database, month)
+        forget(database, month.span)
         log.info("%s removed: %s hours, %s rows", month.span, f"{month.hours:,}", f"{month.rows:,}")
     if going.rejects_before:
         remove_reject_text(database, going.rejects_before)

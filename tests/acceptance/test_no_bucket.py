@@ -27,6 +27,8 @@ WITHOUT_BOTO3 = "import sys; sys.modules.update(boto3=None, botocore=None); from
         ["skip", "--hour", str(HOUR + 1), "--reason", "never came"],
         ["unskip", "--hour", str(HOUR + 2)],
         ["prune", "--before", str(HOUR + 1), "--rejects-before", str(HOUR + 1), "--json"],
+        ["erase", "--user", "ann", "--yes"],
+        ["forget", "--hour", str(HOUR), "--yes"],
         ["schema", "report"],
         ["--help"],
     ],

@@ -101,6 +101,8 @@ def test_an_output_that_can_not_be_written_is_told_before_anything_is_done(
         (["prune", "--before", "2020-01-01T00"], "nothing to prune"),
         (["prune", "--rejects-before", "2020-01-01T00"], "0 raw texts of rejects were deleted"),
         (["skip", "--hour", "2020-01-01T00", "--reason", "lost", "--far"], "2020-01-01T00 is skipped"),
+        (["erase", "--user", "nobody", "--yes"], "nothing to erase"),
+        (["forget", "--hour", "2021-01-01T00", "--yes"], "nothing is known of these hours"),
         (["-q", "check"], "all checks passed"),
     ],
 )

@@ -53,7 +53,8 @@ def test_the_ledger_tells_what_was_loaded_from_which_files(bookstore: Bookstore,
         for key, rows in (("a.csv", 3), ("b.csv.gz", 1))
     ]
     readings = [row[0] for row in sql("select columns from ledger_files order by key")]
-    assert readings[0] == {"columns": FULL_NAMES, "extra": [], "ignored": []}
+    places = {column: place for place, column in enumerate(FULL_NAMES)}
+    assert readings[0] == {"columns": FULL_NAMES, "extra": [], "ignored": [], "places": places, "width": 4}
     assert (readings[1]["columns"], readings[1]["extra"]) == (COLUMNS, ["Shop"])
     assert sql("select endpoint, bucket, prefix from source") == [(bookstore.store.endpoint_url, bookstore.bucket, "")]
     [(run_id, outcome, files, size, rows, books, value, before, error, seconds)] = sql(

@@ -31,11 +31,17 @@ SPAN = {"since": NEWEST.start, "until": (NEWEST + 1).start}
 HOUR = {"hour": NEWEST.start}
 BEFORE = {"before": (NEWEST + 1).start}
 PATH = "/srv/reports/{hour}.json"
+PATTERNS = {"is_number": True, "whole": "^1", "in_place": "^1", "anywhere": "1", "quoted": "'1'"}
 PLANNED: dict[str, dict[str, Any]] = {
     "catalogue/refresh": {},
     "catalogue/state": {},
     "check/books_count": {},
     "check/spellings": {},
+    "erase/mentions": PATTERNS,
+    "erase/purchases": {"users": ["u1", "u2"]},
+    "erase/rename": PATTERNS
+    | {"user": "1", "other": "u", "hours": [NEWEST.start], "blanks": " "}
+    | dict.fromkeys(("with_before", "with_quotes"), "u"),
     "health/accounts": SPAN,
     "health/unmatched": SPAN,
     "hourly/files_touched": {
@@ -46,9 +52,11 @@ PLANNED: dict[str, dict[str, Any]] = {
     "ledger/insert_reject": HOUR | {"key": "a.csv", "line_number": 2, "reason": "none", "raw": ""},
     "ledger/rejects": HOUR | {"limit": 100},
     "preview/isbns_matched": {"isbns": [f"{number:010}" for number in range(ISBNS)]},
+    "prune/delete_all_rejects": SPAN,
     "prune/delete_rejects": SPAN,
     "prune/delete_rows": SPAN,
     "prune/delete_sums": SPAN,
+    "prune/known": {"hours": [NEWEST.start]},
     "prune/rejects_with_text": BEFORE,
     "prune/remove_reject_text": BEFORE,
     "purchases/catalogue_has_prices": {},

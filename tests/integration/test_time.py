@@ -170,9 +170,9 @@ def test_a_future_hour_is_taken_out_wholly_and_loaded_once_it_has_come(
     months = mistaken(database, FUTURE)
     assert [(month.span.since, month.hours, month.rows) for month in months] == [(FUTURE, 2, 2), (Hour.of(2062, 6, 1, 0), 1, 1)]
     with held(database, FUTURE + 1), pytest.raises(Locked):
-        forget(database, months[0])
+        forget(database, months[0].span)
     for month in months:
-        forget(database, month)
+        forget(database, month.span)
     for table in ("ledger", "ledger_files", "purchases", "hour_sums"):
         assert sql(f"select distinct hour from {table}") == [(HOUR.start,)]
     assert sql("select count(*) from loads") == [(4,)]

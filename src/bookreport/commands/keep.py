@@ -1,19 +1,36 @@
-"""The maintenance commands: migrate, refresh, skip, unskip and prune."""
+"""The maintenance commands: migrate, roles, refresh, skip, unskip, prune, forget and erase."""
 
 from __future__ import annotations
+
+from itertools import chain
 
 import click
 
 from bookreport import catalogue, ledger, schema
+from bookreport import erase as erasing
 from bookreport import prune as pruning
 from bookreport import roles as duties
 from bookreport.commands.options import HOUR, ROLE, TABLE, CommonOptions, common_options, output_options
 from bookreport.commands.result import Result
 from bookreport.commands.session import Session
 from bookreport.errors import Usage
-from bookreport.hours import Hour
-from bookreport.present.state import migrated_json, pruned_json, pruned_table, refresh_json, skipped_json, unskipped_json
-from bookreport.present.words import instant
+from bookreport.hours import Hour, Span
+from bookreport.present.state import (
+    erased_json,
+    erased_table,
+    erased_words,
+    forgotten_json,
+    forgotten_table,
+    forgotten_words,
+    migrated_json,
+    pruned_json,
+    pruned_table,
+    refresh_json,
+    skipped_json,
+    unskipped_json,
+)
+from bookreport.present.words import counted, instant
+from bookreport.rows import BLANKS
 
 
 @click.command()
@@ -181,4 +198,75 @@ def prune(
         result.say(f"{going.texts:,} raw texts of rejects {'would be deleted' if dry_run else 'were deleted'}")
     elif not (going.months or going.mistaken):
         result.say("nothing to prune")
+    return 0
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do it; without it, only say how much would be removed, and exit 2.")
+@click.option(
+    "--hour", "hours", type=HOUR, multiple=True, required=True, metavar="HOUR", help="The hour to forget; may be repeated."
+)
+@output_options("table", "json")
+@click.pass_obj
+def forget(options: CommonOptions, *, hours: tuple[Hour, ...], yes: bool, result: Result) -> int:
+    """Remove an hour from all tables and from the ledger, as if it had never been seen.
+
+    For test data, or hours of a wrong bucket: their rows, rejects and sums are deleted. The history of loads keeps their
+    attempts, and files that run-hour wrote stay. An hour that is complete in the bucket is pending again, so remove it there
+    first.
+    """
+    result.require_writable()
+    with Session(options).migrated(books=False) as database:
+        found = pruning.known(database, hours)
+        if found and not yes:
+            raise Usage(f"this would remove {forgotten_words(found)}", hint="to do it, add --yes")
+        for known in found:
+            pruning.forget(database, Span.of_hour(known.hour))
+    if result.is_json:
+        result.write_json(forgotten_json(found))
+    elif found:
+        result.write(forgotten_table(found))
+    result.say(
+        f"{counted(len(found), 'hour')} forgotten; what is complete in the bucket is pending again"
+        if found
+        else "nothing is known of these hours"
+    )
+    return 0
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do it; without it, only say how much would be changed, and exit 2.")
+@click.option(
+    "--user", "users", multiple=True, required=True, metavar="ID", help="The user's id, exactly as stored; may be repeated."
+)
+@output_options("table", "json")
+@click.pass_obj
+def erase(options: CommonOptions, *, users: tuple[str, ...], yes: bool, result: Result) -> int:
+    """Replace a user's id by a random one in purchases, rejects and errors; every figure stays as it was.
+
+    It is one transaction, and reads all purchases once. In rejects, every field that equals the id is replaced; nobody is told
+    the new id. Files in the bucket, backups, and other columns kept in extra are out of its reach: it prints the hours whose
+    files have the id. Have them rewritten, because loading one of them again brings the id back.
+    """
+    ids = tuple(dict.fromkeys(user.strip(BLANKS) for user in users))
+    if not all(ids):
+        raise Usage("--user is empty", hint="give the id as it is in the files")
+    result.require_writable()
+    with Session(options).migrated(books=False) as database:
+        found = erasing.traces(database, ids)
+        if any(found.values()) and not yes:
+            told = erased_words(erasing.by_hour(chain.from_iterable(found.values())))
+            raise Usage(f"this would change {told}", hint="to do it, add --yes")
+        changed = erasing.erase(database, {user: [trace.hour for trace in of_user] for user, of_user in found.items()})
+    if result.is_json:
+        result.write_json(erased_json(changed, len(ids)))
+    elif changed:
+        result.write(erased_table(changed))
+    if not changed:
+        result.say("nothing to erase")
+        return 0
+    result.say(
+        f"{counted(len(ids), 'user')} erased. Out of reach: the files of these hours in the bucket (have them rewritten:"
+        " loading one again brings the id back), backups, and names in other columns kept in extra"
+    )
     return 0

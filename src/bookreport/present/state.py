@@ -1,4 +1,4 @@
-"""The state of things, and what the commands about it found or did: rejects, verify, status, check, refresh, prune."""
+"""The state of things, and what the commands about it found or did: rejects, verify, status, check, prune and so on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from bookreport.hours import Hour
+from bookreport.hours import Hour, Span
 from bookreport.messages import plain
 from bookreport.present.words import (
     as_csv,
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     # Only types are needed here: a report must not wait for boto3.
     from bookreport.catalogue import Refresh
     from bookreport.check import Check
+    from bookreport.erase import Trace
     from bookreport.health import Status, Verification
-    from bookreport.hours import Span
     from bookreport.ledger import SetAside
-    from bookreport.prune import PrunedMonth
+    from bookreport.prune import Known, PrunedMonth
 
 
 def rejects_json(rejects: Sequence[SetAside]) -> dict[str, object]:
@@ -203,6 +203,66 @@ def pruned_table(months: Sequence[PrunedMonth]) -> str:
     """Return the months that were pruned, or would be, as text for a terminal."""
     rows = [(str(month.span), f"{month.hours:,}", f"{month.rows:,}") for month in months]
     return as_table(("Span", "Hours", "Rows"), rows, right=(1, 2))
+
+
+def erased_json(traces: Sequence[Trace], users: int) -> dict[str, object]:
+    """Return where so many users were erased as `bookreport.erase/1`."""
+    spans = Span.runs(trace.hour for trace in traces)
+    return {
+        "schema": "bookreport.erase/1",
+        "users": users,
+        "hours": len(traces),
+        "rows": sum(trace.rows for trace in traces),
+        "rejects": sum(trace.rejects for trace in traces),
+        "errors": sum(trace.errors for trace in traces),
+        "spans": [_hours_json(span) for span in spans],
+    }
+
+
+def erased_table(traces: Sequence[Trace]) -> str:
+    """Return where users were erased as text for a terminal: each run of hours on a line."""
+    rows = []
+    for span in Span.runs(trace.hour for trace in traces):
+        within = [trace for trace in traces if trace.hour in span]
+        counts = (len(within), *(sum(getattr(trace, name) for trace in within) for name in ("rows", "rejects", "errors")))
+        rows.append((str(span), *(f"{count:,}" for count in counts)))
+    return as_table(("Span", "Hours", "Rows", "Rejects", "Errors"), rows, right=(1, 2, 3, 4))
+
+
+def erased_words(traces: Sequence[Trace]) -> str:
+    """Return how much of users was found, and in which hours, in words."""
+    rows, rejects, errors = (sum(getattr(trace, name) for trace in traces) for name in ("rows", "rejects", "errors"))
+    hours = hours_in_words([trace.hour for trace in traces])
+    return (
+        f"{counted(rows, 'row')}, {counted(rejects, 'reject')} and {counted(errors, 'error')}"
+        f" of {counted(len(traces), 'hour')}: {hours}"
+    )
+
+
+def forgotten_json(hours: Sequence[Known]) -> dict[str, object]:
+    """Return the hours that were forgotten as `bookreport.forget/1`."""
+    return {
+        "schema": "bookreport.forget/1",
+        "hours": [
+            {"hour": known.hour.instant, "status": known.status, "rows": known.rows, "rejects": known.rejects}
+            for known in hours
+        ],
+        "rows": sum(known.rows for known in hours),
+        "rejects": sum(known.rejects for known in hours),
+    }
+
+
+def forgotten_table(hours: Sequence[Known]) -> str:
+    """Return the hours that were forgotten as text for a terminal."""
+    rows = [(str(each.hour), each.status or "(not in the ledger)", f"{each.rows:,}", f"{each.rejects:,}") for each in hours]
+    return as_table(("Hour", "Was", "Rows", "Rejects"), rows, right=(2, 3))
+
+
+def forgotten_words(hours: Sequence[Known]) -> str:
+    """Return how much is known of hours in words."""
+    rows, rejects = sum(known.rows for known in hours), sum(known.rejects for known in hours)
+    named = hours_in_words([known.hour for known in hours])
+    return f"{counted(rows, 'row')} and {counted(rejects, 'reject')} of {counted(len(hours), 'hour')}: {named}"
 
 
 def checks_json(checks: Sequence[Check]) -> dict[str, object]:
