@@ -1,10 +1,5 @@
 """bookreport's tables and the books view: made, upgraded, found again."""
 
-import os
-import shutil
-import subprocess
-import sys
-import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -205,49 +200,6 @@ def test_tables_that_are_not_there_are_told(fresh: Database) -> None:
     with pytest.raises(Configuration, match="not in schema 'bookreport'") as caught:
         schema.require(fresh)
     assert caught.value.hint == "run: bookreport migrate"
-
-
-@pytest.fixture(scope="module")
-def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the unpacked wheel and sdist of the project."""
-    folder = tmp_path_factory.mktemp("distributions")
-    tree = folder / "tree"
-    tree.mkdir()
-    for name in ("src", "migrations"):
-        shutil.copytree(PROJECT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(PROJECT / name, tree)
-    build = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--sdist", "--outdir", str(folder), str(tree)]
-    subprocess.run(build, check=True, capture_output=True)
-    zipfile.ZipFile(next(folder.glob("*.whl"))).extractall(folder / "wheel")
-    shutil.unpack_archive(next(folder.glob("*.tar.gz")), folder, filter="data")
-    next(folder.glob("bookreport-*/pyproject.toml")).parent.rename(folder / "sdist")
-    return folder
-
-
-@pytest.mark.parametrize("code", ["wheel", "sdist/src"])
-def test_what_is_built_migrates_by_itself(
-    distributions: Path, code: str, empty_database_url: str, fresh_sql: Sql, tmp_path: Path
-) -> None:
-    write_books(fresh_sql, BOOKS)
-    finished = subprocess.run(
-        [sys.executable, "-c", "import bookreport, bookreport.__main__; print(bookreport.__file__)", "migrate"],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(distributions / code), "DATABASE_URL": empty_database_url},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    assert fresh_sql("select count(*) from books") == [(len(BOOKS),)]
-
-
-def test_the_wheel_holds_the_migrations_and_no_tests(distributions: Path) -> None:
-    with zipfile.ZipFile(next(distributions.glob("*.whl"))) as wheel:
-        names = set(wheel.namelist())
-    migrations = {f"bookreport/migrations/versions/{path.name}" for path in (PROJECT / "migrations/versions").glob("0*")}
-    assert migrations | {"bookreport/migrations/env.py", "bookreport/sql/reports/sales.sql", "bookreport/py.typed"} <= names
-    assert not [name for name in names if name.startswith("tests/")]
 
 
 def test_an_editable_install_finds_the_migrations_beside_the_code() -> None:
