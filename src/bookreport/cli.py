@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _run(arguments)
     except (BrokenPipeError, SystemExit):
         # The reader has seen enough; nothing went wrong. Discard what is left in the buffer.
-        # Here, Click raises SystemExit only for a closed pipe.
+        # Here, Click raises SystemExit only for a closed pipe, and after it has answered a shell that completes a word.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:  # noqa: BLE001 - the last handler: a bug becomes a sentence too
