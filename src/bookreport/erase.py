@@ -58,6 +58,8 @@ def erase(database: Database, hours: Mapping[str, Sequence[Hour]]) -> list[Trace
     is told the new id, and it can't be derived from the old one. Raises Locked if a lock is not granted, with nothing changed.
     """
     changed: list[Trace] = []
+    if not any(hours.values()):
+        return changed
     with database.transaction() as transaction:
         transaction.lock(*{hour.instant for each in hours.values() for hour in each})
         for user, of_user in hours.items():
