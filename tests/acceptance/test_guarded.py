@@ -19,7 +19,7 @@ import wire
 from bookreport import demo
 from bookstore import HOUR, csv_file
 from certificates import Authority, Certificate
-from faults.proxy import Proxy
+from faults.proxy import PIECE, Proxy
 from loading import SOLD
 from running import Ended, Run
 
@@ -193,13 +193,16 @@ def test_a_store_that_can_not_be_trusted_is_a_matter_of_configuration(
 
 
 def test_a_store_lost_during_the_tls_handshake_is_temporary(bookreport: Run, settings: dict[str, str]) -> None:
-    def cut(_client: socket.socket) -> socket.socket:
+    def cut(client: socket.socket) -> socket.socket:
+        # What is closed unread is reset, which is another error than an end.
+        client.recv(PIECE)
         raise ConnectionAbortedError
 
     proxy = Proxy(lambda: socket.create_connection(("127.0.0.1", 1)), cut)
     ended = bookreport("ingest", **settings | {"S3_ENDPOINT_URL": f"https://localhost:{proxy.port}"})
     proxy.close()
     assert ended.code == 5, ended.err
+    assert "lost during the TLS handshake" in ended.err
 
 
 def test_http_and_https_of_an_endpoint_are_one_source(
