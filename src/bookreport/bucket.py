@@ -59,7 +59,7 @@ class Bucket:
     """The partitions of one bucket below one prefix; strictly read-only.
 
     `prefix` is empty or ends in `/`. `endpoint_url` None means AWS; keys that are None leave it to AWS's own chain. `marker`
-    is the name of the object that closes an hour, `ignore` the patterns of objects (below the partition) that are not data.
+    is the name of the object that closes an hour, `ignore` the patterns of names (in a partition, or stray) that are no data.
     All methods raise Temporary if the store is unreachable after retries, and Configuration if it denies access, has no
     such bucket, or its clock differs from this machine's.
     """

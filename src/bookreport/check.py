@@ -250,7 +250,7 @@ def _stray(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str
     if stray:
         more = f" and {len(stray) - 1:,} more (see: bookreport status)" if len(stray) > 1 else ""
         raise Configuration(
-            f"s3://{bucket.name}/{bucket.prefix}{stray[0]} is in no hour's partition, and not loaded{more}",
+            f"not loaded, since in no hour's partition: s3://{bucket.name}/{bucket.prefix}{stray[0]}{more}",
             hint="move it into its hour, rename or remove it; if it is not sales, list a pattern in BOOKREPORT_IGNORE",
         )
     marker = bucket.marker(newest) if newest else None

@@ -111,7 +111,7 @@ def test_what_lies_beside_the_hours_is_told_and_fails_unless_it_is_named_as_no_d
     bookstore.put("year=2024/Month=04/day=30/hour=00/FULL")
     found = look()["stray"]
     assert not found.ok
-    told = f"s3://{bookstore.bucket}/year=2024/Month=04/ is in no hour's partition, and not loaded"
+    told = f"not loaded, since in no hour's partition: s3://{bookstore.bucket}/year=2024/Month=04/"
     assert found.message == f"{told} and 1 more (see: bookreport status)"
     assert "BOOKREPORT_IGNORE" in (found.hint or "")
     assert look(at=open_bucket(ignore=("late.*", "Month=04")))["stray"].ok
