@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bookreport.errors import BookreportError, Interrupted
+from bookreport.errors import BookreportError, Configuration, Interrupted
 from bookreport.health import Status
 from bookreport.outcomes import Ending, Outcome
 from bookreport.output import Output
@@ -55,8 +55,8 @@ def measured(path: Path | None) -> Iterator[dict[str, float] | None]:
             figures["bookreport_last_success_timestamp_seconds"] = ended
         try:
             write(path, figures)
-        except OSError as error:
-            log.error("can't write %s: %s", path, error.strerror)  # noqa: TRY400 - users get a sentence, not a traceback
+        except Configuration as error:
+            log.error("%s", error.message)  # noqa: TRY400 - users get a sentence, not a traceback
 
 
 def add_outcomes(figures: dict[str, float], outcomes: Sequence[Outcome]) -> None:
@@ -75,20 +75,26 @@ def add_status(figures: dict[str, float], found: Status) -> None:
 
 
 def write(path: Path, figures: Mapping[str, float]) -> None:
-    """Write `figures` by their names in HELP beside `path`, then rename; figures not given keep their last value."""
+    """Write `figures` by their names in HELP as `Output.write` does; those not given keep their last value.
+
+    Raises Configuration if they can't be written.
+    """
     # Slow to import, and most runs write no metrics.
-    from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
     registry = CollectorRegistry()
     for name, figure in {**_last(path), **figures}.items():
         Gauge(name, HELP[name], registry=registry).set(figure)
-    write_to_textfile(str(path), registry)
+    Output(path).write(generate_latest(registry).decode())
 
 
 def _last(path: Path) -> dict[str, float]:
     """Return the figures of the previous run; none if there is no file, or an unreadable one."""
     from prometheus_client.parser import text_string_to_metric_families
 
+    if Output(path).file_time is None:
+        # A device has no last figures, and perhaps no end.
+        return {}
     try:
         families = list(text_string_to_metric_families(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
