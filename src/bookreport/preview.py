@@ -19,7 +19,10 @@ from bookreport.ledger import FileLoad
 from bookreport.loader import warn_of_markers
 from bookreport.outcomes import Ending, Outcome
 from bookreport.rejects import HourRejects, RejectLimit
-from bookreport.rows import opened
+from bookreport.rows import LONGEST_LINE, opened
+
+# Of the whole process: a field may be as long as a record that the check lets through.
+csv.field_size_limit(2 * LONGEST_LINE)
 
 SHOWN, SAMPLED = 3, 1000
 """Rows shown, and rows whose ISBNs are looked up, for each shape of header."""

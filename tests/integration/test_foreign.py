@@ -2,6 +2,7 @@
 
 import gzip
 import logging
+import re
 from decimal import Decimal
 
 import pytest
@@ -289,3 +290,48 @@ def test_a_refused_hour_leaves_nothing_in_memory(bookstore: Bookstore, load: Loa
     assert isinstance(error, TooManyRejects)
     assert (error.__traceback__, error.__context__, error.__cause__) == (None, None, None)
     assert error.rejects == []
+
+
+def test_a_file_is_not_read_to_its_end_once_the_hour_has_too_many_rejects(
+    bookstore: Bookstore, bucket: Bucket, load: Load, database: Database, sql: Sql
+) -> None:
+    bookstore.fill(HOUR, GOOD, gzip.compress(NOTED.encode() + b'" ,,\n' * 300_000), GOOD)
+    would = looked_at(database, bucket, reject_limit="1%")
+    error = load(HOUR, reject_limit="1%").error
+    assert isinstance(error, TooManyRejects)
+    stopped = re.match(r"purchases-2.csv: reading stopped at line ([0-9,]+): ", error.message)
+    assert stopped is not None
+    assert int(stopped[1].replace(",", "")) < 10_000
+    assert "more than the limit of 1% even if the rest is good: purchases-2.csv line 2: a quote is not closed" in error.message
+    assert would.error is not None
+    assert (would.outcome, would.error.message) == ("failed", error.message)
+    assert sql("select count(*), min(line_number), max(line_number) from rejects") == [(1000, 2, 1001)]
+    assert sql("select (select count(*) from purchase_rows), status from ledger") == [(0, "failed")]
+
+
+def test_an_hour_is_not_ended_while_a_later_file_may_have_enough_good_records(
+    bookstore: Bookstore, bucket: Bucket, load: Load, database: Database
+) -> None:
+    dirty = (HEADER + SALE).encode() + b"u1,1,n/a\n" * 1500
+    many = (HEADER + SALE * 200_000).encode()
+    bookstore.fill(HOUR, dirty, gzip.compress(many))
+    assert looked_at(database, bucket, reject_limit="1%").outcome == "would-load"
+    assert load(HOUR, reject_limit="1%").rows_rejected == 1500
+
+
+def test_a_field_as_long_as_a_line_may_be_is_loaded_and_so_says_a_dry_run(
+    bookstore: Bookstore, bucket: Bucket, load: Load, database: Database
+) -> None:
+    bookstore.fill(HOUR, f"{NOTED}u1,{ENGLISH},1,{'x' * 900_000}\n".encode())
+    assert looked_at(database, bucket).outcome == "would-load"
+    assert load(HOUR).rows_loaded == 1
+
+
+def test_a_file_that_unpacks_to_more_than_purchases_can_is_refused(
+    bookstore: Bookstore, bucket: Bucket, load: Load, database: Database
+) -> None:
+    bookstore.fill(HOUR, GOOD, gzip.compress(HEADER.encode()) + gzip.compress(b"\n" * (1 << 27)) * 2)
+    error = load(HOUR).error
+    assert isinstance(error, BadData)
+    assert re.match("purchases-2.csv: its first [0-9,]+ bytes of gzip data unpack to [0-9,]+, [0-9]+ times", error.message)
+    assert looked_at(database, bucket).outcome == "failed"

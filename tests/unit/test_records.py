@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
+from contextlib import nullcontext, suppress
 from decimal import Decimal
 from typing import Any
 
@@ -11,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bookreport.columns import Columns
-from bookreport.errors import BadData, BookreportError
+from bookreport.errors import BadData, BookreportError, TooManyRejects
 from bookreport.lines import Lines
 from bookreport.records import RecordCheck
 from bookreport.rejects import FirstRejects, HourRejects, Reject, RejectLimit
 from bookreport.rows import LONGEST_LINE
+from work import work_of
 
 HEADER = ["user_id", "isbn10", "quantity", "unit_price"]
 GOOD = b"u1,0306406152,2,9.99\n"
@@ -367,3 +369,145 @@ def test_every_line_is_given_on_or_set_aside_and_undamaged_ones_arrive(
         assert given_lines.count(line) == lines.count(line)
     if not damage:
         assert given_lines == lines
+
+
+def read_in_pieces(content: bytes, size: int, seen: list[int]) -> Iterator[bytes]:
+    for start in range(0, len(content), size):
+        seen.append(len(content[start : start + size]))
+        yield content[start : start + size]
+
+
+def stopped(content: bytes, limit: str, **sizes: int) -> tuple[TooManyRejects, int]:
+    """Return how the check of a file ended early, and how many bytes of it had been read."""
+    columns = Columns()
+    reading = columns.read(HEADER)
+    rejects = HourRejects(RejectLimit.parse(limit), sizes)
+    rejects.expect("a.csv", len(content), reading.shortest_row)
+    check = RecordCheck("a.csv", reading, columns, header_lines=1, server_version=180000, hour_rejects=rejects)
+    seen: list[int] = []
+    with check.rejects, pytest.raises(TooManyRejects) as caught:
+        list(check.good_rows(read_in_pieces(content, 1 << 14, seen)))
+    return caught.value, sum(seen)
+
+
+def test_reading_stops_once_the_limit_is_passed_even_if_the_rest_is_good() -> None:
+    content = b"u1,0306406152,n/a,9.99\n" * 100_000
+    error, read = stopped(content, "1%")
+    assert read < len(content) / 20
+    # 2,300,000 bytes could be 328,571 rows like `u,1,,1`; one in a hundred of them and of the rejects may be bad.
+    assert error.message.startswith(
+        "reading stopped at line 3,320: 3,319 records are bad, more than the limit of 1% even if the rest is good: a.csv line 2"
+    )
+    assert error.message.count("quantity 'n/a' is not a whole number") == 10
+    assert len(error.rejects) == 1000
+
+
+def test_with_a_count_for_limit_reading_stops_as_soon_as_the_ledger_has_its_rejects() -> None:
+    content = GOOD * 1000 + b"u1,0306406152,n/a,9.99\n" * 100_000
+    error, read = stopped(content, "5")
+    assert error.message.startswith("reading stopped at line 2,001: 1,000 records are bad, more than the limit of 5")
+    assert len(error.rejects) == 1000
+    assert read < 100_000
+
+
+@pytest.mark.parametrize(("other", "stops"), [(4 * 10**6, False), (4 * 10**4, True)])
+def test_reading_goes_on_while_the_other_files_of_the_hour_could_hold_enough_good_records(other: int, stops: bool) -> None:
+    rejects = HourRejects(RejectLimit.parse("1%"), {"b.csv": other})
+    rejects.expect("a.csv", 100_000, 7)
+    with pytest.raises(TooManyRejects) if stops else nullcontext():
+        for number in range(5000):
+            rejects.append(Reject("a.csv", number, "no good", ""))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 120), st.integers(0, 120)), min_size=1, max_size=3),
+    st.integers(0, 100),
+    st.integers(0, 40),
+)
+def test_no_hour_is_ended_early_that_would_have_been_let_through(
+    files: list[tuple[int, int]], percent: int, count: int
+) -> None:
+    for limit in (RejectLimit(percent=Decimal(percent)), RejectLimit(count=count)):
+        sizes = {str(number): len(b"x\n") * bad + len(b"u,i,,1\n") * good for number, (bad, good) in enumerate(files)}
+        rejects = HourRejects(limit, sizes)
+        rejects.first = FirstRejects(most=1)
+        bad_records, good_records = (sum(each) for each in zip(*files, strict=True))
+        through = bad_records <= limit.allowed(
+            bad_records + good_records, each_file_has_rows=all(good for bad, good in files if bad)
+        )
+        try:
+            for number, (bad, good) in enumerate(files):
+                rejects.expect(str(number), sizes[str(number)], len(b"u,i,,1\n"))
+                for line in range(bad):
+                    rejects.append(Reject(str(number), line, "no good", "x"))
+                rejects.settle(str(number), good, bad)
+            rejects.require_within_limit()
+        except TooManyRejects:
+            assert not through
+        else:
+            assert through
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n", b" \t\n", b"\xef\xbb\xbf\n"])
+def test_blank_lines_take_no_work_for_each(blank: bytes) -> None:
+    content = GOOD + blank * 20_000 + b"u1,0306406152,n/a,1\n"
+    _, check = checked(content)
+    assert (check.rows, check.blank_lines, reasons(check)) == (1, 20_000, [(20_003, "quantity 'n/a' is not a whole number")])
+    assert work_of(lambda: checked(content)) < 3000
+
+
+@pytest.mark.parametrize(
+    "unit", [b'" ,,\n', b'u1,1,1,"\n' + b"x\n" * 99, b'"\n""\n', b"u1,1,1,'1'\n", b'"x\n' + b'"a","b"\n' * 40]
+)
+def test_a_line_takes_so_much_work_whatever_is_wrong_with_it(unit: bytes) -> None:
+    content = unit * (2000 // unit.count(b"\n"))
+    assert work_of(lambda: checked(content)) < 250 * content.count(b"\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"," * 3000,
+        b"user_id," * 3000,
+        b"user," + b"x," * 3000,
+        b"x;" * 3000 + b"user_id,isbn10",
+        b'""," "' + b',"a"' * 3000,
+        b'u1,1,1,"' + b",0306406152" * 3000,
+    ],
+)
+def test_a_record_of_many_fields_takes_so_much_work_for_each(line: bytes) -> None:
+    def check() -> None:
+        with suppress(BadData):
+            checked(line + b"\n")
+
+    assert work_of(check) < 60 * 3000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"1" * 900_000 + b"x",
+        b"." + b"1" * 900_000 + b"x",
+        b"1_" * 400_000,
+        b"0x" + b"f" * 900_000 + b"x",
+        b"0b" + b"1_1" * 300_000,
+        b"0x" + b"f" * 900_000,
+        b" " * 900_000 + b"x",
+        b"1e" + b"1" * 900_000 + b"x",
+    ],
+)
+def test_a_number_of_a_million_digits_is_looked_at_once(value: bytes) -> None:
+    """Looked at again for each of its digits, it would take hours."""
+    for version in (150000, 180000):
+        given_on, check = checked(b"u1,1," + value + b",1\nu1,1,1," + value + b"\n", server_version=version)
+        assert (given_on, check.rejected) == (b"", 2)
+
+
+def test_good_records_are_given_on_together() -> None:
+    columns = Columns()
+    rejects = HourRejects(UNLIMITED, {})
+    check = RecordCheck("a.csv", columns.read(HEADER), columns, header_lines=1, server_version=180000, hour_rejects=rejects)
+    with check.rejects:
+        given_on = list(check.good_rows([b" u1,1,1,1\nu2,1,n/a,1\n" * 10_000]))
+    assert b"".join(given_on) == b"u1,1,1,1\n" * 10_000
+    assert len(given_on) <= 3

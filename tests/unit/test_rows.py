@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bookreport.columns import NAMES, Columns, fold
 from bookreport.errors import BadData, Configuration, CopyRefused
 from bookreport.rows import LONGEST_LINE, NotCsv, RowStream, only_plain, read_header, split_record
+from work import work_of
 
 UNDERSTOOD: list[tuple[str, str, list[str], list[str]]] = [
     # The header, how each column is read, what is kept in extra, what is dropped.
@@ -455,3 +456,44 @@ def test_a_column_can_be_declared_to_be_neither_copies_nor_money() -> None:
 def test_a_word_within_a_word_looks_like_nothing() -> None:
     header = ["user_id", "isbn10", "price", "discount", "payment_method", "prepaid"]
     assert list(Columns().read(header).extra) == ["discount", "payment_method", "prepaid"]
+
+
+def test_a_header_has_at_most_as_many_columns_as_a_table() -> None:
+    names = ["user_id", "isbn10", "price", *["a"] * 1597]
+    assert len(Columns().read(names).header) == 1600
+    with pytest.raises(BadData, match=r"1,601 columns in the header .*; the limit is 1,600"):
+        read_header([",".join([*names, "a"]).encode()], Columns())
+
+
+def test_many_columns_of_one_name_are_told_apart_without_trying_each_number_for_each() -> None:
+    names = ["user_id", "isbn10", "price", "a", "a (2)", *["a"] * 1000]
+    reading = Columns().read(names)
+    assert list(reading.extra)[:4] == ["a", "a (2)", "a (3)", "a (4)"]
+    assert len(reading.extra) == 1002
+    assert work_of(lambda: Columns().read(names)) < 100 * len(names)
+
+
+BOM = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize("before", [b"\n", b"\r\n", b" \n", BOM + b"\n", BOM, b" "])
+def test_whatever_stands_before_the_header_takes_no_work_for_each_line(before: bytes) -> None:
+    size = 30_000
+    content = before * (4 * size // len(before)) + b"\nuser_id,isbn10,price\nu1,1,1\n"
+    chunks = [content[start : start + size] for start in range(0, len(content), size)]
+    assert work_of(lambda: read_header(chunks, Columns())) < 1000
+    body = read_header(chunks, Columns())
+    assert body.reading is not None
+    assert b"".join(body.chunks) == b"u1,1,1\n"
+    assert body.header_lines == content.count(b"\n") - 1
+
+
+def test_few_lines_behind_a_line_that_is_no_header_are_looked_at() -> None:
+    with pytest.raises(BadData, match="no column for user_id"):
+        read_header([b"a,b\n" * 100_000], Columns())
+
+    def refused() -> None:
+        with pytest.raises(BadData):
+            read_header([b"a,b\n" * 10_000], Columns())
+
+    assert work_of(refused) < 30_000
