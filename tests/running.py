@@ -29,7 +29,7 @@ class Ended:
         return documents.read(self.err.splitlines()[-1])
 
 
-BACKENDS = "select count(*) from pg_stat_activity where application_name = 'bookreport' and datname = current_database()"
+BACKENDS = "select count(*) from pg_stat_activity where application_name ~ '^bookreport' and datname = current_database()"
 WAITING = f"{BACKENDS} and wait_event_type = 'Lock'"
 
 Run = Callable[..., Ended]
