@@ -276,6 +276,9 @@ class Bucket:
             # If a reply breaks off within its HTTP headers, Python sees one without a body: an empty listing.
             if "IsTruncated" not in page:
                 raise Temporary("S3's reply to a listing was truncated", hint="the next run carries on")
+            # Without the token for its next page, a listing ends here for botocore, as if it were whole.
+            if page["IsTruncated"] and not page.get("NextContinuationToken"):
+                raise Temporary("S3 began a listing and does not say how it goes on", hint="the next run carries on")
             yield page
 
     def _may_be_sales(self, path: str) -> bool:

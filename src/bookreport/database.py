@@ -51,13 +51,17 @@ _CONNECTING = {
     "client_encoding": "utf8",
     "application_name": "bookreport",
     "connect_timeout": 10,
-    # Notice within a minute and a half that a peer has silently vanished.
+    # Notice within a minute and a half that a peer has silently vanished; while it owes an acknowledgement, as in COPY, no
+    # keepalive is sent.
+    "tcp_user_timeout": 90_000,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 6,
 }
 
 _VERIFIED = {"verify-full": Certificate.VERIFIED, "verify-ca": Certificate.BUT_NOT_ITS_NAME}
+
+_COMMENTS = re.compile(r"^ *--.*\n", re.MULTILINE)
 
 RawConnection = psycopg2.extensions.connection
 
@@ -77,7 +81,8 @@ def query(name: str) -> str:
 
 @cache
 def _statement(name: str, before: str = "") -> TextClause:
-    return text(before + query(name))
+    # Without comments: a parameter that one of them names is put in there too, and a line break in it would end the comment.
+    return text(before + _COMMENTS.sub("", query(name)))
 
 
 class Transaction:

@@ -276,7 +276,7 @@ def test_check_says_what_to_do_and_fails_by_3_for_age_and_by_6_for_the_rest(book
         ["source", "FAILED"],
         ["freshness", "FAILED"],
     ]
-    assert "3 of 10 checks failed" in quiet.err
+    assert "3 of 12 checks failed" in quiet.err
     nothing = bookreport("check", "--json", DATABASE_URL=None)
     assert (nothing.code, [each["name"] for each in nothing.json["checks"]]) == (6, ["settings"])
 

@@ -378,3 +378,9 @@ def test_a_lock_that_was_never_taken_before_is_taken_by_one(database: Database, 
     with database.transaction() as free:
         free.lock("new", patience=0.1)
     other.close()
+
+
+def test_a_parameter_that_a_comment_names_stays_out_of_it(database: Database) -> None:
+    wanted = {"format": "json", "language": "Spanish", "languages": None}
+    with database.transaction() as transaction:
+        assert transaction.rows("hourly/files_known", path="a path\ndrop table ledger; --", **wanted) == []

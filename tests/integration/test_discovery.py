@@ -15,6 +15,7 @@ from bookreport.errors import BadData, Configuration, Temporary
 from bookreport.hours import Hour
 from bookstore import HOUR, Bookstore, csv_file
 from connection import Sql
+from liars import s3_saying
 from loading import Load, MakeRun, OpenBucket, held, outcomes
 from truth import Purchase
 
@@ -250,6 +251,21 @@ def test_a_store_that_does_not_answer_is_temporary(open_bucket: OpenBucket, monk
     monkeypatch.setattr("time.sleep", lambda _: None)
     with pytest.raises(Temporary, match="unreachable"):
         open_bucket(endpoint_url="http://127.0.0.1:1").hours()
+
+
+@pytest.mark.parametrize("token", ["", "<NextContinuationToken></NextContinuationToken>"])
+def test_a_listing_that_does_not_say_how_it_goes_on_is_not_taken_for_whole(open_bucket: OpenBucket, token: str) -> None:
+    entries = "".join(
+        f"<Contents><Key>{HOUR.partition}{name}</Key><LastModified>2024-05-01T14:00:00Z</LastModified>"
+        "<ETag>e</ETag><Size>0</Size></Contents>"
+        for name in ("FULL", "a.csv")
+    )
+    page = f"<ListBucketResult><IsTruncated>true</IsTruncated>{token}{entries}</ListBucketResult>"
+    with s3_saying(200, page.encode()) as endpoint_url:
+        bucket = open_bucket(endpoint_url=endpoint_url)
+        for listing in (bucket.complete, bucket.files):
+            with pytest.raises(Temporary, match="does not say how it goes on"):
+                listing(HOUR)
 
 
 def test_a_partition_of_more_files_than_a_listing_has_is_seen_whole(bookstore: Bookstore, bucket: Bucket) -> None:

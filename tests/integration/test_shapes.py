@@ -115,7 +115,7 @@ def test_many_files_take_no_more_locks_than_ten(
         # The second listing of an hour: everything is copied and added up, the commit comes next.
         [(locks,)] = sql(
             "select count(*) from pg_locks where pid in (select pid from pg_stat_activity"
-            " where application_name = 'bookreport' and datname = current_database() and state = 'idle in transaction')"
+            " where application_name ~ '^bookreport' and datname = current_database() and state = 'idle in transaction')"
         )
         counted.append(locks)
         return files_of(bucket, hour)
