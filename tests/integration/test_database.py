@@ -91,6 +91,14 @@ def test_the_settings_of_a_transaction_end_with_it(database: Database) -> None:
     raw.rollback()
 
 
+def test_a_server_that_has_silently_vanished_is_noticed(database: Database) -> None:
+    with database.transaction() as transaction:
+        given = transaction.raw.info.dsn_parameters
+        # Of probes without an answer, and of data without an acknowledgement, when no probe is sent.
+        assert int(given["keepalives_idle"]) + int(given["keepalives_interval"]) * int(given["keepalives_count"]) == 90
+        assert given["tcp_user_timeout"] == "90000"
+
+
 def test_time_outs_of_the_database_end_no_transaction(database: Database, sql: Sql) -> None:
     name = sql("select current_database()")[0][0]
     of_transactions = ["statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"]

@@ -245,3 +245,24 @@ def test_rows_that_the_table_lost_after_copy_fail_the_hour_and_nothing_is_kept(
     assert (outcome.outcome, outcome.error.exit_code) == ("failed", 1)
     assert "COPY made 4 rows, but the table holds 3" in outcome.error.message
     assert sql("select count(*) from purchases") == [(0,)]
+
+
+def test_a_file_that_is_gone_before_it_is_read_fails_its_hour_and_the_next_run_has_what_is_there(
+    bookstore: Bookstore, load: Load, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bookstore.fill(HOUR, csv_file(SOLD[:2]), csv_file(SOLD[2:]))
+    complete = Bucket.complete
+
+    def removed(bucket: Bucket, hour: Hour) -> Any:
+        found = complete(bucket, hour)
+        bookstore.remove(hour, "purchases-2.csv")
+        return found
+
+    monkeypatch.setattr(Bucket, "complete", removed)
+    outcome = load(HOUR)
+    assert isinstance(outcome.error, ChangedWhileLoading)
+    assert "purchases-2.csv changed" in outcome.error.message
+    assert sql("select status, attempts from ledger") == [("failed", 1)]
+    monkeypatch.setattr(Bucket, "complete", complete)
+    assert load(HOUR).rows_loaded == 2
+    assert sql(ROWS) == expected_rows(SOLD[:2])

@@ -74,7 +74,7 @@ def migrate(options: CommonOptions, *, books: str | None, result: Result) -> int
 )
 @click.option("--reader", type=ROLE, required=True, metavar="ROLE", help="Runs report, and SQL on the views.")
 @click.option("--loader", type=ROLE, required=True, metavar="ROLE", help="Loads; can't drop, alter or grant.")
-@click.option("--owner", type=ROLE, required=True, metavar="ROLE", help="Runs migrate, prune, erase and forget.")
+@click.option("--owner", type=ROLE, required=True, metavar="ROLE", help="Runs migrate, prune and erase.")
 @common_options
 @click.pass_obj
 def roles(options: CommonOptions, *, owner: str, loader: str, reader: str, books_role: str, books: str | None) -> int:
