@@ -6,6 +6,7 @@ It computes every figure from the rows of the files that it wrote, and knows not
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -424,9 +425,18 @@ class Model:
         failing = {
             "time": any(self.is_far_off(hour, source) for hour in bucket),
             "skipped": any(bucket[hour].is_closed for hour in self.hours_in("skipped") if hour in bucket),
-            "books": not any(is_language(book, SPANISH) for book in self.books),
+            "books": not any(is_language(book, SPANISH) for book in self.books) or self._most_match_no_book(),
         }
         return {name for name, fails in failing.items() if fails}
+
+    def _most_match_no_book(self) -> bool:
+        """Whether less than half of the ISBNs of the newest day match a book, as far as the catalogue is of these books."""
+        newest = self.newest_loaded
+        if newest is None or Counter(self.catalogue) != Counter(self.books):
+            return False
+        day = [known for hour, known in self.ledger.items() if newest + -24 < hour <= newest and known.counts_sales]
+        codes = {code_of(sale.isbn10) for known in day for sale in known.sales} - {None}
+        return 2 * sum(book_of(code, self.books) is not None for code in codes if code) < len(codes)
 
     def verify_told(self, source: str) -> tuple[int, list[tuple[str, str, str | None]]]:
         """Return how many hours `verify` looks at, and the differences that it must find: hour, kind and key."""

@@ -157,9 +157,10 @@ def _books(database: Database, language: str, earliest: Hour) -> tuple[str, str 
             f"no book of {table} has a valid ISBN",
             hint=HIDDEN,
         )
-    _require_matches(database, table, earliest)
     message = f"{found.isbns:,} ISBNs in {table}; {_shelves(found)}"
-    if not catalogue.state(database).is_current:
+    if catalogue.state(database).is_current:
+        _require_matches(database, table, earliest)
+    else:
         message += "; they have changed since the catalogue was last updated; the next run will update it"
     if language.strip().casefold() not in _spellings(found.languages):
         raise Configuration(
