@@ -243,7 +243,7 @@ def _time(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str 
 
 def _stray(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str | None]:
     within = time_of(database, bucket, earliest)
-    with database.transaction() as transaction:
+    with database.transaction(snapshot=True) as transaction:
         newest = ledger.newest_loaded(transaction, earliest)
         since = ledger.lookback_start(transaction, LOOKBACK, earliest)
     # A run does not enter the days that it has loaded; of those, the last week's are looked into here.
