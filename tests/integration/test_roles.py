@@ -210,6 +210,19 @@ def test_a_role_with_more_than_its_duty_is_refused_and_nothing_changes(shop: Sho
         roles.Roles("a", "b", "a", "c")
 
 
+def test_a_role_that_lost_its_duty_has_none_of_its_rights(shop: Shop, bookstore: Bookstore, bucket: Bucket) -> None:
+    settle(shop)
+    schema.migrate(shop.as_(ROLES.owner))
+    shop.sql(roles.script(roles.Roles(ROLES.owner, ROLES.reader, ROLES.loader, ROLES.books), "bookreport"))
+    bookstore.fill(HOUR, csv_file(SOLD))
+    assert loaded(shop.as_(ROLES.reader), bucket, HOUR) == [("loaded", None)]
+    assert figures(shop.as_(ROLES.loader)) == truth.report(SOLD, BOOKS)
+    shop.sql(roles.script(roles.Roles(ROLES.owner, ROLES.reader, "shop_stranger", ROLES.books), "bookreport"))
+    schema.migrate(shop.as_(ROLES.owner))
+    with connected(shop.url_of(ROLES.loader)) as sql, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        sql("select from bookreport.purchases")
+
+
 def test_rights_that_somebody_gave_by_hand_are_taken_back(shop: Shop) -> None:
     settle(shop)
     schema.migrate(shop.as_(ROLES.owner))

@@ -35,6 +35,13 @@ begin
         duty text primary key check (duty in ('loader', 'reader', 'books')),
         role_name name not null
     );
+    -- Who had a duty until now, and may not have one any more, loses what it brought.
+    for each in select role_name as name from roles join pg_roles on rolname = role_name loop
+        execute format('revoke all on schema %I from %I', here, each.name);
+        execute format('revoke all on all tables in schema %I from %I', here, each.name);
+        execute format('revoke all on all functions in schema %I from %I', here, each.name);
+        execute format('alter default privileges for role %I in schema %I revoke all on tables from %I', owner, here, each.name);
+    end loop;
     insert into roles (duty, role_name) values ('loader', loader), ('reader', reader), ('books', books)
     on conflict (duty) do update set role_name = excluded.role_name;
     for each in
