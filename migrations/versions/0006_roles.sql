@@ -5,12 +5,6 @@
 create table if not exists locks (name text primary key);
 comment on table locks is 'What runs lock: an hour, the catalogue, a template of files. A row is a name; it is locked while a transaction holds it.';
 
-create table if not exists roles (
-    duty text primary key check (duty in ('loader', 'reader', 'books')),
-    role_name name not null
-);
-comment on table roles is 'Which role has which duty, as `bookreport roles` set them up; empty if one role does everything.';
-
 -- Everything that a load needs and its role may lack; `bookreport roles` grants it, and `bookreport check` looks for it.
 create or replace view loader_rights as
 select name, privilege
@@ -27,7 +21,6 @@ from (values
     ('catalogue_state', '{select,update}'),
     ('catalogue_changes', '{select,insert,update,delete}'),
     ('reports_written', '{select,insert,update,delete}'),
-    ('roles', '{select}'),
     ('alembic_version', '{select}'),
     ('purchases', '{select}'),
     ('sales', '{select}'),

@@ -119,8 +119,10 @@ class Transaction:
         Raises Configuration if the database has another encoding than UTF8, or is to be written to and can only be read.
         """
         isolation = "repeatable read, read only" if snapshot else "read committed, read write"
-        begin = _statement("database/begin", f"set transaction isolation level {isolation};\n")
-        parameters = {"search_path": search_path, "lock_timeout": f"{LOCK_SECONDS}s"}
+        # By SET, for which no name is looked up.
+        path = f"set local search_path to {search_path};\n".replace(":", r"\:") if search_path else ""
+        begin = _statement("database/begin", f"set transaction isolation level {isolation};\n{path}")
+        parameters = {"lock_timeout": f"{LOCK_SECONDS}s"}
         with self.translated():
             try:
                 self._connection.execute(begin, parameters)

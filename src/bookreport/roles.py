@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bookreport import schema
 from bookreport.database import query
 from bookreport.errors import Usage
-from bookreport.quoting import literal, quoted
+from bookreport.quoting import literal
 
 
 @dataclass(frozen=True)
@@ -25,11 +24,10 @@ class Roles:
             raise Usage("a role has two duties", hint="give --owner, --loader, --reader and --books-role a role each")
 
 
-def script(roles: Roles, database_schema: str, books_table: str | None = None) -> str:
-    """Return SQL for a superuser that makes the privileges of `roles` right, before or after `bookreport migrate`.
+def script(roles: Roles, database_schema: str, books_table: str) -> str:
+    """Return SQL for a superuser that makes `roles` known, so that the owner's next `bookreport migrate` grants their rights.
 
-    It may be run any number of times; if a statement fails, it changes nothing. `books_table` is schema.table; by default
-    the one that migrate found, or else public.books.
+    It may be run any number of times; if a statement fails, it changes nothing. `books_table` is schema.table.
     """
     settings = {
         "schema": database_schema,
@@ -37,15 +35,14 @@ def script(roles: Roles, database_schema: str, books_table: str | None = None) -
         "loader": roles.loader,
         "reader": roles.reader,
         "books": roles.books,
-        "books_table": books_table or "",
+        "books_table": books_table,
     }
     return "\n".join(
         [
             "begin;",
+            "set local search_path = pg_catalog;",
             *(f"set local bookreport.{name} = {literal(value)};" for name, value in settings.items()),
             f"{query('roles/roles').rstrip()};",
-            f"set local search_path = {quoted(database_schema)};",
-            f"{schema.settlement().rstrip()};",
             "commit;",
         ]
     )

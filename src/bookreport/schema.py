@@ -75,7 +75,7 @@ def migrate(database: Database, books_table: str | None = None) -> str:
             for name in REPEATABLE:
                 transaction.script((migrations() / "versions" / name).read_text(encoding="utf-8"))
             books_table = books_table or installed.books
-        transaction.script(settlement())
+        transaction.script(query("schema/settle"))
     _find_books(database, books_table)
     require_books(database)
     if warning := foreign_code(database):
@@ -144,11 +144,6 @@ def foreign_code(database: Database) -> str | None:
         f"the books are {found.kind} of role {found.owner}, whose functions run with the rights of {found.runs_as}"
         " whenever the books are read"
     )
-
-
-def settlement() -> str:
-    """Return the SQL that gives each role what its duty needs."""
-    return query("schema/settle")
 
 
 def _upgrade(transaction: Transaction) -> None:

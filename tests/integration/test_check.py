@@ -228,7 +228,6 @@ def test_a_books_table_that_was_changed_is_told_and_can_be_named_anew(database: 
         "function summarise_month",
         "view loader_rights",
         "table locks",
-        "table roles",
         "table catalogue cascade",
         "table catalogue_state",
     ],

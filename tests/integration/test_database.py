@@ -86,7 +86,7 @@ def test_the_settings_of_a_transaction_end_with_it(database: Database) -> None:
     names = ["search_path", "lock_timeout", "DateStyle", "transaction_isolation"]
     with database.transaction(snapshot=True) as transaction:
         raw = transaction.raw
-        assert settings(raw) == ['"bookreport"', "30s", "ISO, YMD", "repeatable read"]
+        assert settings(raw) == ["bookreport", "30s", "ISO, YMD", "repeatable read"]
     assert settings(raw) == ['"$user", public', "0", "ISO, MDY", "read committed"]
     raw.rollback()
 

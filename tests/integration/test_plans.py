@@ -79,7 +79,7 @@ PLANNED: dict[str, dict[str, Any]] = {
 """The statements that read these tables, with the parameters of the newest hour."""
 
 EXEMPT = {
-    "roles/roles": "it names the schemas' tables to give them to their owner, and reads none of them",
+    "roles/roles": "it names the books table to grant rights on it, and reads none of them",
     "schema/settle": "it names the tables to grant rights on them, and reads none of them",
     "schema/installed": "it asks whether the tables are there, and reads none of them",
 }

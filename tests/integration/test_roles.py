@@ -65,7 +65,7 @@ def shop(empty_database_url: str, admin: Sql) -> Iterator[Shop]:
         admin(f"drop role if exists {role}")
 
 
-def settle(shop: Shop, books_table: str | None = "shelves.books") -> None:
+def settle(shop: Shop, books_table: str = "shelves.books") -> None:
     shop.sql(roles.script(ROLES, "bookreport", books_table))
 
 
@@ -91,7 +91,7 @@ def settled(request: pytest.FixtureRequest, shop: Shop, bookstore: Bookstore, bu
         one = shop.as_("postgres")
         schema.migrate(one, "shelves.books")
     if request.param != "before":
-        settle(shop, None)
+        settle(shop)
         schema.migrate(shop.as_(ROLES.owner))
     assert loaded(shop.as_(ROLES.loader), bucket, HOUR) == [("loaded", None)]
     return shop
@@ -126,7 +126,7 @@ def test_each_privilege_that_a_load_needs_is_looked_for_and_each_is_needed(shop:
         found = {each.name: each for each in check.check(loader, bucket, "Spanish")}
         told = "schema" if name == "alembic_version" else "rights"
         assert not found[told].ok, (name, privilege)
-        settle(shop)
+        shop.sql(f"grant {privilege} on {name} to {ROLES.loader}")
     assert all(each.ok for each in check.check(loader, bucket, "Spanish") if each.name != "freshness")
 
 
@@ -142,7 +142,7 @@ FORBIDDEN = {
         "create table bookreport.spare (n integer)",
         "create function bookreport.spare() returns void language sql as ''",
         "alter function ensure_month(timestamptz) owner to shop_loader",
-        "insert into roles values ('loader', 'shop_reader') on conflict (duty) do update set role_name = excluded.role_name",
+        'comment on schema bookreport is \'{"loader": "shop_reader"}\'',
         "select * from shelves.books",
         "set role shop_owner",
         "set role shop_books",
@@ -162,6 +162,7 @@ FORBIDDEN = {
         "select summarise_month(now())",
         "create table bookreport.spare (n integer)",
         "select * from shelves.books",
+        "select * from books",
         "set role shop_loader",
     ],
     ROLES.books: [
@@ -213,14 +214,56 @@ def test_a_role_with_more_than_its_duty_is_refused_and_nothing_changes(shop: Sho
 def test_a_role_that_lost_its_duty_has_none_of_its_rights(shop: Shop, bookstore: Bookstore, bucket: Bucket) -> None:
     settle(shop)
     schema.migrate(shop.as_(ROLES.owner))
-    shop.sql(roles.script(roles.Roles(ROLES.owner, ROLES.reader, ROLES.loader, ROLES.books), "bookreport"))
+    swapped = roles.Roles(ROLES.owner, ROLES.reader, ROLES.loader, ROLES.books)
+    shop.sql(roles.script(swapped, "bookreport", "shelves.books"))
+    schema.migrate(shop.as_(ROLES.owner))
     bookstore.fill(HOUR, csv_file(SOLD))
     assert loaded(shop.as_(ROLES.reader), bucket, HOUR) == [("loaded", None)]
     assert figures(shop.as_(ROLES.loader)) == truth.report(SOLD, BOOKS)
-    shop.sql(roles.script(roles.Roles(ROLES.owner, ROLES.reader, "shop_stranger", ROLES.books), "bookreport"))
+    another = roles.Roles(ROLES.owner, ROLES.reader, "shop_stranger", ROLES.books)
+    shop.sql(roles.script(another, "bookreport", "shelves.books"))
     schema.migrate(shop.as_(ROLES.owner))
     with connected(shop.url_of(ROLES.loader)) as sql, pytest.raises(psycopg2.errors.InsufficientPrivilege):
         sql("select from bookreport.purchases")
+
+
+def test_a_superuser_who_runs_the_sql_runs_nothing_of_the_owners_nor_of_whoever_may_create_in_public(shop: Shop) -> None:
+    settle(shop)
+    schema.migrate(shop.as_(ROLES.owner))
+    shop.sql("create schema other; grant create on schema public to shop_stranger")
+    springs = "language plpgsql as $$ begin execute 'alter role shop_stranger superuser'; return {}; end $$"
+    shop.sql(
+        f"create function public.format(text, name) returns text {springs.format('pg_catalog.format($1, variadic array[$2])')}"
+    )
+    shop.sql(f"create function bookreport.unnest(text[]) returns setof text {springs.format('')}")
+    shop.sql("create table bookreport.roles (duty text, role_name name)")
+    shop.sql(f"create function bookreport.spring() returns trigger {springs.format('new')}")
+    shop.sql("create trigger spring before insert on bookreport.roles for each row execute function bookreport.spring()")
+    shop.sql("comment on function books_rows() is 'pg_catalog.pg_authid'")
+    shop.sql(roles.script(ROLES, "bookreport", "shelves.books"))
+    assert shop.sql("select rolname from pg_roles where rolsuper and rolname ^@ 'shop_'") == []
+    assert shop.sql("select has_table_privilege('shop_books', 'pg_authid', 'select')") == [(False,)]
+
+
+@pytest.mark.parametrize("path", ["public, shelves", "shelves, pg_catalog"])
+def test_who_may_create_on_the_owners_search_path_gets_no_rights_from_a_migration(shop: Shop, path: str) -> None:
+    settle(shop)
+    schema.migrate(shop.as_(ROLES.owner))
+    shop.sql(f"alter role {ROLES.owner} set search_path = {path}")
+    shop.sql("""set role shop_stranger;
+        create function shelves.spring() returns void language plpgsql as
+        $$ begin grant all on all tables in schema bookreport to shop_stranger; exception when others then null; end $$;
+        create function shelves.hashtextextended(text, integer) returns bigint language plpgsql as
+        $$ begin perform shelves.spring(); return 1; end $$;
+        create function shelves.same(oid, regclass) returns boolean language plpgsql as
+        $$ begin perform shelves.spring(), set_config('search_path', 'shelves, pg_catalog', false); return true; end $$;
+        create operator shelves.= (leftarg = oid, rightarg = regclass, function = shelves.same);
+        create function shelves.set_config(text, text, boolean) returns text language plpgsql as
+        $$ begin perform shelves.spring(); return pg_catalog.set_config($1, $2, $3); end $$;
+        grant usage on schema shelves to public; grant execute on all functions in schema shelves to public;
+        reset role""")
+    schema.migrate(shop.as_(ROLES.owner), "shelves.books")
+    assert shop.sql("select has_table_privilege('shop_stranger', 'ledger', 'select')") == [(False,)]
 
 
 def test_rights_that_somebody_gave_by_hand_are_taken_back(shop: Shop) -> None:
@@ -339,6 +382,7 @@ def test_books_that_can_run_code_of_their_owners_are_told(
     found = next(each for each in check.check(shop.as_("postgres"), bucket, "Spanish") if each.name == "books")
     assert expected in found.message
     settle(shop, table)
+    schema.migrate(shop.as_(ROLES.owner))
     assert schema.foreign_code(shop.as_(ROLES.owner)) is None
 
 

@@ -62,7 +62,9 @@ def migrate(options: CommonOptions, *, books: str | None, result: Result) -> int
     "--books",
     type=TABLE,
     metavar="TABLE",
-    help="The books table or view, as schema.table.  [default: what migrate found, or public.books]",
+    default="public.books",
+    show_default=True,
+    help="The books table or view, as schema.table.",
 )
 @click.option(
     "--books-role",
@@ -77,11 +79,11 @@ def migrate(options: CommonOptions, *, books: str | None, result: Result) -> int
 @click.option("--owner", type=ROLE, required=True, metavar="ROLE", help="Runs migrate, prune and erase.")
 @common_options
 @click.pass_obj
-def roles(options: CommonOptions, *, owner: str, loader: str, reader: str, books_role: str, books: str | None) -> int:
+def roles(options: CommonOptions, *, owner: str, loader: str, reader: str, books_role: str, books: str) -> int:
     """Print the SQL that gives each role what it needs and no more.
 
-    Read it, then run it as a superuser: before or after migrate, as often as you like. It makes --owner the owner of
-    everything in bookreport's schema. From then on, migrate keeps the privileges right. The three roles must exist.
+    Read it, run it as a superuser, then run migrate as the owner, which grants the rights and keeps them right from then on.
+    It makes --owner the owner of everything in bookreport's schema. Run it as often as you like. The three roles must exist.
     """
     given = duties.Roles(owner, loader, reader, books_role)
     click.echo(duties.script(given, Session(options).settings.schema, books))

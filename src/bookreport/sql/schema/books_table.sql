@@ -3,5 +3,5 @@ select n.nspname as schema, c.relname as name, pg_catalog.array_agg(a.attname::t
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-where c.oid = to_regclass(:table)
+where c.oid = cast(pg_catalog.to_regclass(cast(:table as text)) as oid)
 group by n.nspname, c.relname

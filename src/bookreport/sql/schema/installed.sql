@@ -8,6 +8,6 @@ select version_num as revision, obj_description(to_regprocedure('books_rows()'),
         and to_regprocedure('read_books()') is not null and to_regprocedure('books_state()') is not null
         and to_regprocedure('ensure_month(timestamptz)') is not null
         and to_regprocedure('summarise_month(timestamptz)') is not null
-        and to_regclass('locks') is not null and to_regclass('roles') is not null and to_regclass('loader_rights') is not null
+        and to_regclass('locks') is not null and to_regclass('loader_rights') is not null
         and to_regclass('sales') is not null as is_whole
 from alembic_version
