@@ -7,9 +7,10 @@ import os
 import random
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -266,6 +267,7 @@ class Database:
     def __init__(self, url: str, schema: str = "bookreport") -> None:
         self.schema = schema
         self._live: set[RawConnection] = set()
+        self._quarantined: set[RawConnection] = set()
         self._interrupted_by: int | None = None
         self._patience = FIRST_PATIENCE
         self._is_protection_told = False
@@ -316,12 +318,18 @@ class Database:
         connection = self._connect()
         transaction = Transaction(connection, self.raise_if_interrupted)
         self._live.add(transaction.raw)
+        self._quarantined.add(transaction.raw)
+        timer = threading.Timer(QUARANTINE_SECONDS + 1, _hang_up, [transaction.raw])
+        timer.daemon = True
+        timer.start()
         try:
             transaction.begin(snapshot=True, search_path=quoted(self.schema))
             transaction.script(f"set local statement_timeout = '{QUARANTINE_SECONDS}s'")
             yield transaction
         finally:
+            timer.cancel()
             self._live.discard(transaction.raw)
+            self._quarantined.discard(transaction.raw)
             connection.invalidate()
             connection.close()
 
@@ -356,6 +364,8 @@ class Database:
         self._interrupted_by = signal_number
         for raw in list(self._live):
             raw.cancel()
+        for raw in list(self._quarantined):
+            _hang_up(raw)
 
     def raise_if_interrupted(self) -> None:
         """Raise Interrupted if `cancel` was called; a signal itself reaches only the main thread."""
@@ -405,6 +415,12 @@ class Database:
             if raw.closed or error.connection_invalidated:
                 raise CommitUnknown("the connection to Postgres was lost during the commit", hint="run it again") from error
             raise translate(error, raw) from error
+
+
+def _hang_up(raw: RawConnection) -> None:
+    """End a connection under the statement that it runs; a function may catch a cancellation, but not this."""
+    with suppress(OSError, psycopg2.Error), socket.socket(fileno=os.dup(raw.fileno())) as connection:
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _driver_url(url: str) -> URL:

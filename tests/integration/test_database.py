@@ -357,6 +357,21 @@ def test_what_takes_too_long_in_quarantine_is_ended(database: Database, monkeypa
         transaction.script("select pg_sleep(600)")
 
 
+HANGING = """do $$ begin loop begin perform pg_sleep(1); exception when query_canceled then null; end; end loop; end $$"""
+
+
+def test_what_catches_its_end_in_quarantine_is_ended_all_the_same(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bookreport.database.QUARANTINE_SECONDS", 1)
+    with pytest.raises(Temporary, match="lost"), database.quarantine() as transaction:
+        transaction.script(HANGING)
+
+
+def test_an_interrupt_ends_what_catches_it_in_quarantine(database: Database) -> None:
+    threading.Timer(1, database.cancel, [signal.SIGTERM]).start()
+    with pytest.raises(Interrupted), database.quarantine() as transaction:
+        transaction.script(HANGING)
+
+
 @pytest.mark.usefixtures("impatient")
 def test_who_holds_a_lock_is_told(database: Database, database_url: str) -> None:
     other = Database(database_url)
