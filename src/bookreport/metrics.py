@@ -53,10 +53,14 @@ def measured(path: Path | None) -> Iterator[dict[str, float] | None]:
         figures |= {"bookreport_last_run_timestamp_seconds": ended, "bookreport_last_run_seconds": ended - began}
         if not figures["bookreport_last_exit_code"]:
             figures["bookreport_last_success_timestamp_seconds"] = ended
+        failure: Configuration | None = None
         try:
             write(path, figures)
         except Configuration as error:
-            log.error("%s", error.message)  # noqa: TRY400 - users get a sentence, not a traceback
+            failure = error
+        if failure is not None:
+            # Not raised: how the run itself ended is what matters.
+            log.error("%s", failure.message)
 
 
 def add_outcomes(figures: dict[str, float], outcomes: Sequence[Outcome]) -> None:

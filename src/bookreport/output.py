@@ -43,8 +43,10 @@ class Output:
             raise ValueError(f"{HOUR_IN_NAME} works only with run-hour, which writes one file per hour")
         if HOUR_IN_NAME in str(path.parent):
             raise ValueError(f"{HOUR_IN_NAME} must be in the file name, not in the directory: -o reports/{HOUR_IN_NAME}.json")
-        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises if permission is denied; writing says so later
-            raise ValueError(f"{text!r} is a directory; name a file in it")
+        # What can't be looked at is told when it is written.
+        with suppress(OSError):
+            if path.is_dir():
+                raise ValueError(f"{text!r} is a directory; name a file in it")
         return cls(path)
 
     @property

@@ -106,7 +106,8 @@ def test_time_outs_of_the_database_end_no_transaction(database: Database, sql: S
         sql(f"alter database {name} set {setting} = '200ms'")
     with database.transaction() as transaction:
         assert transaction.one("database/now")
-        time.sleep(0.5)
+        # Meanwhile the transaction is idle; then it is at work.
+        sql("select pg_sleep(0.5)")
         transaction.script("select pg_sleep(0.5)")
 
 
