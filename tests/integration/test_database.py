@@ -393,14 +393,20 @@ def test_who_holds_a_lock_is_told(database: Database, database_url: str) -> None
     other.close()
 
 
-def test_a_lock_that_was_never_taken_before_is_taken_by_one(database: Database, database_url: str) -> None:
+@pytest.mark.parametrize("times_before", [0, 1])
+def test_a_lock_is_taken_by_one_whether_it_was_taken_before_or_not(
+    database: Database, database_url: str, times_before: int
+) -> None:
+    for _ in range(times_before):
+        with database.transaction() as before:
+            before.lock("a name")
     other = Database(database_url)
     with other.transaction() as transaction:
-        transaction.lock("new")
+        transaction.lock("a name")
         with database.transaction() as late, pytest.raises(Locked):
-            late.lock("new", patience=0.1)
+            late.lock("a name", patience=0.1)
     with database.transaction() as free:
-        free.lock("new", patience=0.1)
+        free.lock("a name", patience=0.1)
     other.close()
 
 
