@@ -5,7 +5,7 @@
 create table if not exists locks (name text primary key);
 comment on table locks is 'What runs lock: an hour, the catalogue, a template of files. A row is a name; it is locked while a transaction holds it.';
 
--- Everything that a load needs and its role may lack; `bookreport roles` grants it, and `bookreport check` looks for it.
+-- Everything that a load needs; `bookreport migrate` grants it to the loader, and `bookreport check` looks for it.
 create or replace view loader_rights as
 select name, privilege
 from (values

@@ -11,9 +11,9 @@ from typing import Any
 from bookreport import catalogue, ledger, schema, unusual
 from bookreport.bucket import Bucket
 from bookreport.database import Database
-from bookreport.discovery import MOST_SKIPPED, come_after_all, time_of
+from bookreport.discovery import MOST_SKIPPED, come_after_all
 from bookreport.errors import BookreportError, Configuration, NotReady
-from bookreport.hours import EARLIEST, LAST, LOOKBACK, Hour
+from bookreport.hours import EARLIEST, LAST, LOOKBACK, Hour, Span, believable
 
 OLDEST_POSTGRES = 150_000
 
@@ -78,8 +78,9 @@ def check(
     yield look("locks", lambda: _locks(database))
     yield look("books", lambda: _books(database, language, earliest))
     if listed.ok:
-        yield look("time", lambda: _time(database, bucket, earliest))
-        yield look("stray", lambda: _stray(database, bucket, earliest))
+        within = believable(earliest, [datetime.now(UTC) + ahead for ahead in clocks.values()])
+        yield look("time", lambda: _time(database, bucket, within))
+        yield look("stray", lambda: _stray(database, bucket, within))
         yield look("skipped", lambda: _skipped(database, bucket, earliest))
     yield look("unusual", lambda: _unusual(database, earliest))
     yield look("freshness", lambda: _freshness(database, max_age, earliest))
@@ -121,7 +122,10 @@ def _rights(database: Database) -> tuple[str, str | None]:
         lacking = [row.lacking for row in transaction.rows("check/rights_lacking")]
         is_superuser = transaction.one("check/server").is_superuser
     if lacking:
-        raise Configuration(f"this role lacks: {'; '.join(lacking)}", hint="see Roles in the README")
+        raise Configuration(
+            f"this role lacks: {'; '.join(lacking)}",
+            hint="run bookreport migrate as the tables' owner; see Roles in the README",
+        )
     if is_superuser:
         return "this role is a superuser, which is more than a load needs", "use a role of its own; see Roles in the README"
     return "this role has the privileges that a load needs", None
@@ -210,8 +214,7 @@ def _spellings(names: Sequence[str]) -> dict[str, list[str]]:
     return spellings
 
 
-def _time(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str | None]:
-    within = time_of(database, bucket, earliest)
+def _time(database: Database, bucket: Bucket, within: Span) -> tuple[str, str | None]:
     # Starts where hours stop being believable; of what lies before, only years are listed.
     far_off = bucket.hours(within.until, within=within).far_off
     with database.transaction(snapshot=True) as transaction:
@@ -241,11 +244,10 @@ def _time(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str 
     return "no hour is in the future or before the shop's first year", None
 
 
-def _stray(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, str | None]:
-    within = time_of(database, bucket, earliest)
+def _stray(database: Database, bucket: Bucket, within: Span) -> tuple[str, str | None]:
     with database.transaction(snapshot=True) as transaction:
-        newest = ledger.newest_loaded(transaction, earliest)
-        since = ledger.lookback_start(transaction, LOOKBACK, earliest)
+        newest = ledger.newest_loaded(transaction, within.since)
+        since = ledger.lookback_start(transaction, LOOKBACK, within.since)
     # A run does not enter the days that it has loaded; of those, the last week's are looked into here.
     stray = bucket.hours(since or Hour(within.until.start - LOOKBACK), within=within).stray
     if stray:

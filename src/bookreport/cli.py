@@ -39,7 +39,7 @@ COMMANDS = {
         "report:report",
         "Print books sold and sale value by format and language, and the share of users who bought in Spanish.",
     ),
-    "roles": ("keep:roles", "Print the SQL that gives each role what it needs and no more."),
+    "roles": ("keep:roles", "Print the SQL that sets up separate roles for owner, loader and reader."),
     "run-hour": ("load:run_hour", "Load every pending hour, then print a report for each: the command for cron."),
     "sample": ("trial:sample", "Write sample books and purchases into the configured database and bucket."),
     "schema": (
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = 0
     except Exception as error:  # noqa: BLE001 - the last handler: a bug becomes a sentence too
         if {"-v", "--verbose"} & set(arguments):
-            click.echo(traced(traceback.format_exc()), err=True)
+            click.echo(traced(traceback.format_exc()), err=True, nl=False)
         code = _fail(BookreportError(f"unexpected: {type(error).__name__}: {error}", hint="run it again with -v"), arguments)
     if code > 128 and threading.active_count() > 1:
         # A thread blocked on a silent store would keep the process alive for minutes; nothing it does is kept.

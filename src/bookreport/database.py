@@ -206,7 +206,7 @@ class Transaction:
     def lock(self, name: str, *more: str, patience: float | None = None) -> None:
         """Lock these names in this schema, in alphabetical order, until the transaction ends.
 
-        Waits up to `patience` seconds for each, without one LOCK_SECONDS. After that it raises Locked, which says who holds
+        Waits up to `patience` seconds for each (default: LOCK_SECONDS). After that it raises Locked, which says who holds
         it, and the transaction goes on without any of them.
         """
         seconds = LOCK_SECONDS if patience is None else patience
@@ -255,7 +255,7 @@ class Transaction:
             yield
         except (DBAPIError, psycopg2.Error) as error:
             self._raise_if_interrupted()
-            raise (_refusal(error) if refusing else None) or translate(error, self.raw) from error
+            raise (_copy_refused(error) if refusing else None) or translate(error, self.raw) from error
 
 
 class Database:
@@ -290,22 +290,12 @@ class Database:
         the database is not in UTF8, or if it is a hot standby's and no snapshot; CommitUnknown if the connection was lost
         during the commit.
         """
-        connection = self._connect()
-        transaction = Transaction(connection, self.raise_if_interrupted)
-        raw = transaction.raw
-        self._live.add(raw)
-        try:
+        with self._connected() as transaction:
             transaction.begin(snapshot=snapshot, search_path=quoted(self.schema) if search_path is None else search_path)
             self._tell_protection(transaction)
             yield transaction
             self.raise_if_interrupted()
-            self._commit(connection, raw)
-        finally:
-            self._live.discard(raw)
-            # The pool doesn't see raw driver errors: a broken connection must not go back into it.
-            if raw.closed:
-                connection.invalidate()
-            connection.close()
+            self._commit(transaction.connection, transaction.raw)
 
     @contextmanager
     def quarantine(self) -> Iterator[Transaction]:
@@ -315,22 +305,32 @@ class Database:
         read-only; and nothing that they set outlives it, such as where the next statement finds its names: it is rolled
         back, and its connection is closed. Raises Temporary after QUARANTINE_SECONDS, and what `transaction` raises.
         """
+        with self._connected() as transaction:
+            self._quarantined.add(transaction.raw)
+            timer = threading.Timer(QUARANTINE_SECONDS + 1, _hang_up, [transaction.raw])
+            timer.daemon = True
+            timer.start()
+            try:
+                transaction.begin(snapshot=True, search_path=quoted(self.schema))
+                transaction.script(f"set local statement_timeout = '{QUARANTINE_SECONDS}s'")
+                yield transaction
+            finally:
+                timer.cancel()
+                self._quarantined.discard(transaction.raw)
+                transaction.connection.invalidate()
+
+    @contextmanager
+    def _connected(self) -> Iterator[Transaction]:
         connection = self._connect()
         transaction = Transaction(connection, self.raise_if_interrupted)
         self._live.add(transaction.raw)
-        self._quarantined.add(transaction.raw)
-        timer = threading.Timer(QUARANTINE_SECONDS + 1, _hang_up, [transaction.raw])
-        timer.daemon = True
-        timer.start()
         try:
-            transaction.begin(snapshot=True, search_path=quoted(self.schema))
-            transaction.script(f"set local statement_timeout = '{QUARANTINE_SECONDS}s'")
             yield transaction
         finally:
-            timer.cancel()
             self._live.discard(transaction.raw)
-            self._quarantined.discard(transaction.raw)
-            connection.invalidate()
+            # The pool doesn't see raw driver errors: a broken connection must not go back into it.
+            if transaction.raw.closed and not connection.invalidated:
+                connection.invalidate()
             connection.close()
 
     def _tell_protection(self, transaction: Transaction) -> None:
@@ -350,14 +350,9 @@ class Database:
             log.debug("%s was not vacuumed: %s", table, error.message)
 
     def _vacuum(self, table: str) -> None:
-        connection = self._connect()
-        transaction = Transaction(connection.execution_options(isolation_level="AUTOCOMMIT"), self.raise_if_interrupted)
-        self._live.add(transaction.raw)
-        try:
+        with self._connected() as transaction:
+            transaction.connection.execution_options(isolation_level="AUTOCOMMIT")
             transaction.script(f"vacuum (analyze, skip_locked) {quoted(self.schema)}.{quoted(table)}")
-        finally:
-            self._live.discard(transaction.raw)
-            connection.close()
 
     def cancel(self, signal_number: int) -> None:
         """End the work of every thread with Interrupted; called from the thread that waits for signals."""
@@ -531,7 +526,7 @@ def _without_state(cause: psycopg2.Error, said: str, raw: RawConnection | None) 
     return BookreportError(f"Postgres: {said}")
 
 
-def _refusal(error: DBAPIError | psycopg2.Error) -> CopyRefused | None:
+def _copy_refused(error: DBAPIError | psycopg2.Error) -> CopyRefused | None:
     """Return what `error` says about a file's rows; None if it is about something else."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     state = cause.pgcode or "" if isinstance(cause, psycopg2.Error) else ""

@@ -106,7 +106,7 @@ def _patterns(user: str) -> dict[str, object]:
         "is_number": is_number,
         "anywhere": anywhere,
         "whole": f"^{_FIELD}(?:,{_FIELD}){{COMMAS}}$",
-        "in_place": f"(^(?:{_FIELD},){{PLACE}}{field}(?:$|,))" if is_number else anywhere,
+        "in_place": f"(^(?:{_FIELD},){{PLACE}}{field}(?:$|,))",
         "quoted": rf"{before}(?<![[:alnum:]'\"])(['\"]){value}\1(?![[:alnum:]'\"])",
     }
 

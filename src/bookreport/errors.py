@@ -40,7 +40,7 @@ class BookreportError(Exception):
 
 
 class Usage(BookreportError):
-    """The command line makes no sense; nothing was contacted."""
+    """The command line makes no sense, or lacks a confirmation; nothing was changed."""
 
     exit_code = 2
     kind = "usage"
@@ -80,8 +80,8 @@ class TooManyRejects(BadData):
 class CopyRefused(BadData):
     """COPY refused a file; `line` is the physical line of the stream that COPY read, counted from 1."""
 
-    def __init__(self, message: str, *, line: int | None = None, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, line: int | None = None) -> None:
+        super().__init__(message)
         self.line = line
 
 

@@ -61,13 +61,11 @@ def take_source(transaction: Transaction, source: Source) -> None:
 
 
 def lock(transaction: Transaction, hour: Hour) -> None:
-    """Lock the hour until the transaction ends, before its state is read and changed; raises Locked if a run holds it."""
+    """Lock the hour until the transaction ends, before its state is read and changed; raises Locked if another session has it."""
     try:
         transaction.lock(hour.instant, patience=AT_ONCE)
     except Locked as error:
-        raise Locked(
-            f"{hour} is being loaded or pruned by another run", hint=error.hint, hour=hour.instant, holder=error.holder
-        ) from error
+        raise Locked(f"{hour} is locked by another session", hint=error.hint, hour=hour.instant, holder=error.holder) from error
 
 
 def entry(transaction: Transaction, hour: Hour) -> Entry | None:
@@ -93,9 +91,7 @@ def lookback_start(transaction: Transaction, lookback: timedelta, earliest: Hour
 def is_looked_through(transaction: Transaction, source: Source) -> bool:
     """Return whether a run has searched the whole of this bucket, so that the next only needs to search its end."""
     known = transaction.row("ledger/source")
-    if known is None or known.looked_through_at is None:
-        return False
-    return Source(known.endpoint, known.bucket, known.prefix).identity == source.identity
+    return known is not None and known.looked_through_at is not None and _as_source(known).identity == source.identity
 
 
 def record_looked_through(transaction: Transaction, source: Source, oldest_open: Hour | None) -> None:
@@ -338,7 +334,11 @@ def _attempt(attempt: Attempt) -> dict[str, object]:
 
 def _source(transaction: Transaction) -> Source | None:
     known = transaction.row("ledger/source")
-    return Source(known.endpoint, known.bucket, known.prefix) if known else None
+    return _as_source(known) if known else None
+
+
+def _as_source(row: Any) -> Source:
+    return Source(row.endpoint, row.bucket, row.prefix)
 
 
 def _hour(instant: datetime) -> Hour:

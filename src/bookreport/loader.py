@@ -154,7 +154,7 @@ class Loader:
         except BadData as error:
             error.message = f"{file.key}: {error.message}"
             raise
-        rejects.settle(file.key, load.rows_loaded, load.rows_rejected)
+        rejects.count_file(file.key, load.rows_loaded, load.rows_rejected)
         event = {"hour": hour.instant, "file": file.key, "rows": load.rows_loaded, "bytes": file.size}
         log.debug("%s %s: %d rows, %d rejected", hour, file.key, load.rows_loaded, load.rows_rejected, extra=event)
         return load

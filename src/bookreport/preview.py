@@ -121,7 +121,7 @@ class _Looker:
         except BadData as error:
             error.message = f"{file.key}: {error.message}"
             raise
-        rejects.settle(file.key, check.rows, check.rejected)
+        rejects.count_file(file.key, check.rows, check.rejected)
         self._keep(body.reading, sampled[:SAMPLED])
         return FileLoad(file, body.reading, check.rows, check.rejected)
 

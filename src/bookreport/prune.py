@@ -128,12 +128,15 @@ def forget(database: Database, span: Span) -> None:
     """
     bounds = {"since": span.since.start, "until": span.until.start}
     with database.transaction() as transaction:
-        # A single hour may be unknown to the ledger, and is locked all the same.
-        hours = {span.since, *(Hour(row.hour) for row in transaction.rows("prune/known_hours", **bounds))}
-        transaction.lock(*(hour.instant for hour in hours))
+        transaction.lock(*(hour.instant for hour in span))
         for statement in _FORGETTING:
             transaction.run(statement, **bounds)
-    for table in ("rejects", *purchases.tables_of(span.since)):
+
+
+def vacuum(database: Database, hours: Iterable[Hour]) -> None:
+    """Free the space that forgotten `hours` took, once for each table."""
+    hours = list(hours)
+    for table in sorted({table for hour in hours for table in ("rejects", *purchases.tables_of(hour))}):
         database.vacuum(table)
 
 
@@ -172,5 +175,6 @@ def carry_out(database: Database, going: Pruning) -> None:
     for month in going.mistaken:
         forget(database, month.span)
         log.info("%s removed: %s hours, %s rows", month.span, f"{month.hours:,}", f"{month.rows:,}")
+    vacuum(database, [month.span.since for month in going.mistaken])
     if going.rejects_before:
         remove_reject_text(database, going.rejects_before)

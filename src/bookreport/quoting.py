@@ -12,7 +12,7 @@ _TABLE = re.compile(rf"({_PART})(?:\.({_PART}))?")
 
 
 def table_name(text: str) -> str:
-    """Return the name of a table as Postgres reads it: `table` or `schema.table`, quoted where need be.
+    """Return `text` if it names a table as Postgres reads it: `table` or `schema.table`, each in quotes if it needs them.
 
     Raises ValueError for anything else.
     """

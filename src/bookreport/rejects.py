@@ -93,7 +93,7 @@ class HourRejects:
         # The last one may lack its line end.
         self._expect_rows(key, (most_bytes + 1) // shortest_row)
 
-    def settle(self, key: str, rows: int, rejected: int) -> None:
+    def count_file(self, key: str, rows: int, rejected: int) -> None:
         """Say how many records of the file `key` were good, and how many set aside."""
         self._expect_rows(key, rows)
         self._each_file_has_rows &= bool(rows or not rejected)
@@ -113,7 +113,7 @@ class HourRejects:
             )
 
     def require_within_limit(self) -> None:
-        """Raise TooManyRejects if they pass the limit, now that all files are settled."""
+        """Raise TooManyRejects if they pass the limit, now that all files are counted."""
         if self.count > self._allowed(each_file_has_rows=self._each_file_has_rows):
             records = self.count + self._most_rows
             raise self._too_many(f"{self.count:,} of {records:,} records are bad, more than the limit of {self._limit}")

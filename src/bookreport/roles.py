@@ -1,4 +1,4 @@
-"""Who may do what in the database: the SQL that gives each role what its duty takes."""
+"""Who may do what in the database: the SQL that tells which role has which duty."""
 
 from __future__ import annotations
 

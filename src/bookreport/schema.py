@@ -75,7 +75,7 @@ def migrate(database: Database, books_table: str | None = None) -> str:
             for name in REPEATABLE:
                 transaction.script((migrations() / "versions" / name).read_text(encoding="utf-8"))
             books_table = books_table or installed.books
-        transaction.script(query("schema/settle"))
+        transaction.script(query("schema/grant"))
     _find_books(database, books_table)
     require_books(database)
     if warning := foreign_code(database):
@@ -136,8 +136,7 @@ def require_books(database: Database) -> str:
 def foreign_code(database: Database) -> str | None:
     """Return a warning if whoever owns the books can have functions run with this role's rights; None if they can't."""
     with database.transaction(snapshot=True) as transaction:
-        books = transaction.one("schema/installed").books
-        found = transaction.row("schema/foreign_code", table=books)
+        found = transaction.row("schema/foreign_code")
     if found is None:
         return None
     return (

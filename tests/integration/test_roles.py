@@ -176,13 +176,21 @@ FORBIDDEN = {
 }
 
 
-@pytest.mark.parametrize(("role", "statement"), [(role, each) for role, all_ in FORBIDDEN.items() for each in all_])
-def test_a_role_cannot_do_what_its_duty_does_not_take(shop: Shop, role: str, statement: str) -> None:
+@pytest.mark.parametrize("role", FORBIDDEN)
+def test_a_role_cannot_do_what_its_duty_does_not_take(shop: Shop, role: str) -> None:
     settle(shop)
     schema.migrate(shop.as_(ROLES.owner))
     shop.sql(f"alter role {ROLES.books} login")
-    with connected(shop.url_of(role)) as sql, pytest.raises(psycopg2.errors.InsufficientPrivilege):
-        sql(statement)
+
+    def is_refused(statement: str) -> bool:
+        with connected(shop.url_of(role)) as sql:
+            try:
+                sql(statement)
+            except psycopg2.errors.InsufficientPrivilege:
+                return True
+        return False
+
+    assert [statement for statement in FORBIDDEN[role] if not is_refused(statement)] == []
 
 
 @pytest.mark.parametrize("role", [ROLES.loader, ROLES.reader])

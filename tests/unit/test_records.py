@@ -440,7 +440,7 @@ def test_no_hour_is_ended_early_that_would_have_been_let_through(
                 rejects.expect(str(number), sizes[str(number)], len(b"u,i,,1\n"))
                 for line in range(bad):
                     rejects.append(Reject(str(number), line, "no good", "x"))
-                rejects.settle(str(number), good, bad)
+                rejects.count_file(str(number), good, bad)
             rejects.require_within_limit()
         except TooManyRejects:
             assert not through

@@ -80,7 +80,7 @@ def migrate(options: CommonOptions, *, books: str | None, result: Result) -> int
 @common_options
 @click.pass_obj
 def roles(options: CommonOptions, *, owner: str, loader: str, reader: str, books_role: str, books: str) -> int:
-    """Print the SQL that gives each role what it needs and no more.
+    """Print the SQL that sets up separate roles for owner, loader and reader.
 
     Read it, run it as a superuser, then run migrate as the owner, which grants the rights and keeps them right from then on.
     It makes --owner the owner of everything in bookreport's schema. Run it as often as you like. The three roles must exist.
@@ -224,6 +224,7 @@ def forget(options: CommonOptions, *, hours: tuple[Hour, ...], yes: bool, result
             raise Usage(f"this would remove {forgotten_words(found)}", hint="to do it, add --yes")
         for known in found:
             pruning.forget(database, Span.of_hour(known.hour))
+        pruning.vacuum(database, [known.hour for known in found])
     if result.is_json:
         result.write_json(forgotten_json(found))
     elif found:

@@ -1,5 +1,6 @@
 -- Makes one role the owner of bookreport's schema, and records what the others are for. Run by a superuser, it changes only
 -- Postgres's own catalogs: it reads and writes no table, and calls no function, of anybody else.
+-- Reads its names from settings, which the lines before it in what `bookreport roles` prints make.
 do $$
 declare
     here name := current_setting('bookreport.schema');

@@ -36,35 +36,29 @@ begin
         execute format('alter default privileges in schema %I revoke all on tables from %s', here, each.name);
     end loop;
 
-    if loader is not null then
-        execute format('grant usage on schema %I to %I', here, loader);
-        for each in select name, string_agg(privilege, ', ') as privileges from loader_rights group by name loop
-            execute format('grant %s on %I to %I', each.privileges, each.name, loader);
-        end loop;
-        execute format('grant execute on function ensure_month(timestamptz), summarise_month(timestamptz) to %I', loader);
-        -- To vacuum what a reload left behind; older servers leave that to autovacuum.
-        if current_setting('server_version_num')::integer >= 170000 then
-            execute format('grant maintain on all tables in schema %I to %I', here, loader);
-            execute format('alter default privileges in schema %I grant maintain on tables to %I', here, loader);
-        end if;
+    execute format('grant usage on schema %I to %I', here, loader);
+    for each in select name, string_agg(privilege, ', ') as privileges from loader_rights group by name loop
+        execute format('grant %s on %I to %I', each.privileges, each.name, loader);
+    end loop;
+    execute format('grant execute on function ensure_month(timestamptz), summarise_month(timestamptz) to %I', loader);
+    -- To vacuum what a reload left behind; older servers leave that to autovacuum.
+    if current_setting('server_version_num')::integer >= 170000 then
+        execute format('grant maintain on all tables in schema %I to %I', here, loader);
+        execute format('alter default privileges in schema %I grant maintain on tables to %I', here, loader);
     end if;
 
-    if reader is not null then
-        execute format('grant usage on schema %I to %I', here, reader);
-        execute format('grant select on purchases, sales, purchase_rows, hour_sums, ledger, ledger_files, loads,'
-            ' catalogue, catalogue_state, alembic_version to %I', reader);
-        -- Not the text of rejects, nor where the bucket is.
-        execute format('grant select (hour, key, line_number, reason) on rejects to %I', reader);
-        execute format('grant select (looked_through_at, oldest_open) on source to %I', reader);
-    end if;
+    execute format('grant usage on schema %I to %I', here, reader);
+    execute format('grant select on purchases, sales, purchase_rows, hour_sums, ledger, ledger_files, loads,'
+        ' catalogue, catalogue_state, alembic_version to %I', reader);
+    -- Not the text of rejects, nor where the bucket is.
+    execute format('grant select (hour, key, line_number, reason) on rejects to %I', reader);
+    execute format('grant select (looked_through_at, oldest_open) on source to %I', reader);
 
-    if books is not null then
-        -- Postgres lets nobody own a function who could not have created it.
-        execute format('grant create on schema %I to %I', here, books);
-        for each in select unnest('{read_books(),books_state()}'::text[]) as name loop
-            execute format('alter function %s owner to %I', each.name, books);
-            execute format('alter function %s security definer set search_path = %I, pg_temp', each.name, here);
-        end loop;
-        execute format('revoke create on schema %I from %I', here, books);
-    end if;
+    -- Postgres lets nobody own a function who could not have created it.
+    execute format('grant create on schema %I to %I', here, books);
+    for each in select unnest('{read_books(),books_state()}'::text[]) as name loop
+        execute format('alter function %s owner to %I', each.name, books);
+        execute format('alter function %s security definer set search_path = %I, pg_temp', each.name, here);
+    end loop;
+    execute format('revoke create on schema %I from %I', here, books);
 end $$
