@@ -61,7 +61,7 @@ def take_source(transaction: Transaction, source: Source) -> None:
 
 
 def lock(transaction: Transaction, hour: Hour) -> None:
-    """Lock the hour until the transaction ends, before its state is read and changed; raises Locked if another session has it."""
+    """Lock the hour until the transaction ends, before its state is read and changed; raises Locked if it is held."""
     try:
         transaction.lock(hour.instant, patience=AT_ONCE)
     except Locked as error:

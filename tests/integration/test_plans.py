@@ -80,7 +80,7 @@ PLANNED: dict[str, dict[str, Any]] = {
 
 EXEMPT = {
     "roles/roles": "it names the books table to grant rights on it, and reads none of them",
-    "schema/settle": "it names the tables to grant rights on them, and reads none of them",
+    "schema/grant": "it names the tables to grant rights on them, and reads none of them",
     "schema/installed": "it asks whether the tables are there, and reads none of them",
 }
 

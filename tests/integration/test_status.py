@@ -150,7 +150,7 @@ def test_only_a_skip_is_taken_back_and_not_while_the_hour_is_loaded(
     for number in range(3):
         with pytest.raises(Usage, match="is not skipped"):
             ledger.unskip(database, HOUR + number)
-    with held(database, HOUR + 3), pytest.raises(Locked, match="by another run"):
+    with held(database, HOUR + 3), pytest.raises(Locked, match="by another session"):
         ledger.unskip(database, HOUR + 3)
     assert everything(sql) == before
 
@@ -212,7 +212,7 @@ def test_a_loaded_hour_is_not_given_up(bookstore: Bookstore, load: Load, skip: C
 
 
 def test_an_hour_that_is_being_loaded_is_not_given_up(database: Database, skip: Callable[..., None]) -> None:
-    with held(database, HOUR), pytest.raises(Locked, match="by another run"):
+    with held(database, HOUR), pytest.raises(Locked, match="by another session"):
         skip(HOUR, "impatience")
 
 

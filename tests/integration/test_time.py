@@ -157,6 +157,7 @@ def test_an_old_hour_out_of_time_is_pruned_with_its_rows(
     assert look()["time"].ok
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_future_hour_is_taken_out_wholly_and_loaded_once_it_has_come(
     bookstore: Bookstore, load: Load, look: Look, database: Database, sql: Sql
 ) -> None:
