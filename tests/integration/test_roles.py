@@ -219,6 +219,16 @@ def test_a_role_with_more_than_its_duty_is_refused_and_nothing_changes(shop: Sho
         roles.Roles("a", "b", "a", "c")
 
 
+def test_who_holds_a_lock_is_told_as_far_as_the_role_may_see_it(shop: Shop) -> None:
+    settle(shop)
+    schema.migrate(shop.as_(ROLES.owner))
+    with shop.as_("postgres").transaction() as transaction:
+        transaction.lock("an hour")
+        pid = transaction.raw.get_backend_pid()
+        with shop.as_(ROLES.loader).transaction() as waiting:
+            assert waiting.lock_holders() == [f"role postgres, pid {pid} (bookreport an hour)"]
+
+
 def test_a_role_that_lost_its_duty_has_none_of_its_rights(shop: Shop, bookstore: Bookstore, bucket: Bucket) -> None:
     settle(shop)
     schema.migrate(shop.as_(ROLES.owner))
