@@ -3,6 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# One process for each core, each with servers of its own; `make test WORKERS=0` runs all tests in one.
+WORKERS ?= auto
+PYTEST := pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 MINIO := docker compose --project-name bookreport-tests --env-file .env.example
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header pyproject.toml
@@ -17,7 +20,7 @@ demo: $(INSTALLED) ## run the whole job here: real Postgres, real S3 server, sam
 	$(BIN)/bookreport demo
 
 test: $(INSTALLED) ## run the tests, on real servers
-	$(BIN)/pytest
+	$(BIN)/$(PYTEST)
 
 test-faults: $(INSTALLED) ## kill, cut and race the tool, and account for every row
 	$(BIN)/pytest tests/faults
@@ -29,7 +32,7 @@ test-page: $(INSTALLED) ## open the report's page in Chromium (Debian: chromium)
 define LEG
 	$(BIN)/uv venv --quiet --clear --python $(1) .venv-$(1)
 	$(BIN)/uv pip install --quiet --python .venv-$(1) --requirement requirements.lock $(2) --editable .
-	.venv-$(1)/bin/pytest $(TESTS)
+	.venv-$(1)/bin/$(PYTEST) $(TESTS)
 endef
 
 test-matrix: test-oldest test-3.12 test-3.13 test-3.14 ## run the tests on the oldest packages and Postgres, and on newer Pythons
