@@ -27,7 +27,7 @@ NAMES = {
     "quantity": ("quantity", "Qty", "copies"),
     "unit_price": ("unit_price", "Unit Price", "price"),
     "sale_value": ("sale_value", "total", "Total Price"),
-    "purchased_at": ("purchased_at", "Timestamp", "date"),
+    "purchased_at": ("purchased_at", "Timestamp", "date", "ordered_at"),
 }
 UNDERSTOOD = {
     "user_id": ("userid", "user", "customerid", "customer", "buyerid", "buyer"),
@@ -35,7 +35,10 @@ UNDERSTOOD = {
     "quantity": ("quantity", "qty", "copies", "units", "count", "numberofbooks"),
     "unit_price": ("unitprice", "price", "bookprice"),
     "sale_value": ("salevalue", "total", "totalprice", "totalvalue", "value", "amount"),
-    "purchased_at": ("purchasedat", "timestamp", "purchasetime", "purchasedate", "datetime", "createdat", "date", "time"),
+    "purchased_at": (
+        *("purchasedat", "timestamp", "purchasetime", "purchasedate", "datetime", "createdat", "date", "time"),
+        *("orderedat", "orderdate", "soldat", "boughtat"),
+    ),
 }
 """The names that the contract lists, folded."""
 

@@ -24,9 +24,16 @@ NAMES: dict[str, tuple[str, ...]] = {
         "createdat",
         "date",
         "time",
+        "orderedat",
+        "orderdate",
+        "soldat",
+        "boughtat",
     ),
 }
-"""For each column of purchases, the names understood, folded; the first is the canonical one."""
+"""For each column of purchases, the names understood, folded; the first is the canonical one.
+
+Of purchase times the earlier in the list wins: a name put before others would change how old files are read.
+"""
 
 _KNOWN: dict[str, list[tuple[str, int]]] = {}
 for _column, _names in NAMES.items():

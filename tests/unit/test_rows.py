@@ -52,6 +52,13 @@ UNDERSTOOD: list[tuple[str, str, list[str], list[str]]] = [
     ("user_id,isbn10,price,unit_price", "user_id isbn10 - unit_price", ["price"], []),
     ("user_id,isbn10,sale value,total", "user_id isbn10 sale_value -", ["total"], []),
     ("user_id,isbn10,time,date,price", "user_id isbn10 - purchased_at unit_price", ["time"], []),
+    ("Order Date,ordered_at,user_id,isbn10,price", "- purchased_at user_id isbn10 unit_price", ["Order Date"], []),
+    (
+        "bought_at,sold_at,created_at,user_id,isbn10,price",
+        "- - purchased_at user_id isbn10 unit_price",
+        ["bought_at", "sold_at"],
+        [],
+    ),
     # Columns that nobody knows.
     ("order_id,user_id,isbn10,price,discount code", "- user_id isbn10 unit_price -", ["order_id", "discount code"], []),
     ("user_id,isbn10,isbn13,price", "user_id isbn10 - unit_price", ["isbn13"], []),
@@ -128,7 +135,8 @@ def test_the_names_understood_are_those_of_the_design() -> None:
         "quantity": "quantity qty copies units count numberofbooks",
         "unit_price": "unitprice price bookprice",
         "sale_value": "salevalue total totalprice totalvalue value amount",
-        "purchased_at": "purchasedat timestamp purchasetime purchasedate datetime createdat date time",
+        "purchased_at": "purchasedat timestamp purchasetime purchasedate datetime createdat date time"
+        " orderedat orderdate soldat boughtat",
     }
 
 
