@@ -336,7 +336,8 @@ def _missing(span: Span, coverage: Sequence[Any], first: Hour | None) -> tuple[H
 
 
 def _percent_change(before: Decimal | int, now: Decimal | int) -> Decimal | None:
-    return (Decimal(100 * (now - before)) / before).quantize(Decimal("0.1"), ROUND_HALF_UP) if before else None
+    # A small fall is rounded to -0.0; adding 0 takes the sign off.
+    return (Decimal(100 * (now - before)) / before).quantize(Decimal("0.1"), ROUND_HALF_UP) + 0 if before else None
 
 
 def _buyers(transaction: Transaction, span: Span, spellings: Mapping[str, list[str]]) -> tuple[Buyers, ...]:

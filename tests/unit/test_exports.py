@@ -9,8 +9,9 @@ from rich.cells import cell_len
 
 from bookreport.ledger import SetAside
 from bookreport.present.page import report_page
-from bookreport.present.report import report_csv, report_markdown, report_table
+from bookreport.present.report import report_csv, report_json, report_markdown, report_table
 from bookreport.present.state import rejects_csv, rejects_table
+from bookreport.present.words import as_json
 from bookreport.reports import Report, Sale
 from unit.test_page import COMPLETE, REPORT
 
@@ -77,7 +78,26 @@ def test_columns_stay_aligned_with_wide_characters_and_the_total_is_last() -> No
 def test_the_table_tells_the_change_since_the_span_before() -> None:
     table = report_table(COMPLETE)
     assert "Against 2024-05-01T10 to 2024-05-01T13 UTC: books +18 (+1.5%), value +147.125 (+1.2%)" in table
-    assert "Spanish +0.00 points" in table
+    assert "Spanish 0.00 points" in table
+
+
+def test_a_change_that_rounds_to_zero_has_no_sign() -> None:
+    now = replace(selling("Paperback"), sales=(Sale("eBook", "Latin", 99_999, Decimal(99_999)),), missing=())
+    report = replace(now, previous=replace(now, sales=(Sale("eBook", "Latin", 100_000, Decimal(100_000)),)))
+    assert "books -1 (0.0%), value -1.00 (0.0%), users who bought in Spanish 0.00 points" in report_table(report)
+    assert '"books_sold_percent": 0.0,' in as_json(report_json(report))
+    assert "books 0 (0.0%), value 0.00 (0.0%)" in report_table(replace(now, previous=now))
+
+
+@pytest.mark.parametrize("text", ["a\rb", "a\r", "\r", "\n\r", 'a\r"b"', "a\r\nb", "a\nb", ",", '"'])
+@pytest.mark.parametrize("excel", [False, True])
+def test_csv_quotes_every_line_end_within_a_cell(text: str, excel: bool) -> None:
+    reject = SetAside(COMPLETE.span.since, "a.csv", 2, text, text)
+    end = "\r\n" if excel else "\n"
+    text = ("'" if excel and text.startswith(("\r", "\n")) else "") + text
+    quoted = '"' + text.replace('"', '""') + '"'
+    expected = f"hour,key,line_number,reason,raw{end}{COMPLETE.span.since.instant},a.csv,2,{quoted},{quoted}{end}"
+    assert rejects_csv([reject], excel=excel).removeprefix("\ufeff") == expected
 
 
 @pytest.mark.parametrize("character", ["\x1b", "\x80", "\x9b", "\u061c", "\u200f", "\u202e", "\u2067"], ids=ascii)

@@ -152,7 +152,7 @@ def test_a_complete_span_has_no_banner_and_is_compared_with_the_span_before() ->
     assert changes == [
         "+1.5% on the 3 hours before (1,203)",
         "+1.2% on the 3 hours before (12,355.59)",
-        "+0.00 points on the 3 hours before (17.36%)",
+        "0.00 points on the 3 hours before (17.36%)",
     ]
 
 

@@ -47,10 +47,11 @@ def thousands(amount: Decimal) -> str:
 
 
 def signed(amount: Decimal | int | None, unit: str = "") -> str:
-    """Return a change with its sign, such as `+1,234` or `-3.4%`; `n/a` if there is none."""
+    """Return a change with its sign, such as `+1,234` or `-3.4%`, zero without one; `n/a` if there is none."""
     if amount is None:
         return "n/a"
-    return f"{Decimal(money(amount)) if isinstance(amount, Decimal) and not unit else amount:+,}{unit}"
+    shown = f"{Decimal(money(amount)) if isinstance(amount, Decimal) and not unit else amount:+,}{unit}"
+    return shown if amount else shown[1:]
 
 
 def instant(moment: datetime) -> str:
@@ -113,16 +114,21 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]], *, texts: Se
     `excel`: for a spreadsheet, with a byte order mark and CRLF and, in the columns `texts`, which hold other people's text,
     an apostrophe before what it would take for a formula.
     """
-    output = io.StringIO()
-    writer = csv.writer(output, lineterminator="\r\n" if excel else "\n")
-    writer.writerow(header)
+    lines = [_csv_line(header, excel=excel)]
     for row in rows:
         cells = [plain(cell, keep="\t\r\n") if isinstance(cell, str) else cell for cell in row]
         for position in texts if excel else ():
             if str(cells[position] or "").startswith(_FORMULA):
                 cells[position] = f"'{cells[position]}"
-        writer.writerow(cells)
-    return ("\ufeff" if excel else "") + output.getvalue()
+        lines.append(_csv_line(cells, excel=excel))
+    return ("\ufeff" if excel else "") + "".join(lines)
+
+
+def _csv_line(cells: Sequence[object], *, excel: bool) -> str:
+    output = io.StringIO()
+    # The writer quotes cells with a character of its line end: without CR in it, a bare one would break the record.
+    csv.writer(output, lineterminator="\r\n").writerow(cells)
+    return output.getvalue() if excel else output.getvalue().removesuffix("\r\n") + "\n"
 
 
 def markdown_cell(cell: str) -> str:
