@@ -115,11 +115,13 @@ class SetAside:
     raw: str | None
 
 
-def rejects(database: Database, hour: Hour | None, limit: int) -> list[SetAside]:
-    """Return the first `limit` rejects, of `hour` or of all hours, newest hour first."""
+def rejects(database: Database, hour: Hour | None, limit: int) -> tuple[list[SetAside], int]:
+    """Return the first `limit` rejects, of `hour` or of all hours, newest hour first; and how many there are."""
+    of = {"hour": hour.start if hour else None}
     with database.transaction(snapshot=True) as transaction:
-        found = transaction.rows("ledger/rejects", hour=hour.start if hour else None, limit=limit)
-    return [SetAside(_hour(row.hour), row.key, row.line_number, row.reason, row.raw) for row in found]
+        found = transaction.rows("ledger/rejects", **of, limit=limit)
+        total = transaction.one("ledger/count_rejects", **of).rejects if len(found) == limit else len(found)
+    return [SetAside(_hour(row.hour), row.key, row.line_number, row.reason, row.raw) for row in found], total
 
 
 def twins(transaction: Transaction, hour: Hour) -> list[str]:

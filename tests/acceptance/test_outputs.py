@@ -129,6 +129,21 @@ def test_drift_that_is_mended_goes_from_the_file_that_told_it(bookreport: Run, b
 
 
 @pytest.mark.usefixtures("loaded")
+def test_rejects_that_are_not_shown_are_told(bookreport: Run, sql: Sql) -> None:
+    sql("insert into rejects select %s, 'a.csv', n, 'none', '' from generate_series(1, 850) n", HOUR.start)
+    some, all_ = bookreport("rejects"), bookreport("rejects", "--hour", str(HOUR), "--limit", "850", "--json")
+    assert (some.code, some.err, len(some.out.splitlines())) == (0, "100 of 850 are shown; --limit 850 for all\n", 102)
+    assert (all_.err, all_.json["total"], len(all_.json["rejects"])) == ("", 850, 850)
+    cut = bookreport("-q", "rejects", "--limit", "7", "--json")
+    assert (cut.err, cut.json["total"], len(cut.json["rejects"])) == ("", 850, 7)
+    assert bookreport("rejects", "--hour", str(HOUR + 1), "--json").json == {
+        "schema": "bookreport.rejects/1",
+        "total": 0,
+        "rejects": [],
+    }
+
+
+@pytest.mark.usefixtures("loaded")
 def test_a_file_that_is_there_keeps_its_mode_and_owner_and_a_link_its_target(bookreport: Run, tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
     there, link = tmp_path / "shared" / "report.json", tmp_path / "latest.json"

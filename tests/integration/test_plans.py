@@ -51,6 +51,7 @@ PLANNED: dict[str, dict[str, Any]] = {
         "hours": [(OLDEST + number).start for number in range(HOURS)],
         "file_times": [1] * HOURS,
     },
+    "ledger/count_rejects": HOUR,
     "ledger/insert_reject": HOUR | {"key": "a.csv", "line_number": 2, "reason": "none", "raw": ""},
     "ledger/rejects": HOUR | {"limit": 100},
     "preview/isbns_matched": {"isbns": [f"{number:010}" for number in range(ISBNS)]},

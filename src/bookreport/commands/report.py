@@ -151,9 +151,11 @@ def rejects(options: CommonOptions, *, hour: Hour | None, limit: int, excel: boo
     require_csv(result, excel=excel)
     result.require_writable()
     with Session(options).migrated(books=False) as database:
-        found = ledger.rejects(database, hour, limit)
+        found, total = ledger.rejects(database, hour, limit)
+    if total > len(found):
+        log.info("%s of %s are shown; --limit %d for all", f"{len(found):,}", f"{total:,}", min(total, MOST_REJECTS))
     if result.is_json:
-        result.write_json(rejects_json(found))
+        result.write_json(rejects_json(found, total))
     elif result.format == "csv":
         result.write(rejects_csv(found, excel=excel))
     elif found:

@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from bookreport.prune import Known, PrunedMonth
 
 
-def rejects_json(rejects: Sequence[SetAside]) -> dict[str, object]:
-    """Return rejects as `bookreport.rejects/1`."""
+def rejects_json(rejects: Sequence[SetAside], total: int) -> dict[str, object]:
+    """Return rejects, of `total` that there are, as `bookreport.rejects/1`."""
     return {
         "schema": "bookreport.rejects/1",
+        "total": total,
         "rejects": [asdict(reject) | {"hour": reject.hour.instant} for reject in rejects],
     }
 
