@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
 import importlib
-import io
 import os
 import signal
 import sys
@@ -16,7 +14,7 @@ from typing import NoReturn
 
 import click
 
-from bookreport import __version__
+from bookreport import __version__, streams
 from bookreport.commands.options import CommonOptions, common_options
 from bookreport.errors import BookreportError, Interrupted, Usage
 from bookreport.messages import is_utf8, traced
@@ -89,17 +87,13 @@ def commands() -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; every failure becomes a sentence on stderr and an exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # Cron's locale may be ASCII alone; and no character may take the whole result away.
-            encoding = "utf-8" if codecs.lookup(stream.encoding).name == "ascii" else stream.encoding
-            stream.reconfigure(encoding=encoding, errors="backslashreplace")
+    streams.set_up()
     try:
         code = _run(arguments)
     except (BrokenPipeError, SystemExit):
-        # The reader has seen enough; nothing went wrong. Discard what is left in the buffer.
+        # The reader has seen enough; nothing went wrong.
         # Here, Click raises SystemExit only for a closed pipe, and after it has answered a shell that completes a word.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.discard(sys.stdout)
         code = 0
     except Exception as error:  # noqa: BLE001 - the last handler: a bug becomes a sentence too
         if {"-v", "--verbose"} & set(arguments):
@@ -116,8 +110,7 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         _require_utf8(arguments)
         code = commands.main(arguments, prog_name="bookreport", standalone_mode=False, obj=CommonOptions()) or 0
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return int(code)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)

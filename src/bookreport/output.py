@@ -98,9 +98,8 @@ class Output:
         """
         text = text if text.endswith("\n") else f"{text}\n"
         if self.path is None:
-            if sys.stdout is not None:
-                sys.stdout.write(text)
-                sys.stdout.flush()
+            sys.stdout.write(text)
+            sys.stdout.flush()
             return
         try:
             if _is_stream(self.path):

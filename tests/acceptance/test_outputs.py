@@ -288,10 +288,48 @@ def test_a_result_is_printed_whatever_the_locale(bookreport: Run, encoding: str)
     assert (ended.code, "Users who bought a book in Spanish" in ended.out) == (0, True)
 
 
-def test_a_closed_stdout_takes_no_result_and_is_no_failure(environment: dict[str, str]) -> None:
-    closed = ["sh", "-c", 'exec "$0" -m bookreport schema >&-', sys.executable]
-    ended = subprocess.run(closed, env=environment, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(
+    ("arguments", "redirected", "told"),
+    [
+        ("schema run", "> /dev/full", "No space left on device"),
+        ("--help", "> /dev/full", "No space left on device"),
+        ("schema run", ">&-", "Bad file descriptor"),
+        ("--version", "<&- >&-", "Bad file descriptor"),
+    ],
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_stdout_that_can_not_be_written_is_told(
+    environment: dict[str, str], arguments: str, redirected: str, told: str, unbuffered: str
+) -> None:
+    ended = redirecting(environment | {"PYTHONUNBUFFERED": unbuffered}, arguments, redirected)
+    hint = "Hint: check where it goes, or name a file: -o FILE"
+    assert (ended.returncode, ended.stderr) == (6, f"Error: stdout can't be written: {told}\n{hint}\n")
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_result_that_stdout_does_not_take_is_told_and_a_file_needs_none(environment: dict[str, str], tmp_path: Path) -> None:
+    ended = redirecting(environment, "report --json", "> /dev/full")
+    assert (ended.returncode, documents.read(ended.stderr)["kind"]) == (6, "config")
+    ended = redirecting(environment, f"report --json -o {tmp_path / 'report.json'}", ">&-")
     assert (ended.returncode, ended.stderr) == (0, "")
+    assert documents.read((tmp_path / "report.json").read_text())["total"]["books_sold"] == 3
+
+
+@pytest.mark.parametrize("redirected", ["2> /dev/full", "2>&-", "2> >(true)", "<&- 2>&-"])
+def test_a_stderr_that_can_not_be_written_stops_no_load(
+    environment: dict[str, str], bookstore: Bookstore, sql: Sql, redirected: str
+) -> None:
+    bookstore.fill(HOUR, FILE)
+    ended = redirecting(environment, "-v ingest --json", redirected)
+    assert (ended.returncode, documents.read(ended.stdout)["loaded"], ended.stderr) == (0, 1, "")
+    assert sql("select status from ledger") == [("loaded",)]
+    assert redirecting(environment, "ingest --hour never", redirected).returncode == 2
+
+
+def redirecting(environment: dict[str, str], arguments: str, redirected: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with its streams redirected by a shell."""
+    line = f'exec "$0" -m bookreport {arguments} {redirected}'
+    return subprocess.run(["bash", "-c", line, sys.executable], env=environment, capture_output=True, text=True, check=False)
 
 
 def test_the_version_is_that_of_the_package(bookreport: Run) -> None:

@@ -100,12 +100,12 @@ def test_rejects_are_listed_newest_hour_first_up_to_a_limit(bookstore: Bookstore
     for hour in (HOUR, HOUR + 1):
         bookstore.fill(hour, HEADER + b"u,1,x,1\nu,1,y,1\n")
         load(hour, reject_limit="2")
-    assert [(each.hour, each.raw) for each in rejects(database, None, 3)] == [
-        (HOUR + 1, "u,1,x,1"),
-        (HOUR + 1, "u,1,y,1"),
-        (HOUR, "u,1,x,1"),
-    ]
-    assert [each.line_number for each in rejects(database, HOUR, 10)] == [2, 3]
+    found, total = rejects(database, None, 3)
+    assert [(each.hour, each.raw) for each in found] == [(HOUR + 1, "u,1,x,1"), (HOUR + 1, "u,1,y,1"), (HOUR, "u,1,x,1")]
+    assert total == 4
+    for limit in (2, 10):
+        found, total = rejects(database, HOUR, limit)
+        assert ([each.line_number for each in found], total) == ([2, 3], 2)
 
 
 def test_dirt_beside_unknown_columns_costs_its_own_line(bookstore: Bookstore, load: Load, sql: Sql) -> None:
