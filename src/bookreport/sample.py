@@ -159,7 +159,8 @@ class Shop:
 def write(plan: Plan, database: Database, bucket: BucketWriter) -> None:
     """Write the plan's books into the database and its purchases into the bucket.
 
-    Raises Configuration, before anything is written, if the database or the bucket already has data.
+    Raises Configuration, before anything is written, if the database or the bucket already has data. The books stay only if
+    the first hour could be written: a bucket that can't be made, or is read-only, leaves nothing behind.
     """
     with database.transaction(snapshot=True, search_path="") as transaction:
         tables = [row.name for row in transaction.rows("sample/tables_with_data", schema=database.schema)]
@@ -169,14 +170,19 @@ def write(plan: Plan, database: Database, bucket: BucketWriter) -> None:
         )
     if not bucket.is_empty():
         raise Configuration(f"the bucket {bucket.name!r} already has data", hint="use an empty bucket for sample data")
-    shop = Shop(plan)
+    shop, hours = Shop(plan), iter(plan.span)
     with database.transaction(search_path="") as transaction:
         transaction.script('create table books ("index" bigint, "ISBN-10" text, "Format" text, "Language" text)')
         lines = (f"{number},{book.isbn10},{book.format},{book.language}\n".encode() for number, book in enumerate(shop.books))
         transaction.copy("books", ('"index"', '"ISBN-10"', '"Format"', '"Language"'), RowStream(lines), "")
-    bucket.create()
-    for hour in plan.span:
-        for key, content in shop.files(hour):
-            bucket.write(hour, key, content)
-        if not (plan.open_hour and hour == plan.since + (plan.hours - 1)):
-            bucket.close_hour(hour)
+        bucket.create()
+        _write_hour(shop, bucket, next(hours))
+    for hour in hours:
+        _write_hour(shop, bucket, hour)
+
+
+def _write_hour(shop: Shop, bucket: BucketWriter, hour: Hour) -> None:
+    for key, content in shop.files(hour):
+        bucket.write(hour, key, content)
+    if not (shop.plan.open_hour and hour + 1 == shop.plan.span.until):
+        bucket.close_hour(hour)

@@ -170,6 +170,14 @@ def test_a_dry_run_tells_how_headers_are_read_and_writes_nothing(bookreport: Run
 def test_sample_data_is_loaded_and_never_written_over_anything(bookreport: Run, empty_database_url: str) -> None:
     sample = ("sample", "--since", "2024-05-01T19", "--hours", "3", "--rows", "50", "--titles", "50")
     here = {"DATABASE_URL": empty_database_url, "S3_PREFIX": "samples"}
+    # What can't be written leaves nothing behind that would be in the way of what can.
+    for arguments, settings, code, told in (
+        (["--hours", "100000000"], {}, 2, "100,000,000 hours are beyond the calendar"),
+        ([], {"S3_BUCKET": "No_Such"}, 6, "InvalidBucketName"),
+        ([], {"S3_BUCKET": "../x"}, 6, "Invalid bucket name"),
+    ):
+        ended = bookreport(*sample, *arguments, **here | settings)
+        assert (ended.code, told in ended.err) == (code, True), ended.err
     assert bookreport(*sample, **here).code == 0
     assert bookreport("migrate", **here).code == 0
     made = bookreport("run-hour", "--json", **here).json

@@ -11,7 +11,8 @@ from bookreport import sample as samples
 from bookreport.bucket import BucketWriter
 from bookreport.commands.options import HOUR, CommonOptions, common_options
 from bookreport.commands.source import BucketSession
-from bookreport.hours import Hour
+from bookreport.errors import Usage
+from bookreport.hours import LAST, Hour, Span
 from bookreport.signals import interruptible
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,10 @@ def sample(
 
     Refuses a database or bucket that already contains data.
     """
+    if hours > len(Span(since, LAST)):
+        raise Usage(
+            f"{since} and {hours:,} hours are beyond the calendar, which ends with {LAST}", hint="ask for fewer --hours"
+        )
     session = BucketSession(options)
     session.settings.require(bucket=True, database=True)
     plan = samples.Plan(since=since, hours=hours, rows=rows, titles=titles, open_hour=open_hour, dirt=dirt, seed=seed)
