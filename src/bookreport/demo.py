@@ -30,6 +30,10 @@ FIRST_HOUR = Hour.parse("2022-12-08T00")
 PAGE = "bookreport-demo.html"
 BUCKET, ACCESS_KEY, SECRET_KEY = "bookstore", "bookreport-demo", "bookreport-demo-secret"
 
+FOREIGN = ("BOOKREPORT_", "S3_", "MINIO_", "DATABASE_URL", "POSTGRES_", "PG", "AWS_")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+"""Settings of the environment, by the beginning of their names, that are not the demo's, and would get between its parts."""
+
 READY_SECONDS = 60
 """How long the S3 server may take to answer."""
 
@@ -125,6 +129,7 @@ def run(say: Callable[[str], object], *, keep: bool) -> None:
     The report's page is left in the working directory. `say` gets lines about what is going on. `keep`: leave the servers
     running, and explain how to go on by hand and how to stop them.
     """
+    _forget_settings()
     folder = Path(tempfile.mkdtemp(prefix="bookreport-demo-"))
     # Started by root, the server runs as another user.
     folder.chmod(0o755)
@@ -145,13 +150,13 @@ def run(say: Callable[[str], object], *, keep: bool) -> None:
         env_file = folder / "demo.env"
         env_file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         env_file.chmod(0o600)
-        _bookreport(say, settings, "sample", "--since", str(FIRST_HOUR))
-        _bookreport(say, settings, "migrate")
-        _bookreport(say, settings, "ingest")
-        _bookreport(say, settings, "report", "--hour", str(FIRST_HOUR + 12))
-        _bookreport(say, settings, "report", "--last", "24h")
+        _bookreport(say, env_file, "sample", "--since", str(FIRST_HOUR))
+        _bookreport(say, env_file, "migrate")
+        _bookreport(say, env_file, "ingest")
+        _bookreport(say, env_file, "report", "--hour", str(FIRST_HOUR + 12))
+        _bookreport(say, env_file, "report", "--last", "24h")
         day = ("--since", str(FIRST_HOUR), "--until", str(FIRST_HOUR + 24))
-        _bookreport(say, settings, "report", *day, "--format", "html", "-o", PAGE)
+        _bookreport(say, env_file, "report", *day, "--format", "html", "-o", PAGE)
         say(f"\nThe same as a page, to open in a browser: {Path(PAGE).absolute()}")
         if keep:
             say("\nThe servers are still running. To go on by hand:\n")
@@ -163,12 +168,18 @@ def run(say: Callable[[str], object], *, keep: bool) -> None:
             say("\nThe last hour has no marker yet, so it is not loaded. To go on by hand: bookreport demo --keep")
 
 
-def _bookreport(say: Callable[[str], object], settings: dict[str, str], *arguments: str) -> None:
-    """Run the tool as a user would, with no settings but `settings`."""
+def _forget_settings() -> None:
+    """Take the user's own settings out of this process's environment, and with it out of the servers' and the tool's."""
+    for name in [name for name in os.environ if name.startswith(FOREIGN) or name.upper() in PROXIES]:
+        del os.environ[name]
+    # What AWS's files say, a region or an endpoint, would count as well.
+    os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+
+
+def _bookreport(say: Callable[[str], object], env_file: Path, *arguments: str) -> None:
+    """Run the tool as a user would, with no settings but those of `env_file`: a ./.env is not read."""
     say(f"\n$ bookreport {shlex.join(arguments)}")
-    foreign = ("BOOKREPORT_", "S3_", "POSTGRES_")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    subprocess.run([sys.executable, "-m", "bookreport", *arguments], env=inherited | settings, check=True)
+    subprocess.run([sys.executable, "-m", "bookreport", "--env-file", env_file, *arguments], check=True)
 
 
 def _free_ports(number: int) -> list[int]:
