@@ -44,6 +44,12 @@ REQUIRED = ("user_id", "isbn10")
 MOST_COLUMNS = 1600
 """Maximum number of columns of a file, as of a Postgres table (manual, appendix K)."""
 
+ROOM_IN_A_ROW = 7_850
+"""Bytes that the values of a row of Postgres may need: it must fit into a page of 8,192, and needs up to 300 for itself."""
+
+LONGEST_IN_A_ROW, POINTER = 24, 18
+"""Bytes of the longest value that must be in the row; any other can be stored outside, and a pointer in the row (TOAST)."""
+
 COPIES_OR_MONEY = ("value", "amount")
 LOOK_LIKE = {
     "quantity": {"quantity", "qty", "copies", "units", "pieces", "pcs"},
@@ -84,6 +90,11 @@ class Reading:
     def shortest_row(self) -> int:
         """Bytes of the shortest good record: a user, an ISBN, a price if the file has one, the commas, and the line end."""
         return len(self.header) + len(REQUIRED) + self.priced
+
+    @property
+    def may_not_fit(self) -> bool:
+        """Whether there are so many columns that their values may not fit into a row of Postgres."""
+        return len(self.header) * LONGEST_IN_A_ROW > ROOM_IN_A_ROW
 
     @property
     def direct(self) -> bool:

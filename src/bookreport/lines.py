@@ -57,7 +57,10 @@ class Lines:
         return line, length
 
     def until_quote_closes(self, most: int) -> list[bytes]:
-        """Return the lines up to the next one with an odd number of quotes; none if it is too far away."""
+        """Return the lines up to the next one with an odd number of quotes.
+
+        None if it is over `most` lines or LONGEST_LINE bytes away.
+        """
         found: list[bytes] = []
         ahead = 0
         while len(found) < most:
@@ -67,6 +70,9 @@ class Lines:
                 if not self._read_on():
                     return []
                 continue
+            # How much is read by now depends on the chunks, which differ between a plain file, its gzip and a second try.
+            if end - self._start > LONGEST_LINE:
+                return []
             found.append(self._data[start:end])
             if found[-1].count(b'"') % 2:
                 return found

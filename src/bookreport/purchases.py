@@ -81,7 +81,8 @@ def make_room(transaction: Transaction, reading: Reading) -> None:
         # Created and emptied outside any savepoint, the table frees its space at once and not at the commit.
         transaction.script("delete from incoming" if incoming.bytes <= _SOON_DELETED else "truncate incoming")
     width = len(NAMES) if incoming is None else incoming.columns
-    wider = [f"add {name} text" for name in _unknown_columns(unknown)[width - len(NAMES) :]]
+    # Compressed, a value might need more than a pointer to it: see ROOM_IN_A_ROW.
+    wider = [f"add {name} text, alter {name} set storage external" for name in _unknown_columns(unknown)[width - len(NAMES) :]]
     if wider:
         transaction.script(f"alter table incoming {', '.join(wider)}")
 

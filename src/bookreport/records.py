@@ -13,7 +13,17 @@ from decimal import Decimal
 from functools import cache
 from typing import IO
 
-from bookreport.columns import MOST_COLUMNS, REQUIRED, Columns, Reading, fold, shown
+from bookreport.columns import (
+    LONGEST_IN_A_ROW,
+    MOST_COLUMNS,
+    POINTER,
+    REQUIRED,
+    ROOM_IN_A_ROW,
+    Columns,
+    Reading,
+    fold,
+    shown,
+)
 from bookreport.errors import BadData, BookreportError
 from bookreport.isbn import canonical_isbn
 from bookreport.lines import Lines
@@ -267,6 +277,11 @@ class RecordCheck:
             raise NotGood(f"byte {error.start + 1} ({record[error.start]:#04x}) is not UTF-8") from None
         if len(fields) != len(self._header):
             raise NotGood(f"{len(fields)} fields, but the header has {len(self._header)}")
+        if self._reading.may_not_fit:
+            sizes = (len(field.encode()) + 1 for field in fields)
+            size = sum(each if each <= LONGEST_IN_A_ROW else POINTER for each in sizes)
+            if size > ROOM_IN_A_ROW:
+                raise NotGood(f"its {len(fields):,} fields need {size:,} bytes of a row; the limit is {ROOM_IN_A_ROW:,}")
         return fields
 
     def _fault_of(self, column: str, value: str) -> str | None:
@@ -318,8 +333,8 @@ class RecordCheck:
 
 def _plain_lines(reading: Reading) -> Callable[..., re.Pattern[bytes]]:
     """Return the pattern for runs of lines that need no second look: in valid UTF-8, or else only in ASCII."""
-    if not reading.priced:
-        # Whether the catalogue has a price takes a second look.
+    if not reading.priced or reading.may_not_fit:
+        # Whether the catalogue has a price, and whether a row fits, takes a second look.
         never = re.compile(rb"(?!)")
         return lambda **_: never
     column_at = {position: column for column, position in reading.columns.items()}

@@ -261,8 +261,10 @@ def only_plain(chunks: Iterable[bytes], reading: Reading) -> Iterator[bytes]:
     """Pass a file's rows through, in whole lines, as long as COPY must read them as a strict reader would.
 
     Raises CopyRefused for a quote that is not around a whole field; for blanks, byte order marks or other quote marks around
-    users and ISBNs, which are not part of their values; and for a line longer than LONGEST_LINE.
+    users and ISBNs, which are not part of their values; for a line longer than LONGEST_LINE; and if rows may not fit.
     """
+    if reading.may_not_fit:
+        raise CopyRefused("it has so many columns that a row may not fit")
     odd = _odd_places(reading)
     rest = b""
     for chunk in chunks:

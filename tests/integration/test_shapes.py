@@ -9,9 +9,12 @@ import pytest
 
 from bookreport import schema
 from bookreport.bucket import Bucket
+from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.files import File
 from bookreport.hours import Hour
+from bookreport.preview import preview
+from bookreport.rejects import RejectLimit
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore
 from connection import Sql
 from loading import Load
@@ -128,18 +131,36 @@ def test_many_files_take_no_more_locks_than_ten(
     assert with_many == with_ten > 0
 
 
-def test_a_file_as_wide_as_a_table_loads_between_narrow_ones(bookstore: Bookstore, load: Load, sql: Sql) -> None:
-    names = [f"c{place}" for place in range(1590)]
-    wide = written(["user", "isbn", "price", *names], ["ana", ENGLISH, "1", *("x" for _ in names)])
+@pytest.mark.parametrize(
+    ("columns", "value", "bytes_of_row"),
+    [
+        (1590, "abc", 6_377),
+        (1590, "abcd", 7_967),
+        (326, "x" * 23, 7_841),
+        (327, "x" * 23, 7_865),
+        (435, "ab" * 99, 7_847),
+        (436, "ab" * 99, 7_865),
+    ],
+)
+def test_a_file_as_wide_as_a_table_loads_between_narrow_ones_but_for_rows_that_do_not_fit(
+    bookstore: Bookstore, bucket: Bucket, load: Load, database: Database, sql: Sql, columns: int, value: str, bytes_of_row: int
+) -> None:
+    names = [f"c{place}" for place in range(columns)]
+    rows = [["ana", ENGLISH, "1", *("x" for _ in names)], ["eva", ENGLISH, "3", *(value for _ in names)]]
     narrow = written(["user", "isbn", "price", "note"], ["bob", ENGLISH, "2", "short"])
-    bookstore.fill(HOUR, narrow, wide, narrow)
-    assert load(HOUR).rows_loaded == 3
-    assert loaded(sql) == Counter(
-        {
-            ("ana", ENGLISH, Decimal(1), tuple(sorted((name, "x") for name in names))): 1,
-            ("bob", ENGLISH, Decimal(2), (("note", "short"),)): 2,
-        }
-    )
+    bookstore.fill(HOUR, narrow, written(["user", "isbn", "price", *names], *rows), narrow)
+    expected = {("bob", ENGLISH, Decimal(2), (("note", "short"),)): 2}
+    expected[("ana", ENGLISH, Decimal(1), tuple(sorted((name, "x") for name in names)))] = 1
+    fits = bytes_of_row <= 7_850
+    if fits:
+        expected[("eva", ENGLISH, Decimal(3), tuple(sorted((name, value) for name in names)))] = 1
+    (would,) = preview(database, bucket, Columns(), [HOUR], reject_limit=RejectLimit(1)).outcomes
+    outcome = load(HOUR, reject_limit="1")
+    for made, name in ((would, "would-load"), (outcome, "loaded")):
+        assert (made.outcome, made.rows_loaded, made.rows_rejected) == (name, 3 + fits, 1 - fits)
+    assert loaded(sql) == Counter(expected)
+    reason = f"its {columns + 3:,} fields need {bytes_of_row:,} bytes of a row; the limit is 7,850"
+    assert sql("select line_number, reason from rejects") == ([] if fits else [(3, reason)])
 
 
 def test_a_large_file_among_small_ones_leaves_nothing_behind(bookstore: Bookstore, load: Load, sql: Sql) -> None:

@@ -272,6 +272,15 @@ def test_an_overlong_line_is_set_aside_by_its_beginning() -> None:
     assert check.hour_rejects.first[0].raw == "u" * 1000
 
 
+@pytest.mark.parametrize("chunk", [1 << 16, 1 << 20, 5 << 20])
+def test_how_far_a_text_may_go_on_does_not_depend_on_the_chunks_it_comes_in(chunk: int) -> None:
+    for length, rows in ((LONGEST_LINE, 1), (LONGEST_LINE + 1, 0)):
+        text = b"x" * (LONGEST_LINE - 12) + b"\ny\n" + b"z" * (length - 3) + b'"\n'
+        assert len(text.split(b"\n", 1)[1]) == length + 1
+        _, check = checked(b'u1,1,1,1,"' + text, [*HEADER, "note"], chunk=chunk)
+        assert (check.rows, check.rejected) == (rows, 3 * (1 - rows))
+
+
 def test_the_number_of_a_total_alone_is_enough() -> None:
     header = ["user_id", "isbn10", "unit_price", "sale_value"]
     given_on, check = checked(b"u1,1,,5\nu2,1,5,\nu3,1,,\n", header)
