@@ -243,9 +243,7 @@ class Bucket:
                 if offset < file.size:
                     raise IncompleteReadError(actual_bytes=offset, expected_bytes=file.size)
             except (_Missing, _Changed) as error:
-                raise ChangedWhileLoading(
-                    f"{file.key} changed during the load", hint="the next run loads its new content"
-                ) from error
+                raise ChangedWhileLoading("it changed during the load", hint="the next run loads its new content") from error
             except (HTTPClientError, IncompleteReadError, HTTPError, OSError) as error:
                 tries += 1
                 if tries >= FRUITLESS_TRIES:
@@ -256,9 +254,7 @@ class Bucket:
                 log.debug("%s: the connection broke at byte %d of %d; resuming there", file.key, offset, file.size)
                 time.sleep(random.uniform(0.5, 1) * 0.25 * 2**tries)
         if offset != file.size:
-            raise ChangedWhileLoading(
-                f"{file.key} has {offset:,} bytes, but {file.size:,} were listed", hint="the next run retries it"
-            )
+            raise ChangedWhileLoading(f"it has {offset:,} bytes, but {file.size:,} were listed", hint="the next run retries it")
 
     def _listed(self, path: str) -> Iterator[str]:
         prefix = f"{self.prefix}{path}"

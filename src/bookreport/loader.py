@@ -31,6 +31,15 @@ from bookreport.rows import Body, RowStream, only_plain, opened
 log = logging.getLogger(__name__)
 
 
+def require_files(bucket: Bucket, known: Entry | None, hour: Hour, files: Sequence[File]) -> None:
+    """Raise BadData if the hour, `known` to the ledger with files, has none any more."""
+    if known is not None and known.files and not files:
+        raise BadData(
+            f"all {known.files} files of {hour} are gone from {bucket.url(hour)}; the hour was left as it was",
+            hint="restore the files, or find out who removed them",
+        )
+
+
 class _LeftBehind(BookreportError):
     """The tables hold rows or sums of an hour unknown to the ledger: somebody's, or left by a partial restore."""
 
@@ -133,11 +142,7 @@ class Loader:
         Looking for rows costs as much as adding them up, so an hour unknown to the ledger is `emptied` only after rows were
         found in the way.
         """
-        if known is not None and known.files and not files:
-            raise BadData(
-                f"all {known.files} files of {hour} are gone from {self._bucket.url(hour)}; the hour was left as it was",
-                hint="restore the files, or find out who removed them",
-            )
+        require_files(self._bucket, known, hour, files)
         before = purchases.sums(transaction, hour) if known is not None and known.is_loaded else None
         purchases.remove_rejects(transaction, hour)
         if known is not None or emptied:

@@ -16,7 +16,7 @@ from bookreport.files import File
 from bookreport.gzipped import most_bytes
 from bookreport.hours import Hour
 from bookreport.ledger import FileLoad
-from bookreport.loader import warn_of_markers
+from bookreport.loader import require_files, warn_of_markers
 from bookreport.outcomes import Ending, Outcome
 from bookreport.rejects import HourRejects, RejectLimit
 from bookreport.rows import LONGEST_LINE, opened
@@ -40,9 +40,13 @@ class Sample:
 
 @dataclass
 class Preview:
-    """What a load would do, with the `books` as the catalogue has them; nothing was written."""
+    """What a load would do, with the `books` as the catalogue has them; nothing was written.
+
+    `head`: only the head of each file was read.
+    """
 
     books: catalogue.State
+    head: bool = False
     outcomes: list[Outcome] = field(default_factory=list)
     readings: list[Sample] = field(default_factory=list)
 
@@ -55,10 +59,15 @@ def preview(
     *,
     reject_limit: RejectLimit,
     again: Container[Hour] = (),
+    head: bool = False,
 ) -> Preview:
-    """Return what loading `hours` would do; checks every record of their files and writes nothing."""
-    result = Preview(catalogue.state(database))
-    looker = _Looker(database, bucket, columns)
+    """Return what loading `hours` would do; checks every record of their files and writes nothing.
+
+    `head`: reads on in a file only until SAMPLED of its records are checked. The counts are then of these, and what comes
+    after them may still be refused.
+    """
+    result = Preview(catalogue.state(database), head)
+    looker = _Looker(database, bucket, columns, most=SAMPLED if head else None)
     odd_markers: dict[Hour, File] = {}
     for hour in hours:
         with database.transaction(snapshot=True) as transaction:
@@ -70,9 +79,11 @@ def preview(
             marker, files = bucket.complete(hour)
             if marker.size:
                 odd_markers[hour] = marker
+            require_files(bucket, known, hour, files)
             rejects = HourRejects(reject_limit, {file.key: most_bytes(file.size) for file in files})
             loads = [looker.look_into(hour, file, rejects) for file in files]
-            rejects.require_within_limit()
+            if hour not in looker.left_off:
+                rejects.require_within_limit()
         except (BadData, NotReady, Unreadable) as error:
             error.hour = hour.instant
             outcome = Ending.NOT_READY if isinstance(error, NotReady) else Ending.FAILED
@@ -94,11 +105,15 @@ def preview(
 
 
 class _Looker:
-    """Checks files as the careful path does, and keeps a sample of each shape of header."""
+    """Checks files as the careful path does, and keeps a sample of each shape of header.
 
-    def __init__(self, database: Database, bucket: Bucket, columns: Columns) -> None:
+    `most`: leaves off in a file once so many records of it are checked; `left_off` are the hours of such files.
+    """
+
+    def __init__(self, database: Database, bucket: Bucket, columns: Columns, *, most: int | None) -> None:
         self.shapes: dict[tuple[str, ...], Sample] = {}
-        self._database, self._bucket, self._columns = database, bucket, columns
+        self.left_off: set[Hour] = set()
+        self._database, self._bucket, self._columns, self._most = database, bucket, columns, most
 
     def look_into(self, hour: Hour, file: File, rejects: HourRejects) -> FileLoad:
         """Return how the file would be loaded; raises BadData if it would be refused."""
@@ -118,6 +133,9 @@ class _Looker:
                     for good in check.good_rows(body.chunks):
                         if len(sampled) < SAMPLED:
                             sampled += csv.reader(io.StringIO(good.decode(), newline=""))
+                        if self._most is not None and check.rows + check.rejected >= self._most:
+                            self.left_off.add(hour)
+                            break
         except BadData as error:
             error.message = f"{file.key}: {error.message}"
             raise

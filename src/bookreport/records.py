@@ -142,9 +142,9 @@ class RecordCheck:
                 good = run.replace(b"\r\n", b"\n") if b"\r" in run else run
             else:
                 good = self._look_twice(lines)
-            if good:
-                ready.append(good)
-                room -= len(good)
+            ready.append(good)
+            # Among bad records too, whoever reads on gets a chance to leave off.
+            room -= len(good) or 1
             if room <= 0:
                 yield b"".join(ready)
                 ready, room = [], GATHERED

@@ -248,10 +248,16 @@ class Run:
         catalogue.refresh(self.database)
         yield from self.load_hours(choice.hours, again=choice.again, named=choice.named, jobs=self._jobs)
 
-    def preview(self, choice: Choice) -> Preview:
-        """Return what loading the chosen hours would do; write nothing."""
+    def preview(self, choice: Choice, *, head: bool = False) -> Preview:
+        """Return what loading the chosen hours would do; write nothing. `head`: read only the head of each file."""
         return preview(
-            self.database, self._bucket, self._columns, choice.hours, reject_limit=self._reject_limit, again=choice.again
+            self.database,
+            self._bucket,
+            self._columns,
+            choice.hours,
+            reject_limit=self._reject_limit,
+            again=choice.again,
+            head=head,
         )
 
     def status(self, lookback: timedelta = LOOKBACK) -> Status:

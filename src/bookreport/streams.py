@@ -38,7 +38,7 @@ class Stdout(io.TextIOWrapper):
         except OSError as error:
             discard(self)
             raise Configuration(
-                f"stdout can't be written: {error.strerror}", hint="check where it goes, or name a file: -o FILE"
+                f"stdout can't be written: {error.strerror}", hint="free space where it goes, or send it elsewhere"
             ) from error
 
 

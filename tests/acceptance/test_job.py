@@ -165,6 +165,11 @@ def test_a_dry_run_tells_how_headers_are_read_and_writes_nothing(bookreport: Run
     assert sql("select count(*) from ledger union all select count(*) from loads") == [(0,), (0,)]
     text = bookreport("ingest", "--dry-run")
     assert (text.code, "Price,Qty,ISBN-10,User ID" in text.out) == (0, True)
+    head = bookreport("ingest", "--dry-run", "--head", "--json").json
+    assert (made.json["head"], head["head"], head["readings"]) == (False, True, made.json["readings"])
+    told = "Only the head of each file was read; what follows may still be refused."
+    assert (told in text.out, told in bookreport("ingest", "--dry-run", "--head").out) == (False, True)
+    assert bookreport("ingest", "--head").code == 2
 
 
 def test_sample_data_is_loaded_and_never_written_over_anything(bookreport: Run, empty_database_url: str) -> None:

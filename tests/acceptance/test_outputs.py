@@ -302,7 +302,7 @@ def test_a_stdout_that_can_not_be_written_is_told(
     environment: dict[str, str], arguments: str, redirected: str, told: str, unbuffered: str
 ) -> None:
     ended = redirecting(environment | {"PYTHONUNBUFFERED": unbuffered}, arguments, redirected)
-    hint = "Hint: check where it goes, or name a file: -o FILE"
+    hint = "Hint: free space where it goes, or send it elsewhere"
     assert (ended.returncode, ended.stderr) == (6, f"Error: stdout can't be written: {told}\n{hint}\n")
 
 

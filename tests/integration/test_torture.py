@@ -47,9 +47,7 @@ def ordeals(
     with connected(server("torture")) as sql:
         database = Database(server("torture"))
         run = Run(database, bucket, Columns(), reject_limit=LIMIT)
-        told = ordeal.each(
-            list(hours)[::2], lambda hour: preview(database, bucket, Columns(), [hour], reject_limit=LIMIT).outcomes[0]
-        )
+        told = ordeal.each(hours, lambda hour: preview(database, bucket, Columns(), [hour], reject_limit=LIMIT).outcomes[0])
         did = ordeal.each(hours, run.loader.load)
         account = ordeal.account(hours, did, sql)
         database.close()

@@ -48,6 +48,11 @@ Each = TypeVar("Each")
     is_flag=True,
     help="Also reload hours whose files have changed since they were loaded, among those searched or named.",
 )
+@click.option(
+    "--head",
+    is_flag=True,
+    help="With --dry-run: check only the head of each file, a thousand records or more; what follows may still be refused.",
+)
 @click.option("--dry-run", is_flag=True, help="Check every record and show how headers are read; write nothing.")
 @load_options
 @click.option("--all", "everything", is_flag=True, help="Search the whole bucket.")
@@ -74,6 +79,7 @@ def ingest(
     new_source: bool,
     metrics_file: Path | None,
     dry_run: bool,
+    head: bool,
     changed: bool,
     max_reload: int,
     result: Result,
@@ -85,6 +91,8 @@ def ingest(
     however old. Hours before BOOKREPORT_FIRST_YEAR, or more than an hour in the future, are left alone.
     """
     _require_one_choice(hours, since, until, everything=everything)
+    if head and not dry_run:
+        raise Usage("--head needs --dry-run", hint="a load reads every file to its end")
     result.require_writable()
     session = BucketSession(options)
     with (
@@ -101,7 +109,7 @@ def ingest(
             lookback=session.settings.lookback,
         )
         if dry_run:
-            return _preview(run, choice, result)
+            return _preview(run, choice, result, head=head)
         ended = run.follow(_progress(run.load(choice), len(choice.hours), options), _tell)
         _write_run(run, ended, None, result)
         return _end(run, ended, figures, session, result)
@@ -159,8 +167,8 @@ def run_hour(
         return _end(run, ended, figures, session, result)
 
 
-def _preview(run: Run, choice: Choice, result: Result) -> int:
-    made = run.preview(choice)
+def _preview(run: Run, choice: Choice, result: Result, *, head: bool) -> int:
+    made = run.preview(choice, head=head)
     tell_outdated(made.books)
     if result.is_json:
         result.write_json(run_json(made.outcomes, preview=made, looked=run.looked))

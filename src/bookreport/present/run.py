@@ -42,6 +42,7 @@ def run_json(
         document["looked_from"] = looked.looked_from and looked.looked_from.instant
         document["far_off"] = far_off_json(looked.far_off)
     if preview is not None:
+        document["head"] = preview.head
         document["readings"] = [_sample_json(sample) for sample in preview.readings]
     if reports is not None:
         document["reports"] = [report_json(report) for report in reports]
@@ -83,6 +84,7 @@ def run_table(outcomes: Sequence[Outcome], preview: Preview | None = None) -> st
         counts = ("files", "bytes", "rows_loaded", "rows_rejected")
         found = [(str(each.hour), each.outcome, *(f"{getattr(each, name):,}" for name in counts)) for each in outcomes]
         parts.append(as_table(("Hour", "Outcome", "Files", "Bytes", "Rows", "Rejected"), found, right=range(2, 6)))
+        parts += ["Only the head of each file was read; what follows may still be refused."] if preview.head else []
     elif outcomes:
         header = ("Hour", "Outcome", "Files", "Bytes", "Rows", "Rejected", "Unmatched", "Seconds")
         rows = [
