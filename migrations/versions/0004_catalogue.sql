@@ -93,6 +93,13 @@ comment on table catalogue_state is 'What the catalogue was made of: when, how m
 insert into catalogue_state (as_of, books, digest, languages) values (now(), -1, 0, '{}')
 on conflict (singleton) do update set as_of = excluded.as_of, books = excluded.books, languages = excluded.languages;
 
+-- As revision 0001 made it, for those who dropped it.
+create or replace view purchases as
+select hour, user_id, isbn10, coalesce(quantity, 1) as quantity, unit_price,
+    coalesce(sale_value, coalesce(quantity, 1) * unit_price) as sale_value, purchased_at, extra
+from purchase_rows;
+comment on view purchases is 'One row for each loaded record; sale_value is always the effective value.';
+
 create or replace view sales as
 select p.hour, p.user_id, p.isbn10, c.format, c.language, c.isbn10 is not null as matched,
     p.quantity, p.unit_price, p.sale_value, p.purchased_at, p.extra

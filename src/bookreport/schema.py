@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+import shlex
 from pathlib import Path
 
-from bookreport import catalogue
-from bookreport.columns import NAMES, fold
+from bookreport import books, catalogue
+from bookreport.books import Books
 from bookreport.database import Database, Transaction, query
 from bookreport.errors import Configuration, WrongSchema
 from bookreport.quoting import literal, quoted
@@ -17,29 +17,6 @@ log = logging.getLogger(__name__)
 
 REPEATABLE = ("0004_catalogue.sql", "0005_states.sql", "0006_roles.sql")
 """The migrations that restore dropped views, functions and derived tables."""
-
-NO_BOOKS_HINT = "create the books table (ISBN-10, Format, Language), then run bookreport migrate again"
-
-
-@dataclass(frozen=True)
-class Books:
-    """The user's books table, and its names for the columns (`price`: None if it has none)."""
-
-    table: str
-    isbn10: str
-    format: str
-    language: str
-    price: str | None
-
-    @classmethod
-    def recognise(cls, schema: str, name: str, columns: Sequence[str]) -> Books | None:
-        """Return the books table with these columns, or None if an ISBN, a format or a language is missing."""
-        by_fold = {fold(column): column for column in reversed(columns)}
-        isbn10 = next((by_fold[name] for name in NAMES["isbn10"] if name in by_fold), None)
-        if isbn10 is None or "format" not in by_fold or "language" not in by_fold:
-            return None
-        price = next((by_fold[name] for name in NAMES["unit_price"] if name in by_fold), None)
-        return cls(f"{quoted(schema)}.{quoted(name)}", isbn10, by_fold["format"], by_fold["language"], price)
 
 
 def migrations() -> Path:
@@ -61,14 +38,14 @@ def migrate(database: Database, books_table: str | None = None) -> str:
 
     `books_table`: the `schema.table` to use; else the one on the search path that has columns for ISBN, format and
     language, but an existing books view is left alone, since its function may have been edited in SQL.
-    Raises Configuration if there is no such table, or several, or it can't be read; everything else is created then.
+    Raises Configuration if there is no such table, or several, or it can't be read; everything else is created then. Also if
+    the schema has somebody else's tables by bookreport's names, tables of a newer bookreport, or lost some: nothing is changed.
     """
-    with database.transaction(search_path="") as transaction:
+    with database.transaction() as transaction:
         transaction.wait_for_migration(database.schema)
         if not transaction.rows("schema/exists", schema=database.schema):
             transaction.script(f"create schema {quoted(database.schema)}")
-    with database.transaction() as transaction:
-        transaction.wait_for_migration(database.schema)
+        _require_own(transaction, database.schema)
         _upgrade(transaction)
         installed = transaction.one("schema/installed")
         if not installed.is_whole:
@@ -102,15 +79,42 @@ def require_revision(database: Database) -> str:
             f"bookreport's tables are not in schema {database.schema!r} of this database", hint="run: bookreport migrate"
         ) from error
     revision, newest = installed.revision if installed else None, newest_revision()
-    if revision is None or revision < newest:
+    if revision is None or not revision.isdecimal() or revision < newest:
         raise Configuration(
             f"the tables are of revision {revision or 'none'}, this bookreport wants {newest}", hint="run: bookreport migrate"
         )
+    _require_not_newer(revision)
+    return str(revision)
+
+
+def _require_own(transaction: Transaction, schema: str) -> None:
+    """Raise Configuration unless the schema is free for bookreport's tables, or has them and they can be upgraded."""
+    own = transaction.rows("schema/own", schema=schema)
+    taken = [row.name for row in own if row.is_there]
+    if not taken:
+        return
+    if "loading_hour" not in taken:
+        raise Configuration(
+            f"schema {schema!r} has somebody else's {', '.join(taken)}; nothing was changed",
+            hint="set BOOKREPORT_SCHEMA to a schema of bookreport's own",
+        )
+    lost = [row.name for row in own if row.kept and not row.is_there]
+    installed = None if lost else transaction.row("schema/installed")
+    revision = installed.revision if installed else None
+    if revision is None or not revision.isdecimal():
+        raise Configuration(
+            f"schema {schema!r} has lost {', '.join(lost) or 'the revision in alembic_version'}, which can't be made anew",
+            hint=f"restore the whole schema from a backup, such as pg_dump --schema={schema} writes",
+        )
+    _require_not_newer(revision)
+
+
+def _require_not_newer(revision: str) -> None:
+    newest = newest_revision()
     if revision > newest:
         raise Configuration(
             f"the tables have revision {revision}, newer than this bookreport's {newest}", hint="upgrade bookreport"
         )
-    return str(revision)
 
 
 def require_books(database: Database) -> str:
@@ -120,15 +124,16 @@ def require_books(database: Database) -> str:
     if not installed.is_whole:
         raise Configuration("the catalogue or a view is missing from bookreport's schema", hint="run: bookreport migrate")
     if not installed.books:
-        raise Configuration("bookreport migrate found no books table", hint=NO_BOOKS_HINT)
+        raise Configuration("no books table was found", hint="run: bookreport migrate")
     table = str(installed.books).replace('"', "")
+    named = table if re.fullmatch("[a-z0-9_.]+", table) else shlex.quote(installed.books)
     try:
         with database.quarantine() as transaction:
             transaction.rows("schema/books_readable")
     except WrongSchema as error:
         raise Configuration(
             f"can't read the books from {table} any more: {error.message.removeprefix('Postgres: ')}",
-            hint=f"restore the table, or name the new one, as in bookreport migrate --books {table}",
+            hint=f"restore it, or, if it was changed or replaced: bookreport migrate --books {named}",
         ) from error
     return table
 
@@ -163,44 +168,16 @@ def _find_books(database: Database, books_table: str | None) -> None:
         installed = transaction.row("schema/installed")
     if installed is not None and installed.books and books_table is None:
         return
-    with database.transaction(snapshot=True, search_path="") as transaction:
-        if books_table is not None:
-            found = transaction.rows("schema/books_table", table=books_table)
-            if not found:
-                raise Configuration(f"there is no table {books_table}", hint="write it like --books schema.table")
-        else:
-            found = transaction.rows("schema/books_candidates", schema=database.schema)
-    candidates = [books for row in found if (books := Books.recognise(row.schema, row.name, row.columns))]
-    if not candidates and books_table is not None:
-        raise Configuration(
-            f"{books_table} has no columns for ISBN, format and language; it has: {', '.join(found[0].columns)}",
-            hint="name the table that has them: bookreport migrate --books schema.table",
-        )
-    if not candidates:
-        raise Configuration(
-            "bookreport's tables are ready, but no table on the search path has columns ISBN-10, Format and Language",
-            hint=NO_BOOKS_HINT,
-        )
-    if len(candidates) > 1:
-        names = ", ".join(books.table.replace('"', "") for books in candidates)
-        raise Configuration(
-            f"several tables have columns for ISBN, format and language: {names}",
-            hint="choose one: bookreport migrate --books schema.table",
-        )
-    _make_books(database, candidates[0])
+    _make_books(database, books.find(database, books_table))
 
 
-def _make_books(database: Database, books: Books) -> None:
+def _make_books(database: Database, found: Books) -> None:
+    columns = {column: f"{quoted(name)}::text" for column, name in found.columns.items()}
     price = "null::numeric"
-    if books.price is not None:
+    if "price" in columns:
         # Not every price column is numeric, and a price that is not a number must not break a report.
-        price = (
-            f"case when {quoted(books.price)}::text ~ '^ *[0-9]+([.][0-9]*)? *$' then {quoted(books.price)}::text::numeric end"
-        )
-    body = (
-        f"select {quoted(books.isbn10)}::text, {quoted(books.format)}::text, {quoted(books.language)}::text,\n"
-        f"    {price}\nfrom {books.table}"
-    )
+        price = f"case when {columns['price']} ~ '^ *[0-9]+([.][0-9]*)? *$' then {columns['price']}::numeric end"
+    body = f"select {columns['isbn10']}, {columns['format']}, {columns['language']},\n    {price}\nfrom {found.table}"
     with database.transaction() as transaction:
         # Two migrations at once would create the function at once, which Postgres does not allow.
         transaction.wait_for_migration(database.schema)
@@ -209,4 +186,4 @@ def _make_books(database: Database, books: Books) -> None:
             "create or replace function books_rows() returns table (isbn10 text, format text, language text, price numeric)\n"
             f"language sql stable parallel safe as {literal(body)}"
         )
-        transaction.script(f"comment on function books_rows() is {literal(books.table)}")
+        transaction.script(f"comment on function books_rows() is {literal(found.table)}")

@@ -1,5 +1,6 @@
 -- The one table or view of this name, and the names of its columns.
-select n.nspname as schema, c.relname as name, pg_catalog.array_agg(a.attname::text order by a.attnum) as columns
+select n.nspname as schema, c.relname as name, format('%I.%I', n.nspname, c.relname) as title,
+    pg_catalog.array_agg(a.attname::text order by a.attnum) as columns
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
