@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -36,7 +36,7 @@ from bookreport import partitions
 from bookreport.errors import BadData, BookreportError, ChangedWhileLoading, Configuration, NotReady, Temporary, Unreadable
 from bookreport.files import File, Source
 from bookreport.gzipped import Content
-from bookreport.hours import FIRST, LAST, Hour, Span
+from bookreport.hours import FIRST, LAST, ONE_HOUR, Hour, Span, in_words
 from bookreport.partitions import Partitions, Sought
 from bookreport.tls import Certificate, Protection, is_this_machine
 
@@ -59,7 +59,8 @@ class Bucket:
     """The partitions of one bucket below one prefix; strictly read-only.
 
     `prefix` is empty or ends in `/`. `endpoint_url` None means AWS; keys that are None leave it to AWS's own chain. `marker`
-    is the name of the object that closes an hour, `ignore` the patterns of names (in a partition, or stray) that are no data.
+    is the name of the object that closes an hour (`marker_name`), `ignore` the patterns of names (in a partition, or stray)
+    that are no data.
     All methods raise Temporary if the store is unreachable after retries, and Configuration if it denies access, has no
     such bucket, or its clock differs from this machine's.
     """
@@ -81,7 +82,7 @@ class Bucket:
         self.endpoint_url = endpoint_url
         self.requests = 0
         self._counting = threading.Lock()
-        self._marker = marker
+        self.marker_name = marker
         self._ignore = tuple(ignore)
         with self._translated(making=True):
             self._client: S3Client = boto3.client(
@@ -126,9 +127,14 @@ class Bucket:
         connections = [connection for pool in map(pools.get, pools.keys()) for connection in pool.pool.queue if connection]
         return next((connection.sock.version() for connection in connections if connection.sock), "TLS")
 
+    @property
+    def address(self) -> str:
+        """The address of the bucket and prefix, for messages."""
+        return f"s3://{self.name}/{self.prefix}"
+
     def url(self, hour: Hour, key: str = "") -> str:
         """Return the address of an hour's partition, or of an object in it, for messages."""
-        return f"s3://{self.name}/{self.prefix}{hour.partition}{key}"
+        return f"{self.address}{hour.partition}{key}"
 
     def clock(self) -> datetime | None:
         """List below the prefix, and return the time in the store's reply; None if it has none."""
@@ -159,13 +165,13 @@ class Bucket:
 
     def marker(self, hour: Hour) -> File | None:
         """Return the hour's marker, whose time is when the hour was closed; None if it is still open."""
-        key = f"{self.prefix}{hour.partition}{self._marker}"
+        key = f"{self.prefix}{hour.partition}{self.marker_name}"
         # A listing distinguishes a missing bucket from a missing marker, and needs only the right to list; HEAD does neither.
         with self._translated():
             for page in self._listing(key):
                 for entry in page.get("Contents", []):
                     if entry["Key"] == key:
-                        return _file(self._marker, entry)
+                        return _file(self.marker_name, entry)
         return None
 
     def complete(self, hour: Hour) -> tuple[File, tuple[File, ...]]:
@@ -174,10 +180,23 @@ class Bucket:
         Raises NotReady while it has no marker; otherwise what `files` raises.
         """
         entries = self._entries(hour)
-        marker = entries.get(self._marker)
+        marker = entries.get(self.marker_name)
         if marker is None:
-            raise NotReady(f"{hour} is not complete: {self.url(hour)} has no marker", hint="try again later")
-        return _file(self._marker, marker), self._files(hour, entries)
+            raise self._not_ready(hour, entries)
+        return _file(self.marker_name, marker), self._files(hour, entries)
+
+    def _not_ready(self, hour: Hour, entries: Mapping[str, ObjectTypeDef]) -> NotReady:
+        """Return the failure that an hour with these `entries` has no marker: what is there, since when, and what to do."""
+        over = (self.clock() or datetime.now(UTC)) - (hour.start + ONE_HOUR)
+        when = f"it ended {in_words(over)} ago" if over >= timedelta(0) else f"it ends at {hour + 1}:00Z"
+        files = [key for key, entry in entries.items() if self._is_data(key, entry["Size"]) and _is_csv(key)]
+        there = {0: "nor is any file", 1: "1 file is"}.get(len(files), f"{len(files):,} files are")
+        hint = f"{self.marker_name} is written by whoever writes the hour, after its last file; ask them if it does not come"
+        others = [key for key, entry in entries.items() if key and entry["Size"] == 0 and "/" not in key and not _is_csv(key)]
+        return NotReady(
+            f"{hour} is not complete: {when}, and {self.url(hour, self.marker_name)} is not there; {there}",
+            hint=f"{hint}; or, if {others[0]!r} is the marker, set BOOKREPORT_MARKER" if others else hint,
+        )
 
     def files(self, hour: Hour) -> tuple[File, ...]:
         """Return the hour's files, ordered by key.
@@ -285,7 +304,7 @@ class Bucket:
         folder = key == "" or (key.endswith("/") and size == 0)
         hidden = key.startswith((".", "_")) or key.rpartition("/")[2].startswith((".", "_"))
         ignored = any(fnmatch.fnmatchcase(key, pattern) for pattern in self._ignore)
-        return not (folder or hidden or ignored or key == self._marker)
+        return not (folder or hidden or ignored or key == self.marker_name)
 
     def _count(self, **_: object) -> None:
         with self._counting:
@@ -384,7 +403,7 @@ class BucketWriter(Bucket):
 
     def close_hour(self, hour: Hour) -> None:
         """Write the hour's marker."""
-        self.write(hour, self._marker, b"")
+        self.write(hour, self.marker_name, b"")
 
     def _exists(self) -> bool:
         try:

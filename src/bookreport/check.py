@@ -13,7 +13,7 @@ from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.discovery import MOST_SKIPPED, come_after_all
 from bookreport.errors import BookreportError, Configuration, NotReady
-from bookreport.hours import EARLIEST, LAST, LOOKBACK, Hour, Span, believable
+from bookreport.hours import EARLIEST, LAST, LOOKBACK, Hour, Span, believable, in_words
 
 OLDEST_POSTGRES = 150_000
 
@@ -301,8 +301,7 @@ def _freshness(database: Database, max_age: timedelta | None, earliest: Hour) ->
             raise NotReady("no hour is loaded yet", hint="run: bookreport run-hour")
         return "no hour is loaded yet", "run: bookreport run-hour"
     age = datetime.now(UTC) - (newest + 1).start
-    minutes = max(0, int(age.total_seconds() // 60))
-    message = f"the newest loaded hour is {newest}, which ended {minutes // 60:,} h {minutes % 60} min ago"
+    message = f"the newest loaded hour is {newest}, which ended {in_words(age)} ago"
     if max_age is not None and age > max_age:
         raise NotReady(message, hint="see what is holding up the next one: bookreport status", hour=newest.instant)
     return message, None

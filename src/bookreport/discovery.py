@@ -24,6 +24,7 @@ class Discovery:
     `looked_from`: the hour where the search started, None if at the beginning of the bucket; `whole`: it covered the whole
     bucket. `within`: the believable hours; what is outside them is in `far_off`, and left alone. `stray` may be sales, but
     is in no hour. `unlooked`, if requested: hours before `looked_from` that have a partition but are not in the ledger.
+    `empty`: neither the ledger nor the whole bucket has an hour.
     """
 
     pending: tuple[Hour, ...]
@@ -34,6 +35,7 @@ class Discovery:
     far_off: tuple[FarOff, ...]
     stray: tuple[str, ...]
     unlooked: tuple[Hour, ...]
+    empty: bool
 
 
 def discover(
@@ -73,6 +75,7 @@ def discover(
         far_off=tuple(found.far_off),
         stray=tuple(found.stray),
         unlooked=tuple(hour for hour in found.hours if since is not None and hour < since and hour not in failed),
+        empty=since is None and until is None and not (settled or failed or found.hours),
     )
 
 

@@ -61,7 +61,7 @@ class Status:
     ledger. `come` are skipped hours that are complete after all. `far_off` is what is not believable in the bucket,
     `far_off_loaded` are such hours of the ledger, which no other figure counts. `stray` is what may be sales but is in no hour.
     `unusual` hours have far fewer or more rows than usual; they and `rows_unmatched`, which uses the current catalogue, are for
-    the span or else for the hours searched. Drift is not checked.
+    the span or else for the hours searched. `marker` is what overdue hours lack. Drift is not checked.
     """
 
     newest_loaded: Hour | None = None
@@ -82,6 +82,7 @@ class Status:
     unusual: tuple[Unusual, ...] = ()
     rejected_rows: int = 0
     rows_unmatched: int = 0
+    marker: str = "FULL"
 
     @property
     def missing_hours(self) -> int:
@@ -133,6 +134,7 @@ def status(
             skipped=skipped,
             pending=tuple(sorted(set(looked.pending) - {failure.hour for failure in failed})),
             overdue=overdue,
+            marker=bucket.marker_name,
             gaps=tuple(Span(Hour(row.since), Hour(row.until)) for row in gaps),
             looked_from=looked.looked_from,
             unlooked=len(unlooked),

@@ -169,6 +169,12 @@ def believable(earliest: Hour, clocks: Iterable[datetime | None]) -> Span:
     return Span(earliest, LAST if now is None else Hour.last(now) + 3)
 
 
+def in_words(duration: timedelta) -> str:
+    """Return a duration in words, to the minute: `26 h 12 min`; from a week on, to the hour."""
+    hours, rest = divmod(max(duration, timedelta(0)), ONE_HOUR)
+    return f"{hours} h {rest // timedelta(minutes=1)} min" if hours < 168 else f"{hours // 24:,} d {hours % 24} h"
+
+
 def parse_duration(text: str) -> timedelta:
     """Return the duration that `text` names in minutes, hours or days: `40m`, `24h`, `7d`. Raises ValueError otherwise."""
     match = _DURATION.fullmatch(text)

@@ -234,13 +234,9 @@ def make_reports(
             if loaded_only and not coverage:
                 continue
             if not coverage and not any(row.sums_kept for row in given_up):
-                raise NotReady(f"no hour of {span} is loaded", hint="load them: bookreport ingest", hour=_only_hour(span))
+                raise _not_ready(transaction, span, list(span))
             if missing and require_complete:
-                raise NotReady(
-                    f"{len(missing)} of {len(span)} hours of {span} are not loaded; the first is {missing[0]}",
-                    hint="load them: bookreport ingest; or leave out --require-complete",
-                    hour=missing[0].instant,
-                )
+                raise _not_ready(transaction, span, missing)
             made = _report(transaction, books, span, coverage, spellings, first)
             before = span.before if compare else None
             if before is not None:
@@ -363,5 +359,24 @@ def _same_language(one: str, other: str) -> bool:
     return one.strip().casefold() == other.strip().casefold()
 
 
-def _only_hour(span: Span) -> str | None:
-    return span.since.instant if len(span) == 1 else None
+def _not_ready(transaction: Transaction, span: Span, missing: Sequence[Hour]) -> NotReady:
+    """Return the failure that hours of the span are `missing`: why the first of them is, and what to do about it."""
+    first = missing[0]
+    known = transaction.one("reports/not_loaded", hour=first.start)
+    told = f"{len(missing)} of {len(span)} hours of {span} are not loaded; {first}, the first,"
+    if len(missing) == len(span):
+        told = f"no hour of {span} is loaded; {first}, the first," if len(span) > 1 else f"{first} is not loaded: it"
+    load = f"bookreport run-hour --hour {first}"
+    if first.start + ONE_HOUR > known.now:
+        why, hint = f"ends at {first + 1}:00Z", "ask for hours that are over; the newest loaded one: bookreport report"
+    elif known.status == HourState.PRUNED:
+        why, hint = "was pruned", f"load it again: {load}"
+    elif known.status == HourState.SKIPPED:
+        why, hint = f"was skipped: {known.why}", f"if it has come after all: {load}"
+    elif known.status == HourState.FAILED:
+        why, hint = f"failed: {known.why}", f"once its files are right: {load}"
+    else:
+        why, hint = "was never tried", f"load it, or see what it lacks: {load}"
+    if len(missing) > 1 and known.status in (HourState.FAILED, None):
+        hint = f"{hint}; all that are complete: bookreport ingest --since {span.since} --until {span.until}"
+    return NotReady(f"{told} {why}", hint=hint, hour=first.instant)

@@ -18,7 +18,7 @@ from bookreport.database import Database
 from bookreport.discovery import Discovery, discover, require_believable, require_span_believable, time_of
 from bookreport.errors import BookreportError, Interrupted
 from bookreport.health import Status, status
-from bookreport.hours import EARLIEST, FIRST, LOOKBACK, Hour
+from bookreport.hours import EARLIEST, EXAMPLE, FIRST, LOOKBACK, Hour
 from bookreport.loader import Loader
 from bookreport.outcomes import Outcome
 from bookreport.preview import Preview, preview
@@ -125,6 +125,11 @@ class Run:
                 "1 name is" if len(looked.stray) == 1 else f"{len(looked.stray):,} names are",
                 _first(looked.stray),
             )
+        if looked.empty:
+            log.warning("no hour is in %s: each has a folder such as %s", self._bucket.address, Hour.parse(EXAMPLE).partition)
+        if looked.open and not looked.pending:
+            names = _first([str(hour) for hour in looked.open])
+            log.info("not complete yet, for want of %s: %s", self._bucket.marker_name, names)
         if looked.looked_from is not None and since is None:
             log.info("searching from %s on; to search the whole bucket: bookreport ingest --all", looked.looked_from)
         return list(looked.pending)

@@ -86,9 +86,10 @@ def ingest(
 ) -> int:
     """Load every pending hour, oldest first.
 
-    An hour is pending when it is complete but not loaded, skipped or pruned. The search starts BOOKREPORT_LOOKBACK (7d) before
-    the newest loaded hour; until one run has been through the whole bucket, it covers all of it. Failed hours are retried,
-    however old. Hours before BOOKREPORT_FIRST_YEAR, or more than an hour in the future, are left alone.
+    An hour is pending when it is complete but not loaded, skipped or pruned. It is complete once the marker FULL
+    (BOOKREPORT_MARKER) is beside its files; whoever writes them writes it last. The search starts BOOKREPORT_LOOKBACK (7d)
+    before the newest loaded hour; until one run has been through the whole bucket, it covers all of it. Failed hours are
+    retried, however old. Hours before BOOKREPORT_FIRST_YEAR, or more than an hour in the future, are left alone.
     """
     _require_one_choice(hours, since, until, everything=everything)
     if head and not dry_run:
@@ -148,6 +149,7 @@ def run_hour(
 ) -> int:
     """Load every pending hour, then print a report for each: the command for cron.
 
+    An hour is pending when it is not loaded and the marker FULL (BOOKREPORT_MARKER) is beside its files.
     With {hour} in the name of --output, every loaded hour has its own file: each run writes those that are missing or out of
     date, newest first; with --hour, only that hour's.
     """

@@ -122,6 +122,9 @@ def tell_doubts(made: Sequence[Report]) -> None:
     """Warn of what makes figures misleading: an outdated catalogue, a language that no book has."""
     if made:
         tell_outdated(made[0].catalogue)
+    if made and not made[0].catalogue.languages:
+        log.warning("no book of the catalogue has a language; for what to do: bookreport check")
+        return
     for language in sorted({language for report in made for language in report.unknown_languages}):
         log.warning(
             "the catalogue has no book in %s; set BOOKREPORT_LANGUAGE to the language's name in the books table", language

@@ -117,7 +117,7 @@ def status_text(found: Status) -> str:
     lines += [f"{'Pruned':<10}{counted(found.pruned, 'hour')}"] if found.pruned else []
     told = {
         "Pending": (found.pending, "complete, but not loaded yet"),
-        "Overdue": (found.overdue, "files, but no marker"),
+        "Overdue": (found.overdue, f"files, but no {plain(found.marker)} from whoever writes them"),
     }
     lines += [
         f"{name:<10}{counted(len(hours), 'hour')} ({meaning}): {hours_in_words(hours)}"
