@@ -235,12 +235,14 @@ class Loader:
                     "%s %s: the file is empty (%d bytes), unlike others of its hour", hour, load.file.key, load.file.size
                 )
         if sums.rows_without_isbn * 2 > sums.rows:
+            read = {repr(load.reading.names["isbn10"]): None for load in loads if load.reading is not None}
             log.warning(
-                "%s: %d of %d rows have no valid ISBN; see how the columns are read:"
-                " bookreport ingest --dry-run --changed --hour %s",
+                "%s: %d of %d rows have no valid ISBN; it was read from the column %s. If another has it, set"
+                " BOOKREPORT_COLUMNS='isbn10=NAME', and load the hour again: bookreport run-hour --hour %s",
                 hour,
                 sums.rows_without_isbn,
                 sums.rows,
+                " or ".join(list(read)[:3]),
                 hour,
             )
 

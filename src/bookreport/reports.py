@@ -366,17 +366,16 @@ def _not_ready(transaction: Transaction, span: Span, missing: Sequence[Hour]) ->
     told = f"{len(missing)} of {len(span)} hours of {span} are not loaded; {first}, the first,"
     if len(missing) == len(span):
         told = f"no hour of {span} is loaded; {first}, the first," if len(span) > 1 else f"{first} is not loaded: it"
-    load = f"bookreport run-hour --hour {first}"
     if first.start + ONE_HOUR > known.now:
         why, hint = f"ends at {first + 1}:00Z", "ask for hours that are over; the newest loaded one: bookreport report"
     elif known.status == HourState.PRUNED:
-        why, hint = "was pruned", f"load it again: {load}"
+        why, hint = "was pruned", f"load it again: bookreport run-hour --hour {first}"
     elif known.status == HourState.SKIPPED:
-        why, hint = f"was skipped: {known.why}", f"if it has come after all: {load}"
+        why, hint = f"was skipped: {known.why}", f"if it has come after all: bookreport run-hour --hour {first}"
     elif known.status == HourState.FAILED:
-        why, hint = f"failed: {known.why}", f"once its files are right: {load}"
+        why, hint = f"failed: {known.why}", f"once its files are right: bookreport run-hour --hour {first}"
     else:
-        why, hint = "was never tried", f"load it, or see what it lacks: {load}"
+        why, hint = "was never tried", f"load it, or see what it lacks: bookreport run-hour --hour {first}"
     if len(missing) > 1 and known.status in (HourState.FAILED, None):
         hint = f"{hint}; all that are complete: bookreport ingest --since {span.since} --until {span.until}"
     return NotReady(f"{told} {why}", hint=hint, hour=first.instant)

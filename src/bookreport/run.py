@@ -121,7 +121,7 @@ class Run:
             log.warning("ignoring partitions with implausible dates: %s; for what to do: bookreport check", names)
         if looked.stray:
             log.warning(
-                "%s in no hour's partition, and not loaded: %s; for what to do: bookreport check",
+                "%s in no hour's partition, and not loaded: %s; move them, or list a pattern in BOOKREPORT_IGNORE",
                 "1 name is" if len(looked.stray) == 1 else f"{len(looked.stray):,} names are",
                 _first(looked.stray),
             )

@@ -1,5 +1,6 @@
 """Which hours are pending, and which files an hour has."""
 
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -28,6 +29,21 @@ def test_only_complete_hours_are_pending_oldest_first(bookstore: Bookstore, make
     bookstore.fill(HOUR, FILE)
     bookstore.fill(HOUR + 24 * 40)
     assert make_run().pending() == [HOUR, HOUR + 2, HOUR + 24 * 40]
+
+
+def test_when_there_is_nothing_to_load_it_is_told_why(
+    bookstore: Bookstore, make_run: MakeRun, open_bucket: OpenBucket, log: pytest.LogCaptureFixture
+) -> None:
+    log.set_level(logging.INFO, "bookreport")
+    make_run(open_bucket(prefix="sales/")).pending()
+    bookstore.write(HOUR, "purchases-1.csv", FILE)
+    make_run().pending()
+    bookstore.close(HOUR)
+    make_run().pending()
+    assert [record.getMessage() for record in log.records] == [
+        f"no hour is in s3://{bookstore.bucket}/sales/: each has a folder such as year=2022/month=12/day=08/hour=01/",
+        f"not complete yet, for want of FULL: {HOUR}",
+    ]
 
 
 def test_an_object_whose_name_begins_like_the_marker_is_no_marker(bookstore: Bookstore, make_run: MakeRun) -> None:
@@ -70,7 +86,7 @@ def test_a_prefix_that_is_no_real_hour_is_told_once_and_left_out(
     (told,) = warnings()
     assert told.startswith("9 names are in no hour's partition, and not loaded: ")
     assert sum(path in told for path in found) == 5
-    assert told.endswith(" …; for what to do: bookreport check")
+    assert told.endswith(" …; move them, or list a pattern in BOOKREPORT_IGNORE")
 
 
 STRAY = ("sales.csv", "year=2024/a.csv.gz", "year=2024/month=05/b.parquet", "year=2024/month=05/day=01/C.CSV")
@@ -97,7 +113,8 @@ def test_objects_above_the_hours_are_told_for_no_further_request(
     assert make_run(bucket).pending() == [HOUR]
     assert bucket.requests == clean.requests
     assert warnings() == [
-        f"4 names are in no hour's partition, and not loaded: {', '.join(STRAY)}; for what to do: bookreport check"
+        f"4 names are in no hour's partition, and not loaded: {', '.join(STRAY)};"
+        " move them, or list a pattern in BOOKREPORT_IGNORE"
     ]
     ignoring = open_bucket(ignore=("*.parquet", "sales.*", "C.CSV"))
     assert ignoring.hours().stray == ["year=2024/a.csv.gz"]

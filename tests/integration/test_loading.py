@@ -1,6 +1,7 @@
 """An hour: loaded once and whole, reloaded, recorded, on real servers."""
 
 import gzip
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +15,7 @@ from bookreport.errors import ChangedWhileLoading
 from bookreport.hours import Hour, Span
 from bookstore import COLUMNS, ENGLISH, FULL_NAMES, HOUR, UNKNOWN, Bookstore, csv_file
 from connection import Sql
-from loading import ROWS, SOLD, Load, MakeRun, everything, expected_rows
+from loading import ROWS, SOLD, Load, MakeRun, OpenBucket, everything, expected_rows
 from truth import Purchase
 
 
@@ -143,6 +144,29 @@ def test_an_open_hour_leaves_no_trace(bookstore: Bookstore, load: Load, sql: Sql
     assert outcome.error is not None
     assert (outcome.outcome, outcome.error.exit_code, outcome.error.hour) == ("not-ready", 3, HOUR.instant)
     assert everything(sql) == before
+
+
+def test_an_open_hour_names_what_it_waits_for(bookstore: Bookstore, load: Load, open_bucket: OpenBucket) -> None:
+    def refused(hour: Hour, **options: Any) -> tuple[str, str]:
+        error = load(hour, **options).error
+        assert error is not None
+        assert error.hint is not None
+        return error.message, error.hint
+
+    bookstore.write(HOUR, "purchases-1.csv", csv_file(SOLD))
+    message, hint = refused(HOUR)
+    marker = f"s3://{bookstore.bucket}/{HOUR.partition}FULL"
+    assert re.fullmatch(
+        f"{HOUR} is not complete: it ended [0-9,]+ d [0-9]+ h ago, and {marker} is not there; 1 file is", message
+    )
+    assert hint == "FULL is written by whoever writes the hour, after its last file; ask them if it does not come"
+    bookstore.write(HOUR, "done", b"")
+    assert refused(HOUR, of=open_bucket(marker="READY"))[1] == (
+        "READY is written by whoever writes the hour, after its last file; ask them if it does not come;"
+        " or, if 'done' is the marker, set BOOKREPORT_MARKER"
+    )
+    for ahead, when in ((0, r"it ended [0-9]+ h [0-9]+ min ago"), (1, f"it ends at {Hour.last() + 2}:00Z")):
+        assert re.search(f": {when}, and s3://.*/FULL is not there; nor is any file$", refused(Hour.last() + ahead)[0])
 
 
 @pytest.mark.parametrize("change", ["added", "removed", "changed", "replaced while read"])

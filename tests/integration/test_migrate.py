@@ -1,5 +1,7 @@
 """bookreport's tables and the books view: made, upgraded, found again."""
 
+import re
+import shlex
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from bookreport import ledger, schema
 from bookreport.database import Database
-from bookreport.errors import Configuration
+from bookreport.errors import BookreportError, Configuration
 from bookreport.files import Source
 from bookstore import BOOKS, ENGLISH, HOUR, Bookstore, csv_file, write_books
 from connection import Sql, connected
@@ -130,8 +132,50 @@ def test_a_table_that_is_no_books_table_is_told(fresh: Database, fresh_sql: Sql)
     fresh_sql("create table public.orders (number int, isbn text)")
     with pytest.raises(Configuration, match=r"there is no table public\.absent"):
         schema.migrate(fresh, "public.absent")
-    with pytest.raises(Configuration, match="it has: number, isbn"):
+    with pytest.raises(Configuration, match="no column named Format or Language; it has: number, isbn") as caught:
         schema.migrate(fresh, "public.orders")
+    assert caught.value.hint == (
+        "make a view that has them (with your name for YOUR_FORMAT and YOUR_LANGUAGE): create view public.books_for_reports as"
+        ' select isbn as isbn10, "YOUR_FORMAT" as format, "YOUR_LANGUAGE" as language from public.orders;'
+        " then run: bookreport migrate --books public.books_for_reports"
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("public.titles", ("code", "binding", "lang", "Book Price")),
+        ('"The Shop"."Our Books"', ("isbn", "Media Type", "language_code")),
+        ("public.items", ("ean13", "edition", "mother tongue")),
+        ("public.books", ("order", "isbn_13", "format", "slang", "price")),
+    ],
+)
+def test_for_columns_of_other_names_there_is_a_view_to_be_pasted(
+    fresh: Database, fresh_sql: Sql, table: str, columns: tuple[str, ...]
+) -> None:
+    fresh_sql('create schema "The Shop"')
+    fresh_sql("create table public.aisles (code text, type text)")
+    fresh_sql(f"create table {table} ({', '.join(f'{chr(34)}{name}{chr(34)} text' for name in columns)})")
+    rows = {"isbn": ENGLISH, "lang": "Spanish", "tongue": "Spanish", "price": "7.50"}
+    values = [next((value for word, value in rows.items() if word in name.lower()), "eBook") for name in columns]
+    values = [ENGLISH if name in ("code", "ean13") else value for name, value in zip(columns, values, strict=True)]
+    fresh_sql(f"insert into {table} values ({', '.join(['%s'] * len(columns))})", *values)
+    with pytest.raises(Configuration) as caught:
+        schema.migrate(fresh)
+    view, named = re.findall("(create view .*); then run: bookreport migrate --books (.*)", str(caught.value.hint))[0]
+    fresh_sql(view)
+    assert schema.migrate(fresh, *shlex.split(named)).endswith('."books_for_reports"')
+    price = 7.5 if any("rice" in name for name in columns) else None
+    assert fresh_sql("select * from books") == [(ENGLISH, "eBook", "Spanish", price)]
+
+
+def test_a_books_table_that_is_not_on_the_search_path_is_told(fresh: Database, fresh_sql: Sql) -> None:
+    fresh_sql("create schema shelves")
+    write_books(fresh_sql, BOOKS, "shelves.books")
+    for books_table in (None, "public.books"):
+        with pytest.raises(Configuration) as caught:
+            schema.migrate(fresh, books_table)
+        assert caught.value.hint == "name the books table, as in bookreport migrate --books shelves.books"
 
 
 @pytest.mark.parametrize(
@@ -194,6 +238,92 @@ def test_tables_that_are_newer_than_the_code_are_told(database: Database, sql: S
     with pytest.raises(Configuration, match="newer than this bookreport") as caught:
         schema.require(database)
     assert caught.value.hint == "upgrade bookreport"
+
+    with pytest.raises(Configuration, match="newer than this bookreport"):
+        schema.migrate(database)
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (["create table bookreport.ledger (day date)", "create view bookreport.sales as select 1"], "ledger, sales"),
+        (["create function bookreport.is_isbn(text) returns boolean return true"], "is_isbn"),
+        (["create type bookreport.rejects as enum ('late')"], "rejects"),
+        (["create table bookreport.alembic_version (version_num text)"], "alembic_version"),
+        (
+            [
+                "create table bookreport.alembic_version as select '0001' as version_num",
+                "create table bookreport.users (id bigint)",
+            ],
+            "alembic_version",
+        ),
+    ],
+)
+def test_nothing_is_made_among_somebody_elses_tables(fresh: Database, fresh_sql: Sql, made: list[str], told: str) -> None:
+    write_books(fresh_sql, BOOKS)
+    for statement in ["create schema bookreport", *made]:
+        fresh_sql(statement)
+    objects = "select relname, relnatts from pg_class union all select proname, pronargs from pg_proc order by 1, 2"
+    before = fresh_sql(objects)
+    with pytest.raises(Configuration) as caught:
+        schema.migrate(fresh)
+    assert caught.value.message == f"schema 'bookreport' has somebody else's {told}; nothing was changed"
+    assert caught.value.hint == "set BOOKREPORT_SCHEMA to a schema of bookreport's own"
+    assert fresh_sql(objects) == before
+    with pytest.raises(Configuration) as caught:
+        schema.require(fresh)
+    assert caught.value.hint == "run: bookreport migrate"
+
+
+def test_tables_of_other_names_are_no_trouble(fresh: Database, fresh_sql: Sql) -> None:
+    write_books(fresh_sql, BOOKS)
+    fresh_sql("create schema bookreport")
+    fresh_sql("create table bookreport.notes (note text)")
+    schema.migrate(fresh)
+    assert fresh_sql("select * from notes") == []
+
+
+def test_a_migration_that_fails_leaves_nothing(fresh: Database, fresh_sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bookreport.schema.query", lambda name: f"this is no SQL of {name}")
+    with pytest.raises(BookreportError):
+        schema.migrate(fresh)
+    assert fresh_sql("select from pg_namespace where nspname = 'bookreport'") == []
+
+
+def test_the_names_that_nobody_else_may_have_are_those_that_migrate_makes(database: Database, sql: Sql) -> None:
+    with database.transaction(snapshot=True) as transaction:
+        own = transaction.rows("schema/own", schema="bookreport")
+    assert all(row.is_there for row in own)
+    made = sql(
+        "select relname from pg_class where relnamespace = 'bookreport'::regnamespace and relkind in ('r', 'p', 'v')"
+        " and not relispartition union select proname from pg_proc where pronamespace = 'bookreport'::regnamespace"
+    )
+    assert {row.name for row in own} == {name for (name,) in made}
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("drop table hour_sums, rejects", "hour_sums, rejects"),
+        ("drop table alembic_version", "alembic_version"),
+        ("delete from alembic_version", "the revision in alembic_version"),
+        ("update alembic_version set version_num = 'ab12'", "the revision in alembic_version"),
+    ],
+)
+def test_what_a_restore_has_left_out_is_told(database: Database, sql: Sql, statement: str, told: str) -> None:
+    sql(statement)
+    with pytest.raises(Configuration, match=f"has lost {told}, which can't be made anew") as caught:
+        schema.migrate(database)
+    assert "pg_dump --schema=bookreport" in str(caught.value.hint)
+
+
+def test_the_view_of_the_purchases_is_made_anew(database: Database, sql: Sql) -> None:
+    definition = "select pg_get_viewdef('purchases'::regclass), obj_description('purchases'::regclass)"
+    before = sql(definition)
+    sql("drop view purchases cascade")
+    schema.migrate(database)
+    assert sql(definition) == before
+    assert sql("select count(*) from sales") == [(0,)]
 
 
 def test_tables_that_are_not_there_are_told(fresh: Database) -> None:

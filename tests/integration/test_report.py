@@ -359,11 +359,36 @@ def test_a_span_without_any_loaded_hour_is_not_ready(sell: Fill, report: Callabl
         report(2)
 
 
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("", "it was never tried"),
+        ("'failed', 'no price', null", "it failed: no price"),
+        ("'skipped', 'no price', 'it never comes'", "it was skipped: it never comes"),
+        ("'pruned', null, null", "it was pruned"),
+    ],
+)
+def test_a_report_tells_why_its_hour_is_not_loaded(database: Database, sql: Sql, state: str, told: str) -> None:
+    if state:
+        sql(f"insert into ledger (hour, status, last_error, reason) values ('{HOUR.instant}', {state})")
+    with pytest.raises(NotReady) as caught:
+        reports.make_report(database, Span.of_hour(HOUR))
+    assert caught.value.message == f"{HOUR} is not loaded: {told}"
+    assert str(caught.value.hint).endswith(f"bookreport run-hour --hour {HOUR}")
+
+
+def test_a_report_tells_when_its_hour_ends(database: Database) -> None:
+    now = Hour.last() + 1
+    with pytest.raises(NotReady, match=f"{now} is not loaded: it ends at {now + 1}:00Z"):
+        reports.make_report(database, Span.of_hour(now))
+
+
 def test_a_span_with_a_missing_hour_is_not_ready_when_all_are_required(sell: Fill, database: Database) -> None:
     sell([Purchase("ana", ENGLISH)])
     with pytest.raises(NotReady, match="1 of 2 hours") as caught:
         reports.make_report(database, Span(HOUR, HOUR + 2), require_complete=True)
     assert caught.value.hour == (HOUR + 1).instant
+    assert str(caught.value).endswith(f"{HOUR + 1}, the first, was never tried")
     assert reports.make_report(database, Span.of_hour(HOUR), require_complete=True).missing == ()
 
 

@@ -52,6 +52,7 @@ def test_every_hour_between_the_oldest_and_the_newest_known_is_told_once(
     assert found.skipped == ((HOUR + 4, "the shop was closed"),)
     assert found.pending == (HOUR + 5,)
     assert found.overdue == (HOUR + 6, HOUR + 10)
+    assert f"2 hours (files, but no FULL from whoever writes them): {HOUR + 6}, {HOUR + 10}" in status_text(found)
     assert found.missing == (HOUR + 3, HOUR + 7, HOUR + 9)
     assert (found.rejected_rows, found.rows_unmatched) == (1, 3)
 
@@ -284,7 +285,7 @@ def test_what_lies_beside_the_hours_is_told(bookstore: Bookstore, see: Callable[
     found = see()
     assert status_json(found)["stray"] == [f"year=2024/{number}.csv" for number in range(8)]
     assert "\nStray     year=2024/0.csv, year=2024/1.csv, " in status_text(found)
-    assert "year=2024/5.csv and 2 more (in no hour's partition, not loaded): see bookreport check" in status_text(found)
+    assert "year=2024/5.csv and 2 more (in no hour's partition, not loaded): move them, or" in status_text(found)
 
 
 def test_missing_hours_are_spans_and_so_many_are_named_one_by_one(sql: Sql, see: Callable[..., Status]) -> None:

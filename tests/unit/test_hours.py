@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookreport.hours import EARLIEST, LAST, Hour, Span, believable, parse_duration, parse_hours
+from bookreport.hours import EARLIEST, LAST, Hour, Span, believable, in_words, parse_duration, parse_hours
 
 FIRST = datetime(2022, 12, 8, 1, tzinfo=UTC)
 hours = st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)).map(  # noqa: DTZ001
@@ -199,3 +199,18 @@ def test_the_calendar_has_ends() -> None:
     assert Span(first + 1, first + 3).before is None
     assert Hour.of(9999, 12, 5, 0).next_month == LAST
     assert list(reversed(Span(first, first + 2))) == [first + 1, first]
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [
+        (-1, "0 h 0 min"),
+        (0.99, "0 h 59 min"),
+        (26.2, "26 h 12 min"),
+        (167.99, "167 h 59 min"),
+        (168, "7 d 0 h"),
+        (99999, "4,166 d 15 h"),
+    ],
+)
+def test_a_duration_in_words(hours: float, words: str) -> None:
+    assert in_words(timedelta(hours=hours)) == words

@@ -151,7 +151,9 @@ def _far_off_lines(found: Status) -> list[str]:
         lines.append(f"{'Far off':<10}{hours} (implausible dates, not counted): {spans}; see bookreport check")
     if found.stray:
         names = ", ".join(map(plain, found.stray[:6])) + (f" and {len(found.stray) - 6:,} more" if len(found.stray) > 6 else "")
-        lines.append(f"{'Stray':<10}{names} (in no hour's partition, not loaded): see bookreport check")
+        lines.append(
+            f"{'Stray':<10}{names} (in no hour's partition, not loaded): move them, or list a pattern in BOOKREPORT_IGNORE"
+        )
     return lines
 
 
