@@ -181,7 +181,8 @@ class Columns:
             understood = "; ".join(f"for {column} {', '.join(NAMES[column])}" for column in missing)
             raise NoColumn(
                 f"no column for {' and '.join(missing)} in the header {shown(header)}",
-                hint=f"recognised are {understood} (ignoring case, spaces, - and _); map other names with BOOKREPORT_COLUMNS;"
+                hint=f"recognised are {understood} (ignoring case, spaces, - and _); for another name, set"
+                f" BOOKREPORT_COLUMNS='{','.join(f'{column}=NAME' for column in missing)}';"
                 " if the files have no header line, set BOOKREPORT_HEADER",
             )
         self._refuse_values(columns, header)

@@ -101,6 +101,11 @@ class Transaction:
         return self._connection
 
     @property
+    def database_name(self) -> str:
+        """The name of the database."""
+        return self.raw.info.dbname
+
+    @property
     def server_version(self) -> int:
         """The server's version, as in server_version_num."""
         return self.raw.server_version
@@ -138,7 +143,7 @@ class Transaction:
         encoding = self.raw.get_parameter_status("server_encoding")
         if encoding not in ("UTF8", None):
             raise Configuration(
-                f"the encoding of database {self.raw.info.dbname} is {encoding}; bookreport needs UTF8",
+                f"the encoding of database {self.database_name} is {encoding}; bookreport needs UTF8",
                 hint="create one: create database NAME encoding 'UTF8' template template0",
             )
 

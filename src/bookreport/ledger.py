@@ -51,7 +51,7 @@ def require_source(transaction: Transaction, source: Source) -> None:
     told = ", ".join(f"{name} is {getattr(source, name)!r}, was {getattr(known, name)!r}" for name in differing)
     raise Configuration(
         f"the ledger belongs to another bucket: {told}",
-        hint="check S3_BUCKET, S3_PREFIX and S3_ENDPOINT_URL; if the bucket has moved, run once with --new-source",
+        hint="check S3_BUCKET, S3_PREFIX and S3_ENDPOINT_URL; if it has moved, run once: bookreport run-hour --new-source",
     )
 
 

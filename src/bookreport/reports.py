@@ -378,4 +378,4 @@ def _not_ready(transaction: Transaction, span: Span, missing: Sequence[Hour]) ->
         why, hint = "was never tried", f"load it, or see what it lacks: bookreport run-hour --hour {first}"
     if len(missing) > 1 and known.status in (HourState.FAILED, None):
         hint = f"{hint}; all that are complete: bookreport ingest --since {span.since} --until {span.until}"
-    return NotReady(f"{told} {why}", hint=hint, hour=first.instant)
+    return NotReady(f"{told} {why}", hint=hint, hour=first.instant if len(missing) < len(span) or len(span) == 1 else None)

@@ -73,11 +73,10 @@ def require_revision(database: Database) -> str:
     """Return the revision of the tables; raises Configuration unless it is this code's."""
     try:
         with database.transaction(snapshot=True) as transaction:
+            where = f"schema {database.schema!r} of database {transaction.database_name!r}"
             installed = transaction.row("schema/installed")
     except WrongSchema as error:
-        raise Configuration(
-            f"bookreport's tables are not in schema {database.schema!r} of this database", hint="run: bookreport migrate"
-        ) from error
+        raise Configuration(f"bookreport's tables are not in {where}", hint="run: bookreport migrate") from error
     revision, newest = installed.revision if installed else None, newest_revision()
     if revision is None or not revision.isdecimal() or revision < newest:
         raise Configuration(

@@ -112,8 +112,8 @@ def books(table: str = "public.books") -> Step:
     return lambda shop: write_books(shop.sql, BOOKS, table)
 
 
-def set_columns(shop: Shop) -> None:
-    shop.settings["BOOKREPORT_COLUMNS"] = "isbn10=isbn"
+def settings(**given: str) -> Step:
+    return lambda shop: shop.settings.update(given)
 
 
 def make_the_view(shop: Shop) -> None:
@@ -167,6 +167,7 @@ CASES = [
     Case("create the books table", "migrate --books books", sql("drop table public.books"), "", books()),
     Case("make a view that has them", "migrate --books titles", TITLES, "books are in", make_the_view),
     Case("name the books table", "migrate --books books", sql("alter table public.books rename to titles"), "books are in"),
+    Case("run once: bookreport run-hour --new-source", "ingest", steps(LOADED, settings(S3_PREFIX="sales/"))),
     Case("choose one", "migrate", steps(NO_TABLES, books("public.titles"))),
     Case("if it was changed or replaced", "ingest", sql('alter table public.books rename "Format" to binding'), "create view"),
     Case("if it was changed or replaced", "ingest", sql("alter table public.books rename to titles"), "--books public.titles"),
@@ -188,14 +189,16 @@ CASES = [
     Case("reload hours whose files changed", "verify", steps(LOADED, fill(rows=2))),
     Case("has a language; for what to do", ONE, steps(sql("truncate public.books"), LOADED), "books +FAILED"),
     Case(
-        "To update it: bookreport refresh", "ingest --dry-run", steps(LOADED, sql('delete from public.books where "index" = 1'))
+        "figures use the catalogue of that time",
+        "ingest --dry-run",
+        steps(LOADED, sql('delete from public.books where "index" = 1')),
     ),
     Case(
         "load the hour again",
         "ingest",
         steps(put(f"{HOUR.partition}a.csv", f"user_id,isbn10,isbn,price\nana,-,{ENGLISH},1\n"), put(f"{HOUR.partition}FULL")),
         "1 row from 1 file, [0-9.]+ s",
-        set_columns,
+        settings(BOOKREPORT_COLUMNS="isbn10=isbn"),
     ),
     Case("so load it", "status", steps(SKIPPED, fill())),
     Case("not loaded): see bookreport ingest --all", "status", steps(LOADED, fill(HOUR + -999))),

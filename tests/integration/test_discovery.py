@@ -112,10 +112,8 @@ def test_objects_above_the_hours_are_told_for_no_further_request(
     bucket = open_bucket()
     assert make_run(bucket).pending() == [HOUR]
     assert bucket.requests == clean.requests
-    assert warnings() == [
-        f"4 names are in no hour's partition, and not loaded: {', '.join(STRAY)};"
-        " move them, or list a pattern in BOOKREPORT_IGNORE"
-    ]
+    what_to_do = "move them, or list a pattern in BOOKREPORT_IGNORE"
+    assert warnings() == [f"4 names are in no hour's partition, and not loaded: {', '.join(STRAY)}; {what_to_do}"]
     ignoring = open_bucket(ignore=("*.parquet", "sales.*", "C.CSV"))
     assert ignoring.hours().stray == ["year=2024/a.csv.gz"]
 

@@ -135,8 +135,9 @@ def tell_outdated(books: State) -> None:
     """Warn if the catalogue is out of date."""
     if not books.is_current:
         log.warning(
-            "the books have changed since %s; figures use the catalogue of that time. To update it: bookreport refresh",
+            "the books have changed since %s; figures use the catalogue of that time. To update it%s: bookreport refresh",
             instant(books.as_of),
+            "" if books.may_refresh else ", as the role that loads",
         )
 
 
