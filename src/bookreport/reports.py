@@ -373,7 +373,7 @@ def _not_ready(transaction: Transaction, span: Span, missing: Sequence[Hour]) ->
     elif known.status == HourState.SKIPPED:
         why, hint = f"was skipped: {known.why}", f"if it has come after all: bookreport run-hour --hour {first}"
     elif known.status == HourState.FAILED:
-        why, hint = f"failed: {known.why}", f"once its files are right: bookreport run-hour --hour {first}"
+        why, hint = f"failed: {known.why}", f"once that is mended: bookreport run-hour --hour {first}"
     else:
         why, hint = "was never tried", f"load it, or see what it lacks: bookreport run-hour --hour {first}"
     if len(missing) > 1 and known.status in (HourState.FAILED, None):

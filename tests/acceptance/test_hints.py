@@ -216,7 +216,7 @@ CASES = [
     Case("run: bookreport ingest", "report", OPEN, "for want of FULL"),
     Case("load it, or see what it lacks", ONE, fill()),
     Case("load it, or see what it lacks", ONE, OPEN, "written by whoever writes the hour"),
-    Case("once its files are right", ONE, FAILED, "", fill()),
+    Case("once that is mended", ONE, FAILED, "", fill()),
     Case("if it has come after all", ONE, steps(SKIPPED, fill())),
     Case("load it again", ONE, steps(LOADED, run(f"prune --before {HOUR + 1}"))),
     Case("all that are complete", SOME, fill()),
