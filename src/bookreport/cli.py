@@ -28,6 +28,10 @@ COMMANDS = {
         "Replace a user's id by a random one in purchases, rejects and errors; every figure stays as it was.",
     ),
     "forget": ("keep:forget", "Remove an hour from all tables and from the ledger, as if it had never been seen."),
+    "history": (
+        "report:history",
+        "Print the attempts to load, newest first: how each ended, how long it took, what a reload changed.",
+    ),
     "ingest": ("load:ingest", "Load every pending hour, oldest first."),
     "migrate": ("keep:migrate", "Create or upgrade bookreport's tables and the books view."),
     "prune": ("keep:prune", "Delete old rows, or the text of old rejects, which may contain personal data."),

@@ -24,6 +24,7 @@ WITHOUT_BOTO3 = "import sys; sys.modules.update(boto3=None, botocore=None); from
         ["report", "--json", "--last", "24h", "--compare", "previous"],
         ["report", "--format", "html", "-o", "report.html"],
         ["rejects", "--format", "csv"],
+        ["history", "--json"],
         ["skip", "--hour", str(HOUR + 1), "--reason", "never came"],
         ["unskip", "--hour", str(HOUR + 2)],
         ["prune", "--before", str(HOUR + 1), "--rejects-before", str(HOUR + 1), "--json"],

@@ -97,6 +97,7 @@ def test_an_output_that_can_not_be_written_is_told_before_anything_is_done(
         (["ingest", "--dry-run"], "0 hours checked"),
         (["run-hour"], "nothing to load"),
         (["rejects"], "no rejects"),
+        (["history", "--hour", "2020-01-01T00"], "no attempts"),
         (["verify"], "1 loaded hours are unchanged"),
         (["prune", "--before", "2020-01-01T00"], "nothing to prune"),
         (["prune", "--rejects-before", "2020-01-01T00"], "0 raw texts of rejects were deleted"),
@@ -178,7 +179,7 @@ def test_a_dash_is_stdout_and_what_is_open_already_is_written_to(
     assert (tmp_path / "all.txt").read_text() == f"before\n{expected}after\n"
 
 
-@pytest.mark.parametrize("name", ["ingest", "report", "rejects", "verify", "status", "check", "migrate", "refresh"])
+@pytest.mark.parametrize("name", ["ingest", "report", "rejects", "history", "verify", "status", "check", "migrate", "refresh"])
 def test_a_file_for_each_hour_is_refused_where_no_hour_is_meant(bookreport: Run, name: str, tmp_path: Path) -> None:
     for file in ("{hour}.json", "{hour}/report.json"):
         ended = bookreport(name, "-o", file)

@@ -55,7 +55,7 @@ def test_a_hot_standby_can_be_read_and_says_that_it_can_not_be_written_to(
         return {name: value for name, value in ended.json.items() if name != "generated_at"}
 
     assert report(standby) == report(primary)
-    for command in ("status", "check", "verify", "rejects", "ingest --dry-run", "report --last 24h --format csv"):
+    for command in ("status", "check", "verify", "rejects", "history", "ingest --dry-run", "report --last 24h --format csv"):
         ended = bookreport(*command.split(), DATABASE_URL=standby)
         assert ended.code == 0, ended.err
     bookstore.fill(HOUR + 1, csv_file(SOLD))

@@ -231,6 +231,28 @@ def test_to_find_unusual_hours_takes_the_weeks_before_and_nothing_older(
     assert compared < done <= MULTIPLE * (compared + read)
 
 
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_the_history_takes_the_attempts_that_are_asked_for_and_none_of_the_years_before(
+    sql: Sql, database: Database, analyzed: bool
+) -> None:
+    sql("alter table loads set (autovacuum_enabled = off)")
+    attempts = (
+        "insert into loads (run_id, hour, outcome, started_at, finished_at, version) select gen_random_uuid(),"
+        " %s + n * interval '1 hour', 'loaded', now(), %s + n * interval '1 hour', '1' from generate_series({}, {}) n"
+    )
+    sql(attempts.format(1, 87_600), OLDEST.start, OLDEST.start)
+    if analyzed:
+        sql("analyze loads")
+        sql(attempts.format(87_601, 90_000), OLDEST.start, OLDEST.start)
+    newest = OLDEST + 90_000 if analyzed else OLDEST + 87_600
+    a_day = {"hours": None, "since": (newest + -23).start, "until": None}
+    three_hours = {"hours": [(OLDEST + number).start for number in (1, 1000, 87_000)], "since": None, "until": None}
+    with database.transaction() as transaction:
+        done = [work_done(transaction, query("history/attempts"), **asked, limit=1001) for asked in (a_day, three_hours)]
+    # A day more is walked through for the day, in case the clock was set back.
+    assert (24 < done[0] <= MULTIPLE * 48, 3 < done[1] <= MULTIPLE * 3) == (True, True), done
+
+
 class RolledBack(Exception):
     """Ends a transaction so that nothing of it stays."""
 

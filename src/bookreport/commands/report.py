@@ -1,9 +1,10 @@
-"""The commands that only read the database: report, rejects and schema."""
+"""The commands that only read the database: report, rejects, history and schema."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import click
@@ -11,6 +12,7 @@ import click
 from bookreport import documents, ledger, reports
 from bookreport.catalogue import State
 from bookreport.commands.options import (
+    DURATION,
     HOUR,
     HOURS,
     CommonOptions,
@@ -24,8 +26,10 @@ from bookreport.commands.options import (
 from bookreport.commands.result import Result
 from bookreport.commands.session import Session
 from bookreport.errors import Usage
+from bookreport.history import history as attempts
 from bookreport.hours import EXAMPLE, Hour, Span
 from bookreport.present import page
+from bookreport.present.history import history_json, history_table
 from bookreport.present.report import report_csv, report_json, report_markdown, report_table
 from bookreport.present.state import rejects_csv, rejects_json, rejects_table
 from bookreport.present.words import as_json, instant
@@ -35,6 +39,11 @@ log = logging.getLogger(__name__)
 
 MOST_REJECTS = 10_000_000
 """Maximum number of rejects to show; they are kept in memory."""
+
+MOST_ATTEMPTS = 10_000_000
+"""Maximum number of attempts to show; they are kept in memory."""
+
+ONE_DAY = timedelta(days=1)
 
 LONGEST_REPORT = 200_000
 """Maximum number of hours in a report's span; its JSON names every missing one."""
@@ -166,6 +175,61 @@ def rejects(options: CommonOptions, *, hour: Hour | None, limit: int, excel: boo
         result.write(rejects_table(found))
     else:
         result.say("no rejects")
+    return 0
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(1, MOST_ATTEMPTS), default=1000, show_default=True, help="Maximum number to show.")
+@click.option("--until", type=HOUR, metavar="HOUR", help="Attempts that ended before HOUR.")
+@click.option("--since", type=HOUR, metavar="HOUR", help="Attempts that ended in HOUR or later.")
+@click.option(
+    "--last", type=DURATION, metavar="DURATION", help="Attempts that ended in the last DURATION (40m, 7d).  [default: 24h]"
+)
+@click.option(
+    "--hour",
+    "hours",
+    type=HOUR,
+    multiple=True,
+    metavar="HOUR",
+    help="Attempts to load this hour, whenever they ran; may be repeated.",
+)
+@output_options("table", "json")
+@click.pass_obj
+def history(
+    options: CommonOptions,
+    *,
+    hours: tuple[Hour, ...],
+    last: timedelta | None,
+    since: Hour | None,
+    until: Hour | None,
+    limit: int,
+    result: Result,
+) -> int:
+    """Print the attempts to load, newest first: how each ended, how long it took, what a reload changed.
+
+    An hour that was locked or not ready when a run came to it was not attempted. Books and sale value of a reload are those
+    before it, then those after it; seconds are by phase. Each error follows once, with its hour and its number of attempts.
+    """
+    spanned = since is not None or until is not None
+    if sum((bool(hours), last is not None, spanned)) > 1:
+        raise Usage("give only one of --hour, --last, or --since and --until")
+    span_of(since, until)
+    result.require_writable()
+    start, end = (bound.start if bound else None for bound in (since, until))
+    if not hours and not spanned:
+        start = datetime.now(UTC) - (last or ONE_DAY)
+    with Session(options).migrated(books=False) as database:
+        found = attempts(database, hours, since=start, until=end, limit=limit)
+    if result.is_json:
+        result.write_json(history_json(found))
+    elif found.attempts:
+        result.write(history_table(found))
+        if found.is_cut:
+            log.warning("only the newest %s attempts are shown; for more: --limit", f"{limit:,}")
+    else:
+        result.say(
+            "no attempts" if hours or spanned or last else "no attempts in the last 24 hours; for others: --last or --hour"
+        )
     return 0
 
 
