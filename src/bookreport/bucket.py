@@ -205,6 +205,14 @@ class Bucket:
         """
         return self._files(hour, self._entries(hour))
 
+    def contents(self, hour: Hour) -> tuple[bool, tuple[File, ...] | BadData]:
+        """Return whether the hour has its marker, and its files or what `files` raises, all from one listing."""
+        entries = self._entries(hour)
+        try:
+            return self._marker in entries, self._files(hour, entries)
+        except BadData as error:
+            return self._marker in entries, error
+
     def _entries(self, hour: Hour) -> dict[str, ObjectTypeDef]:
         partition = f"{self.prefix}{hour.partition}"
         with self._translated():

@@ -35,9 +35,8 @@ def drifted(database: Database, bucket: Bucket, since: Hour, until: Hour) -> lis
 
 
 def _has_drifted(bucket: Bucket, hour: Hour, recorded: list[File]) -> bool:
-    try:
-        listed = bucket.files(hour)
-    except BadData:
+    has_marker, listed = bucket.contents(hour)
+    if isinstance(listed, BadData):
         # The reload will report what is wrong, and leave the hour as it was.
         return True
     differences = compare(hour, recorded, listed)
@@ -45,7 +44,7 @@ def _has_drifted(bucket: Bucket, hour: Hour, recorded: list[File]) -> bool:
         log.log(logging.WARNING if difference.same_size else logging.INFO, "%s: %s", hour, difference.message)
     if all(difference.same_size for difference in differences):
         return False
-    if not listed or bucket.marker(hour) is None:
+    if not listed or not has_marker:
         log.warning("%s: %s gone; the hour stays as it was loaded", hour, "its marker is" if listed else "all of its files are")
         return False
     return True

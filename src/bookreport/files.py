@@ -61,6 +61,11 @@ class Difference:
     message: str
     same_size: bool = False
 
+    @property
+    def is_in_bucket(self) -> bool:
+        """Whether the bucket differs from what was loaded, and not the tables."""
+        return self.kind not in ("rows", "sums")
+
 
 def compare(hour: Hour, recorded: Collection[File], listed: Collection[File]) -> list[Difference]:
     """Return how the files listed in the bucket differ from those that were loaded, ordered by key."""

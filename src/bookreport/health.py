@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import islice
+from itertools import islice, pairwise
 
 from bookreport import ledger, unusual
 from bookreport.bucket import Bucket
@@ -12,8 +13,8 @@ from bookreport.database import Database, Transaction
 from bookreport.discovery import Discovery, come_after_all, discover
 from bookreport.drift import recorded_files
 from bookreport.errors import BadData
-from bookreport.files import Difference, compare
-from bookreport.hours import EARLIEST, FIRST, LAST, Hour, Span
+from bookreport.files import Difference, File, compare
+from bookreport.hours import EARLIEST, FIRST, LAST, Hour, Slice, Span
 from bookreport.partitions import FarOff
 from bookreport.unusual import Unusual
 
@@ -27,29 +28,70 @@ class Verification:
 
     hours: int
     differences: tuple[Difference, ...]
+    part: Slice | None = None
+
+    @property
+    def changed(self) -> list[Hour]:
+        """The hours that `ingest --changed` reloads: they have other files, not only other ETags, and their marker."""
+        return self._with_marker(lambda each: each.is_in_bucket and not each.same_size)
+
+    @property
+    def otherwise_changed(self) -> list[Hour]:
+        """The other hours that can be reloaded, by their names alone."""
+        return sorted({*self._with_marker(lambda _: True)} - {*self.changed})
+
+    def _with_marker(self, is_meant: Callable[[Difference], bool]) -> list[Hour]:
+        without = {each.hour for each in self.differences if each.kind == "marker"}
+        return sorted({each.hour for each in self.differences if is_meant(each)} - without)
 
 
-def verify(database: Database, bucket: Bucket, since: Hour | None = None, until: Hour | None = None) -> Verification:
+def verify(
+    database: Database,
+    bucket: Bucket,
+    since: Hour | None = None,
+    until: Hour | None = None,
+    *,
+    part: Slice | None = None,
+    follow: Callable[[Sequence[Span]], Iterable[Span]] = iter,
+) -> Verification:
     """Compare the loaded hours from `since` to `until` (exclusive) with the bucket and with the tables; writes nothing.
 
-    Anything that the tables hold for hours that are not loaded is a difference too.
+    Anything that the tables hold for hours that are not loaded is a difference too. `part`: only the days of this slice.
+    One day is compared at a time; `follow` passes the days on, as a progress bar does.
     """
-    bounds = (since or FIRST, until or LAST)
+    hours, found = 0, []
+    for day in follow(_days(database, since or FIRST, until or LAST, part)):
+        with database.transaction(snapshot=True) as transaction:
+            recorded = recorded_files(transaction, day.since, day.until)
+            accounts = transaction.rows("health/accounts", since=day.since.start, until=day.until.start)
+        hours += len(recorded)
+        found += [
+            Difference(Hour(row.hour), row.kind, None, f"{row.what}: {row.expected} in the ledger, {row.found} in the tables")
+            for row in accounts
+        ]
+        for hour, files in recorded.items():
+            found += _compared(bucket, hour, files)
+    return Verification(hours, tuple(sorted(found, key=lambda difference: difference.hour)), part)
+
+
+def _days(database: Database, since: Hour, until: Hour, part: Slice | None) -> list[Span]:
+    """Return the days from `since` to `until` that the ledger knows, each with those before it that it does not know.
+
+    Together they are the whole span, where rows of unknown hours may be; of `part`, those of the days in it.
+    """
     with database.transaction(snapshot=True) as transaction:
-        recorded = recorded_files(transaction, *bounds)
-        accounts = transaction.rows("health/accounts", since=bounds[0].start, until=bounds[1].start)
-    found = [
-        Difference(Hour(row.hour), row.kind, None, f"{row.what}: {row.expected} in the ledger, {row.found} in the tables")
-        for row in accounts
-    ]
-    for hour, files in recorded.items():
-        if bucket.marker(hour) is None:
-            found.append(Difference(hour, "marker", None, "the marker is gone"))
-        try:
-            found += compare(hour, files, bucket.files(hour))
-        except BadData as error:
-            found.append(Difference(hour, "added", None, error.message))
-    return Verification(len(recorded), tuple(sorted(found, key=lambda difference: difference.hour)))
+        known = sorted(Hour(row.day) for row in transaction.rows("health/days", since=since.start, until=until.start))
+    ends = [since, *(day + 24 for day in known[:-1]), until]
+    days = zip(known or [since], pairwise(ends), strict=True)
+    return [Span(*bounds) for day, bounds in days if bounds[0] < bounds[1] and (part is None or day in part)]
+
+
+def _compared(bucket: Bucket, hour: Hour, recorded: list[File]) -> list[Difference]:
+    has_marker, listed = bucket.contents(hour)
+    found = [] if has_marker else [Difference(hour, "marker", None, "the marker is gone")]
+    if isinstance(listed, BadData):
+        return [*found, Difference(hour, "added", None, listed.message)]
+    return found + compare(hour, recorded, listed)
 
 
 @dataclass(frozen=True)

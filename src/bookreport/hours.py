@@ -18,6 +18,7 @@ _HOUR = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})T(?P<hour>[0-9]{2})(?P<minutes>:00(?::00)?)?"
     r"(?P<zone>Z|(?P<sign>[+-])(?P<offset>[0-9]{2})(?::?00)?)?"
 )
+_SLICE = re.compile(r"([0-9]{1,3})/([0-9]{1,3})")
 _DURATION = re.compile(r"([0-9]{1,5})([mhd])")
 
 
@@ -151,6 +152,28 @@ class Span:
 
     def __str__(self) -> str:
         return f"{self.since} to {self.until} UTC"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One of `of` slices of all UTC days: each `of`th day is in slice `number`, counted from 1."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Slice:
+        """Return the slice that `text` names, such as `1/30`. Raises ValueError for anything else."""
+        match = _SLICE.fullmatch(text)
+        if not match or not 1 <= int(match[1]) <= int(match[2]):
+            raise ValueError(f"{text!r} is not a slice; write it like 1/30 (the first of 30, each a thirtieth of the days)")
+        return cls(int(match[1]), int(match[2]))
+
+    def __contains__(self, hour: Hour) -> bool:
+        return hour.start.toordinal() % self.of == self.number - 1
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
 
 
 FIRST, LAST = Hour.of(1, 1, 1, 0), Hour.of(9999, 12, 31, 23)

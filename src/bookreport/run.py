@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -16,18 +15,16 @@ from bookreport.bucket import Bucket
 from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.discovery import Discovery, discover, require_believable, require_span_believable, time_of
-from bookreport.errors import BookreportError, Interrupted
+from bookreport.errors import BookreportError, Interrupted, Temporary
 from bookreport.health import Status, status
 from bookreport.hours import EARLIEST, EXAMPLE, FIRST, LOOKBACK, Hour
 from bookreport.loader import Loader
 from bookreport.outcomes import Outcome
+from bookreport.patience import Patience
 from bookreport.preview import Preview, preview
 from bookreport.rejects import RejectLimit
 
 log = logging.getLogger(__name__)
-
-POLL_SECONDS = 20.0
-"""How often to check an hour that is being waited for."""
 
 LAST_WORDS_SECONDS = 5.0
 """How long an interrupted run waits for its threads; the server rolls back what they leave unfinished."""
@@ -185,8 +182,8 @@ class Run:
         self.loader.summarise()
         self.loader.tell_markers()
 
-    def await_hour(self, hour: Hour, patience: timedelta, *, again: bool = False) -> Iterator[Outcome]:
-        """Wait up to `patience` for the hour's marker, then load it and yield its outcome: not-ready if it did not come.
+    def await_hour(self, hour: Hour, patience: Patience, *, again: bool = False) -> Iterator[Outcome]:
+        """Wait for the hour's marker, then load it and yield its outcome: not-ready if it did not come in time.
 
         Yields nothing for an hour that was settled before, unless `again`.
         """
@@ -194,9 +191,8 @@ class Run:
             known = ledger.entry(transaction, hour)
         if known is not None and known.is_settled and not again:
             return
-        deadline = time.monotonic() + patience.total_seconds()
-        while self._bucket.marker(hour) is None and time.monotonic() < deadline:
-            time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+        while self._bucket.marker(hour) is None and patience.is_left:
+            patience.pause()
         # The books may have changed during the wait; sales without a price use theirs.
         catalogue.refresh(self.database)
         asked_for = [hour] if again else []
@@ -229,22 +225,53 @@ class Run:
         return Choice(tuple(sorted({*pending, *again})), frozenset(again))
 
     def by_the_hour(
-        self, hour: Hour | None, patience: timedelta | None, *, lookback: timedelta = LOOKBACK
+        self, hour: Hour | None, patience: Patience | None, *, lookback: timedelta = LOOKBACK
     ) -> tuple[Iterator[Outcome], int]:
         """Start what cron asks for: `hour`, or what is pending; also return how many hours that is.
 
-        With `patience`, wait that long for the hour; without an hour, for the most recently ended one. Raises NotReady if the
-        hour is not believable.
+        With `patience`, an outage is outlasted, and the hour waited for; without an hour, the most recently ended one. Raises
+        NotReady if the hour is not believable.
         """
         named = [] if hour is None else [hour]
-        chosen = self.choose(named, lookback=lookback)
+        chosen = (patience or Patience()).outlast(lambda: self.choose(named, lookback=lookback))
         if hour is not None:
             chosen = Choice(() if patience else (hour,), frozenset(named), frozenset(named))
+        if patience is None:
+            return self.load(chosen), len(chosen.hours)
         last = hour or Hour.last()
-        loading = self.load(chosen)
-        if patience is not None and last not in chosen.hours:
-            loading = in_turn(loading, self.await_hour(last, patience, again=hour is not None))
-        return loading, len(chosen.hours)
+
+        def begin(told: Container[Hour]) -> Iterator[Outcome]:
+            left = replace(chosen, hours=tuple(hour for hour in chosen.hours if hour not in told))
+            loading = self.load(left)
+            if last in chosen.hours or last in told:
+                return loading
+            return in_turn(loading, self.await_hour(last, patience, again=hour is not None))
+
+        return self._outlasting(begin, patience), len(chosen.hours)
+
+    def _outlasting(self, begin: Callable[[Container[Hour]], Iterator[Outcome]], patience: Patience) -> Iterator[Outcome]:
+        """Yield the outcomes that come of `begin`, which is called again after an outage with the hours that have one."""
+        told: set[Hour] = set()
+        outage: Temporary | None = None
+        while True:
+            try:
+                if outage is not None:
+                    # Loading from a store that is away would record a failed attempt each time.
+                    self._bucket.clock()
+                    outage = None
+                for outcome in begin(told):
+                    if isinstance(outcome.error, Temporary) and outcome.stops_run and patience.is_left:
+                        outage = outcome.error
+                    else:
+                        told.add(outcome.hour)
+                        yield outcome
+            except Temporary as error:
+                if not patience.is_left:
+                    raise
+                outage = error
+            if outage is None:
+                return
+            patience.pause(outage)
 
     def load(self, choice: Choice) -> Iterator[Outcome]:
         """Load what was chosen and yield each hour's outcome; before that, record a moved bucket and refresh the catalogue."""

@@ -27,6 +27,7 @@ COMMANDS = (
     ("report", "--last", "7d", "--format", "html"),
     ("report", "--since", "0001-01-01T00", "--until", "0001-01-02T00", "--format", "html"),
     ("rejects",),
+    ("history", "--since", "0001-01-01T00"),
     ("prune", "--before", str(EARLIEST)),
     ("prune", "--before", "0001-01-02T00", "--keep-sums"),
     ("prune", "--from", "2062-01-01T00"),

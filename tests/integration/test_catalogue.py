@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from bookreport.database import Database, Transaction
 from bookreport.errors import Configuration, Locked
 from bookreport.hours import Span
 from bookreport.isbn import canonical_isbn
+from bookreport.patience import Patience
 from bookreport.present.report import report_json
 from bookreport.preview import preview
 from bookreport.rejects import RejectLimit
@@ -386,7 +386,7 @@ def test_books_that_change_during_a_wait_are_followed(
     sql('alter table public.books add "Price" numeric')
     schema.migrate(database, "public.books")
     run = make_run()
-    waiting = run.await_hour(HOUR, timedelta(0))
+    waiting = run.await_hour(HOUR, Patience())
     sql('update public.books set "Price" = 3')
     bookstore.fill(HOUR, f"user_id,isbn10\nu1,{ENGLISH}\n".encode())
     assert [outcome.rows_loaded for outcome in waiting] == [1]

@@ -1,15 +1,17 @@
 """Files of loaded hours that have changed: found by verify, reloaded by --changed, never emptied."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.health import Verification, verify
-from bookreport.hours import Hour
+from bookreport.hours import Hour, Slice, Span
+from bookreport.present.state import verification_remedy
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
 from connection import Sql
 from loading import Load, MakeRun
@@ -17,6 +19,8 @@ from truth import Purchase
 
 ONE = csv_file([Purchase("u1", ENGLISH), Purchase("u2", SPANISH)])
 TWO = csv_file([Purchase("u3", ENGLISH, 3)])
+
+Verify = Callable[..., Verification]
 
 
 @pytest.fixture
@@ -29,10 +33,14 @@ def loaded(bookstore: Bookstore, load: Load) -> Bookstore:
 
 
 @pytest.fixture
-def verified(database: Database, bucket: Bucket) -> Callable[..., list[tuple[Hour, str, str | None]]]:
+def verification(database: Database, bucket: Bucket) -> Verify:
+    return partial(verify, database, bucket)
+
+
+@pytest.fixture
+def verified(verification: Verify) -> Callable[..., list[tuple[Hour, str, str | None]]]:
     def run(*bounds: Hour) -> list[tuple[Hour, str, str | None]]:
-        found: Verification = verify(database, bucket, *bounds)
-        return [(difference.hour, difference.kind, difference.key) for difference in found.differences]
+        return [(difference.hour, difference.kind, difference.key) for difference in verification(*bounds).differences]
 
     return run
 
@@ -91,6 +99,62 @@ def test_tables_that_do_not_hold_what_the_ledger_says_are_found(
     found = verified()
     assert {hour for hour, _, _ in found} == {HOUR}
     assert {kind for _, kind, _ in found} == kinds
+
+
+def test_each_day_is_in_one_slice_of_as_many_as_there_are_and_each_hour_is_listed_once(
+    bookstore: Bookstore, load: Load, database: Database, bucket: Bucket, sql: Sql
+) -> None:
+    hours = [HOUR, HOUR + 1, HOUR + 11, HOUR + 12, HOUR + 50, HOUR + 51]
+    for hour in hours:
+        bookstore.fill(hour, ONE)
+        load(hour)
+        bookstore.write(hour, "late.csv", TWO)
+    # What is in the tables on a day that the ledger does not know.
+    strange = [HOUR + -1000, HOUR + 30, HOUR + 1000]
+    for hour in strange:
+        sql("insert into rejects (hour, key, line_number, reason, raw) values (%s, 'k', 1, 'r', 'x')", hour.start)
+    parts = [Slice(number, 3) for number in (1, 2, 3)]
+    bucket.requests = 0
+    found = [verify(database, bucket, part=part) for part in parts]
+    assert (bucket.requests, [each.hours for each in found]) == (len(hours), [2, 2, 2])
+    everything = verify(database, bucket)
+    assert sorted({each.hour for each in everything.differences}) == sorted(hours + strange)
+    assert sorted(str(each) for one in found for each in one.differences) == sorted(map(str, everything.differences))
+    for each, part in zip(found, parts, strict=True):
+        days = {difference.hour.start.date() for difference in each.differences if difference.kind == "added"}
+        assert [day.toordinal() % 3 for day in days] == [part.number - 1]
+    assert sorted(verify(database, bucket, HOUR + 1, HOUR + 12, part=part).hours for part in parts) == [0, 1, 1]
+
+
+@pytest.mark.usefixtures("loaded")
+def test_the_days_that_are_compared_can_be_followed(database: Database, bucket: Bucket) -> None:
+    passed: list[list[Span]] = []
+
+    def follow(days: Sequence[Span]) -> Sequence[Span]:
+        passed.append(list(days))
+        return days
+
+    assert verify(database, bucket, HOUR, HOUR + 2, follow=follow) == Verification(2, ())
+    assert passed == [[Span(HOUR, HOUR + 2)]]
+
+
+def test_what_to_do_about_differences_names_the_hours_and_what_reloads_them(loaded: Bookstore, verification: Verify) -> None:
+    loaded.write(HOUR, "late.csv", TWO)
+    assert verification_remedy(verification()) == f"reload it: bookreport run-hour --hour {HOUR}"
+    loaded.write(HOUR + 1, "late.csv", TWO)
+    assert verification_remedy(verification()) == (
+        f"reload hours whose files changed: bookreport ingest --changed --since {HOUR} --until {HOUR + 2} --max-reload 2"
+    )
+    loaded.remove(HOUR, "FULL")
+    assert verification_remedy(verification()) == f"reload it: bookreport run-hour --hour {HOUR + 1}"
+    loaded.remove(HOUR + 1, "FULL")
+    assert verification_remedy(verification()) == "an hour can be reloaded once it has its marker again"
+
+
+@pytest.mark.usefixtures("loaded")
+def test_hours_that_differ_in_the_tables_alone_are_reloaded_by_name(verification: Verify, sql: Sql) -> None:
+    sql("delete from hour_sums")
+    assert verification_remedy(verification()) == f"reload each: bookreport run-hour --hour {HOUR}"
 
 
 def test_verify_writes_nothing(loaded: Bookstore, verified: Verified, sql: Sql) -> None:

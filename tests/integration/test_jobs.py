@@ -15,6 +15,7 @@ from bookreport.errors import Interrupted, Locked, NotReady, Temporary
 from bookreport.files import File
 from bookreport.gzipped import Content
 from bookreport.hours import Hour
+from bookreport.patience import Patience
 from bookstore import ENGLISH, HOUR, SPANISH, Bookstore, csv_file
 from connection import Sql
 from loading import MakeRun, outcomes
@@ -127,7 +128,7 @@ def test_an_hour_that_does_not_come_is_waited_for_and_told_once(
     bookstore: Bookstore, make_run: MakeRun, clock: list[float]
 ) -> None:
     bookstore.write(HOUR, "purchases-1.csv", b"")
-    ended = list(make_run().await_hour(HOUR, timedelta(minutes=40)))
+    ended = list(make_run().await_hour(HOUR, Patience(timedelta(minutes=40))))
     assert [(outcome.outcome, type(outcome.error)) for outcome in ended] == [("not-ready", NotReady)]
     assert sum(clock) == 40 * 60
 
@@ -144,15 +145,15 @@ def test_an_hour_that_comes_while_it_is_waited_for_is_loaded(
         return marker(bucket, hour)
 
     monkeypatch.setattr(Bucket, "marker", come)
-    assert outcomes(make_run().await_hour(HOUR, timedelta(minutes=40))) == [(HOUR, "loaded")]
+    assert outcomes(make_run().await_hour(HOUR, Patience(timedelta(minutes=40)))) == [(HOUR, "loaded")]
     assert len(clock) == 3
 
 
 @pytest.mark.usefixtures("day")
 def test_an_hour_that_is_loaded_is_not_waited_for(make_run: MakeRun, clock: list[float]) -> None:
     make_run().loader.load(HOUR)
-    assert outcomes(make_run().await_hour(HOUR, timedelta(minutes=40))) == []
-    assert outcomes(make_run().await_hour(HOUR, timedelta(minutes=40), again=True)) == [(HOUR, "reloaded")]
+    assert outcomes(make_run().await_hour(HOUR, Patience(timedelta(minutes=40)))) == []
+    assert outcomes(make_run().await_hour(HOUR, Patience(timedelta(minutes=40)), again=True)) == [(HOUR, "reloaded")]
     assert clock == []
 
 

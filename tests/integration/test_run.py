@@ -13,6 +13,7 @@ from bookreport.files import File
 from bookreport.gzipped import Content
 from bookreport.hours import EARLIEST, Hour
 from bookreport.outcomes import Outcome
+from bookreport.patience import Patience
 from bookreport.run import in_turn
 from bookstore import ENGLISH, HOUR, Bookstore, csv_file
 from connection import Sql
@@ -66,7 +67,7 @@ def test_a_run_that_is_stopped_waits_for_no_further_hour(
 
     monkeypatch.setattr(Bucket, "complete", away)
     told: list[Outcome] = []
-    ended = run.follow(in_turn(run.load_hours([HOUR]), run.await_hour(HOUR + 1, timedelta(minutes=1))), told.append)
+    ended = run.follow(in_turn(run.load_hours([HOUR]), run.await_hour(HOUR + 1, Patience(timedelta(minutes=1)))), told.append)
     assert [(outcome.hour, outcome.outcome) for outcome in ended.outcomes] == [(HOUR, "failed")]
     assert (ended.failure, ended.loaded, told) == (None, [], ended.outcomes)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookreport.hours import EARLIEST, LAST, Hour, Span, believable, in_words, parse_duration, parse_hours
+from bookreport.hours import EARLIEST, LAST, Hour, Slice, Span, believable, in_words, parse_duration, parse_hours
 
 FIRST = datetime(2022, 12, 8, 1, tzinfo=UTC)
 hours = st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)).map(  # noqa: DTZ001
@@ -214,3 +214,13 @@ def test_the_calendar_has_ends() -> None:
 )
 def test_a_duration_in_words(hours: float, words: str) -> None:
     assert in_words(timedelta(hours=hours)) == words
+
+
+@pytest.mark.parametrize("text", ["0/30", "31/30", "1/0", "1", "/30", "-1/30", "1/30 ", "1/1000", "1.5/30", "١/30", ""])
+def test_a_slice_is_one_of_so_many_and_written_so(text: str) -> None:
+    with pytest.raises(ValueError, match="write it like 1/30"):
+        Slice.parse(text)
+
+
+def test_a_slice_may_be_a_day_of_the_month_as_the_shell_writes_it() -> None:
+    assert (Slice.parse("08/31"), str(Slice.parse("08/31"))) == (Slice(8, 31), "8/31")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
@@ -27,6 +25,7 @@ from bookreport.commands.source import BucketSession
 from bookreport.errors import BookreportError, Interrupted, Usage, gravest
 from bookreport.hours import Hour, Span
 from bookreport.outcomes import Outcome
+from bookreport.patience import Patience
 from bookreport.present.report import report_json, report_table
 from bookreport.present.run import error_json, outcome_line, run_json, run_table
 from bookreport.present.words import as_json, counted
@@ -35,8 +34,6 @@ from bookreport.reports import SPANISH, Report
 from bookreport.run import Choice, Ended, Run
 
 log = logging.getLogger(__name__)
-
-Each = TypeVar("Each")
 
 
 @click.command()
@@ -111,7 +108,7 @@ def ingest(
         )
         if dry_run:
             return _preview(run, choice, result, head=head)
-        ended = run.follow(_progress(run.load(choice), len(choice.hours), options), _tell)
+        ended = run.follow(session.progress(run.load(choice), len(choice.hours), "Loading hours"), _tell)
         _write_run(run, ended, None, result)
         return _end(run, ended, figures, session, result)
 
@@ -128,10 +125,11 @@ def _require_one_choice(hours: Sequence[Hour], since: Hour | None, until: Hour |
 @load_options
 @click.option(
     "--wait",
-    "patience",
+    "duration",
     type=DURATION,
     metavar="DURATION",
-    help="Wait up to DURATION (20m) for the most recently ended hour, or for --hour; exit 3 if it is still not complete.",
+    help="Wait up to DURATION (20m) for the most recently ended hour, or for --hour, and until S3 and Postgres answer; exit 3"
+    " if it is not complete by then, 5 if they are still away.",
 )
 @click.option("--hour", type=HOUR, metavar="HOUR", help="Only this hour, even if skipped or pruned; reload it if it is loaded.")
 @output_options("table", "json", by_hour=True)
@@ -140,7 +138,7 @@ def run_hour(
     options: CommonOptions,
     *,
     hour: Hour | None,
-    patience: timedelta | None,
+    duration: timedelta | None,
     jobs: int | None,
     reject_limit: RejectLimit | None,
     new_source: bool,
@@ -155,15 +153,16 @@ def run_hour(
     """
     result.require_writable()
     session = BucketSession(options)
+    patience = Patience(duration) if duration else None
     with (
         metrics.measured(metrics_file) as figures,
-        session.run(reject_limit, new_source=new_source, jobs=jobs) as run,
+        session.run(reject_limit, new_source=new_source, jobs=jobs, patience=patience) as run,
     ):
         loading, total = run.by_the_hour(hour, patience, lookback=session.settings.lookback)
-        ended = run.follow(_progress(loading, total, options), _tell)
+        ended = run.follow(session.progress(loading, total, "Loading hours"), _tell)
         language = session.settings.language or SPANISH
         if result.output.is_by_hour:
-            _write_files(run, ended.loaded if hour else None, language, options, result)
+            _write_files(run, ended.loaded if hour else None, language, session, result)
         else:
             _report_run(run, ended, language, result)
         return _end(run, ended, figures, session, result)
@@ -212,7 +211,7 @@ def _write_run(run: Run, ended: Ended, made: Sequence[Report] | None, result: Re
         result.say("nothing to load")
 
 
-def _write_files(run: Run, hours: Sequence[Hour] | None, language: str, options: CommonOptions, result: Result) -> None:
+def _write_files(run: Run, hours: Sequence[Hour] | None, language: str, session: BucketSession, result: Result) -> None:
     """Write the file of each of `hours`; None: of each loaded hour whose file is out of date."""
 
     def printed(made: Report) -> str:
@@ -221,7 +220,7 @@ def _write_files(run: Run, hours: Sequence[Hour] | None, language: str, options:
     files = hourly.Files(result.output, result.format, language)
     due = hourly.behind(run.database, files) if hours is None else hours
     written = 0
-    for made in _progress(hourly.write(run.database, files, due, printed), len(due), options, "Writing reports"):
+    for made in session.progress(hourly.write(run.database, files, due, printed), len(due), "Writing reports"):
         if not written:
             tell_doubts([made])
         written += 1
@@ -264,14 +263,3 @@ def _tell(outcome: Outcome) -> None:
     else:
         hint = f". {outcome.error.hint[:1].upper()}{outcome.error.hint[1:]}" if outcome.error.hint else ""
         log.error("%s%s", outcome_line(outcome), hint, extra=event)
-
-
-def _progress(done: Iterable[Each], total: int, options: CommonOptions, description: str = "Loading hours") -> Iterable[Each]:
-    """Pass on what is `done`, with a progress bar if a person is watching a backfill."""
-    if total < 2 or options.quiet or not sys.stderr.isatty():
-        return done
-    # Rarely needed, and slow to import.
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(done, description=description, total=total, console=Console(stderr=True), transient=True)

@@ -11,29 +11,53 @@ from bookreport.bucket import Bucket
 from bookreport.check import Check, look
 from bookreport.check import check as look_at_all
 from bookreport.columns import Columns
-from bookreport.commands.options import DURATION, CommonOptions, output_options, span_of, span_options
+from bookreport.commands.options import DURATION, SLICE, CommonOptions, output_options, span_of, span_options
 from bookreport.commands.result import Result
 from bookreport.commands.source import BucketSession
 from bookreport.errors import BadData, Configuration, NotReady
-from bookreport.hours import Hour
-from bookreport.present.state import checks_json, checks_text, status_json, status_text, verification_json, verification_table
+from bookreport.hours import Hour, Slice
+from bookreport.present.state import (
+    checks_json,
+    checks_text,
+    status_json,
+    status_text,
+    verification_json,
+    verification_remedy,
+    verification_table,
+)
 from bookreport.reports import SPANISH
 from bookreport.settings import Settings
 
 
 @click.command()
+@click.option(
+    "--slice",
+    "part",
+    type=SLICE,
+    metavar="K/N",
+    help="Only every Nth UTC day, beginning with the Kth: 1/30, the next day 2/30 and so on, compares all in 30 days.",
+)
 @span_options
 @output_options("table", "json")
 @click.pass_obj
-def verify(options: CommonOptions, *, since: Hour | None, until: Hour | None, result: Result) -> int:
+def verify(options: CommonOptions, *, since: Hour | None, until: Hour | None, part: Slice | None, result: Result) -> int:
     """Compare loaded hours with the bucket and the tables; exit 4 if anything differs.
 
-    Without a span, all loaded hours. Writes nothing; to reload hours whose files changed: bookreport ingest --changed --all.
+    Without a span, all loaded hours: each is one request or more to the bucket. Writes nothing, and says what reloads the
+    hours that differ.
     """
     result.require_writable()
     span_of(since, until)
-    with BucketSession(options).source() as (database, bucket):
-        found = health.verify(database, bucket, since, until)
+    session = BucketSession(options)
+    with session.source() as (database, bucket):
+        found = health.verify(
+            database,
+            bucket,
+            since,
+            until,
+            part=part,
+            follow=lambda days: session.progress(days, len(days), "Verifying days"),
+        )
     if result.is_json:
         result.write_json(verification_json(found))
     elif found.differences:
@@ -41,8 +65,8 @@ def verify(options: CommonOptions, *, since: Hour | None, until: Hour | None, re
     if found.differences:
         hours = len({difference.hour for difference in found.differences})
         raise BadData(
-            f"{hours} hours differ from the bucket or the tables; {found.hours} are loaded",
-            hint="reload hours whose files changed: bookreport ingest --changed --all; or one: bookreport run-hour --hour HOUR",
+            f"{hours} hours differ from the bucket or the tables; {found.hours} were compared",
+            hint=verification_remedy(found),
             hour=found.differences[0].hour.instant,
         )
     result.say(f"{found.hours} loaded hours are unchanged")

@@ -13,7 +13,7 @@ import click
 
 from bookreport.commands.result import Result
 from bookreport.errors import Usage
-from bookreport.hours import EXAMPLE, LAST, Hour, Span, parse_duration, parse_hours
+from bookreport.hours import EXAMPLE, LAST, Hour, Slice, Span, parse_duration, parse_hours
 from bookreport.output import Output
 from bookreport.quoting import role_name, table_name
 from bookreport.rejects import RejectLimit
@@ -55,6 +55,7 @@ class ParsedType(click.ParamType[Any]):
 
 HOUR = HourType()
 DURATION: click.ParamType[timedelta] = ParsedType("duration", parse_duration)
+SLICE: click.ParamType[Slice] = ParsedType("slice", Slice.parse)
 HOURS: click.ParamType[int] = ParsedType("duration", parse_hours)
 TABLE: click.ParamType[str] = ParsedType("table", table_name)
 ROLE: click.ParamType[str] = ParsedType("role", role_name)

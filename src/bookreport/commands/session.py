@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from bookreport import logs, schema
 from bookreport.commands.options import CommonOptions
 from bookreport.database import Database
+from bookreport.patience import Patience
 from bookreport.settings import Settings
 from bookreport.signals import interruptible
+
+Each = TypeVar("Each")
 
 
 class Session:
@@ -24,6 +29,16 @@ class Session:
         logs.set_up(self.log, quiet=options.quiet, verbose=options.verbose)
         self.settings = Settings.load(options.env_file)
 
+    def progress(self, done: Iterable[Each], total: int, description: str) -> Iterable[Each]:
+        """Pass on what is `done` of `total`, with a progress bar if a person is watching a number of them."""
+        if total < 2 or self.quiet or not sys.stderr.isatty():
+            return done
+        # Rarely needed, and slow to import.
+        from rich.console import Console
+        from rich.progress import track
+
+        return track(done, description=description, total=total, console=Console(stderr=True), transient=True)
+
     @contextmanager
     def database(self) -> Iterator[Database]:
         """Yield the database; SIGINT and SIGTERM abort its work. Raises Configuration if a setting is missing."""
@@ -36,8 +51,8 @@ class Session:
             database.close()
 
     @contextmanager
-    def migrated(self, *, books: bool = True) -> Iterator[Database]:
+    def migrated(self, *, books: bool = True, patience: Patience | None = None) -> Iterator[Database]:
         """Yield the database; raises Configuration unless its tables match the code and (`books`) the books can be read."""
         with self.database() as database:
-            schema.require(database, books=books)
+            (patience or Patience()).outlast(lambda: schema.require(database, books=books))
             yield database

@@ -12,6 +12,7 @@ from bookreport.bucket import Bucket
 from bookreport.columns import Columns
 from bookreport.commands.session import Session
 from bookreport.database import Database
+from bookreport.patience import Patience
 from bookreport.rejects import RejectLimit
 from bookreport.run import Run
 
@@ -48,11 +49,13 @@ class BucketSession(Session):
             yield database, bucket
 
     @contextmanager
-    def run(self, reject_limit: RejectLimit | None, *, new_source: bool, jobs: int | None) -> Iterator[Run]:
-        """Yield a run as the settings say; the options given override them."""
+    def run(
+        self, reject_limit: RejectLimit | None, *, new_source: bool, jobs: int | None, patience: Patience | None = None
+    ) -> Iterator[Run]:
+        """Yield a run as the settings say; the options given override them. `patience`: for a database that is away."""
         self.settings.require(bucket=True, database=True)
         columns, jobs = Columns(self.settings.columns, self.settings.header), jobs or self.settings.jobs
-        with self.migrated() as database:
+        with self.migrated(patience=patience) as database:
             bucket = self.bucket(Bucket, connections=jobs)
             run = Run(
                 database,

@@ -59,6 +59,7 @@ def verification_json(found: Verification) -> dict[str, object]:
     return {
         "schema": "bookreport.verify/1",
         "hours": found.hours,
+        "slice": found.part and str(found.part),
         "differences": [
             {"hour": each.hour.instant, "kind": each.kind, "key": each.key, "message": each.message}
             for each in found.differences
@@ -70,6 +71,21 @@ def verification_table(found: Verification) -> str:
     """Return the differences that verify found as text for a terminal."""
     rows = [(str(each.hour), each.kind, plain(each.message)) for each in found.differences]
     return as_table(("Hour", "Kind", "Difference"), rows)
+
+
+def verification_remedy(found: Verification) -> str:
+    """Return in words what reloads the hours that differ."""
+    changed, others = found.changed, found.otherwise_changed
+    if len(changed) == 1:
+        others, changed = sorted(changed + others), []
+    remedies = []
+    if changed:
+        span = f"--since {changed[0]} --until {changed[-1] + 1}"
+        remedies.append(f"reload hours whose files changed: bookreport ingest --changed {span} --max-reload {len(changed)}")
+    if others:
+        what = "reload it" if len(others) == 1 else "reload each of the others" if changed else "reload each"
+        remedies.append(f"{what}: bookreport run-hour --hour {others[0]}")
+    return "; ".join(remedies) or "an hour can be reloaded once it has its marker again"
 
 
 def status_json(found: Status) -> dict[str, object]:

@@ -1,0 +1,131 @@
+"""What `run-hour --wait` outlasts: a store and a Postgres that are really away for a while, at any moment of the run."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from bookreport import patience
+from bookreport.bucket import Bucket
+from bookreport.database import Database
+from bookreport.history import history
+from bookreport.hours import Hour
+from bookreport.outcomes import Outcome
+from bookreport.patience import Patience
+from bookstore import ENGLISH, HOUR, Bookstore, csv_file
+from faults.proxy import Cut, Link, Proxy
+from loading import MakeRun, OpenBucket, outcomes
+from truth import Purchase
+
+FILE = csv_file([Purchase("ana", ENGLISH)])
+LONG = timedelta(minutes=10)
+
+
+class Outage:
+    """A server behind a proxy that refuses so many connections, and cuts those there are, once it goes away."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        assert parts.hostname
+        self.left = 0
+        self._server = (parts.hostname, parts.port or 0)
+        self._proxy = Proxy(self._reach)
+        self._proxy.fault = self._pass
+        self.url = url.replace(f":{parts.port}", f":{self._proxy.port}")
+
+    def begin(self, tries: int) -> None:
+        self.left = tries
+
+    def end(self) -> None:
+        self._proxy.close()
+
+    def _is_away(self) -> bool:
+        self.left -= self.left > 0
+        return self.left > 0
+
+    def _reach(self) -> socket.socket:
+        if self._is_away():
+            raise ConnectionRefusedError
+        return socket.create_connection(self._server)
+
+    def _pass(self, _link: Link, to_server: bool, piece: bytes) -> bytes:
+        if to_server and self.left:
+            raise Cut
+        return piece
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets nobody wait between two tries."""
+    monkeypatch.setattr(patience, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+    for name in ("FIRST_PATIENCE", "LATER_PATIENCE"):
+        monkeypatch.setattr(f"bookreport.database.{name}", 0.0)
+
+
+@pytest.fixture
+def store_outage(bookstore: Bookstore) -> Iterator[Outage]:
+    made = Outage(bookstore.store.endpoint_url)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def outer_bucket(store_outage: Outage, open_bucket: OpenBucket, bookstore: Bookstore) -> Bucket:
+    """The bucket, behind what goes away."""
+    return open_bucket(bookstore.bucket, endpoint_url=store_outage.url)
+
+
+MOST = 12
+"""Connections that an outage refuses: the client makes five for each request, so at least two of the run's own tries fail."""
+
+
+def call_first(monkeypatch: pytest.MonkeyPatch, name: str, do: Callable[[], Any], which: int = 1) -> None:
+    """Do this before the `which`th call of a method of Bucket."""
+    method, calls = getattr(Bucket, name), []
+
+    def called(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == which:
+            do()
+        return method(*arguments)
+
+    monkeypatch.setattr(Bucket, name, called)
+
+
+@pytest.mark.parametrize("moment", ["clock", "hours", "complete", "marker"])
+def test_a_store_that_goes_away_at_any_moment_is_waited_for(
+    bookstore: Bookstore,
+    make_run: MakeRun,
+    outer_bucket: Bucket,
+    store_outage: Outage,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    log: pytest.LogCaptureFixture,
+    moment: str,
+) -> None:
+    log.set_level(logging.INFO, "bookreport")
+    last = Hour.last()
+    for hour in (HOUR, HOUR + 1):
+        bookstore.fill(hour, FILE)
+    bookstore.write(last, "purchases-1.csv", FILE)
+    call_first(monkeypatch, moment, lambda: store_outage.begin(MOST), {"marker": 4, "complete": 2}.get(moment, 1))
+    # The first marker that is looked for in vain comes later.
+    loading, _ = make_run(outer_bucket).by_the_hour(None, Patience(LONG))
+    told: list[Outcome] = []
+    for outcome in loading:
+        told.append(outcome)
+        bookstore.close(last)
+    assert outcomes(told) == [(HOUR, "loaded"), (HOUR + 1, "loaded"), (last, "loaded")]
+    assert store_outage.left == 0
+    # Only a load that was under way is an attempt; to see whether the store is back is none.
+    failed = [each.hour for each in history(database, since=None, until=None, limit=99).attempts if each.outcome == "failed"]
+    assert failed == ([HOUR + 1] if moment == "complete" else [])
+    assert len([line for line in log.messages if "trying again, as --wait says" in line]) == 1
+    assert log.messages[0].startswith("S3 at ") or moment == "complete"
