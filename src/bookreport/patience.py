@@ -23,7 +23,7 @@ class Patience:
 
     def __init__(self, duration: timedelta | None = None) -> None:
         self._deadline = time.monotonic() + (duration or timedelta()).total_seconds()
-        self._told: str | None = None
+        self._is_told = False
 
     @property
     def is_left(self) -> bool:
@@ -31,10 +31,10 @@ class Patience:
         return time.monotonic() < self._deadline
 
     def pause(self, outage: Temporary | None = None) -> None:
-        """Sleep until it is time for the next try, or time is up; tell once of an `outage` that lasts."""
-        if outage is not None and outage.message != self._told:
-            self._told = outage.message
+        """Sleep until it is time for the next try, or time is up; an `outage` is told when it begins."""
+        if outage is not None and not self._is_told:
             log.info("%s; trying again, as --wait says", outage.message)
+        self._is_told = outage is not None
         time.sleep(max(0.0, min(POLL_SECONDS, self._deadline - time.monotonic())))
 
     def outlast(self, attempt: Callable[[], Found]) -> Found:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,11 +15,17 @@ import pytest
 
 from bookreport import patience
 from bookreport.bucket import Bucket
+from bookreport.columns import Columns
+from bookreport.commands.options import CommonOptions
+from bookreport.commands.session import Session
 from bookreport.database import Database
+from bookreport.errors import Configuration, Temporary
 from bookreport.history import history
 from bookreport.hours import Hour
 from bookreport.outcomes import Outcome
 from bookreport.patience import Patience
+from bookreport.rejects import RejectLimit
+from bookreport.run import Run
 from bookstore import ENGLISH, HOUR, Bookstore, csv_file
 from faults.proxy import Cut, Link, Proxy
 from loading import MakeRun, OpenBucket, outcomes
@@ -34,6 +42,7 @@ class Outage:
         parts = urlsplit(url)
         assert parts.hostname
         self.left = 0
+        self._links: set[Link] = set()
         self._server = (parts.hostname, parts.port or 0)
         self._proxy = Proxy(self._reach)
         self._proxy.fault = self._pass
@@ -43,6 +52,10 @@ class Outage:
         self.left = tries
 
     def end(self) -> None:
+        """End every connection, and what listens."""
+        for link in self._links:
+            with suppress(OSError):
+                link.client.shutdown(socket.SHUT_RDWR)
         self._proxy.close()
 
     def _is_away(self) -> bool:
@@ -54,7 +67,8 @@ class Outage:
             raise ConnectionRefusedError
         return socket.create_connection(self._server)
 
-    def _pass(self, _link: Link, to_server: bool, piece: bytes) -> bytes:
+    def _pass(self, link: Link, to_server: bool, piece: bytes) -> bytes:
+        self._links.add(link)
         if to_server and self.left:
             raise Cut
         return piece
@@ -127,5 +141,54 @@ def test_a_store_that_goes_away_at_any_moment_is_waited_for(
     # Only a load that was under way is an attempt; to see whether the store is back is none.
     failed = [each.hour for each in history(database, since=None, until=None, limit=99).attempts if each.outcome == "failed"]
     assert failed == ([HOUR + 1] if moment == "complete" else [])
-    assert len([line for line in log.messages if "trying again, as --wait says" in line]) == 1
-    assert log.messages[0].startswith("S3 at ") or moment == "complete"
+    assert [line.startswith("S3 at ") for line in log.messages if "trying again, as --wait says" in line] == [True]
+
+
+def test_a_store_that_stays_away_is_temporary_and_one_that_refuses_is_not_waited_for(
+    bookstore: Bookstore, make_run: MakeRun, outer_bucket: Bucket, store_outage: Outage, open_bucket: OpenBucket
+) -> None:
+    bookstore.fill(HOUR, FILE)
+    run, stranger = make_run(outer_bucket), make_run(open_bucket("nobodys", endpoint_url=store_outage.url))
+    with pytest.raises(Configuration):
+        stranger.by_the_hour(None, Patience(LONG))
+    store_outage.begin(1_000_000)
+    for given in (None, Patience(timedelta(seconds=0.1))):
+        with pytest.raises(Temporary, match="is unreachable"):
+            run.by_the_hour(HOUR, given)
+    store_outage.begin(0)
+    loading, _ = run.by_the_hour(HOUR + 1, Patience(timedelta(seconds=0.5)))
+    store_outage.begin(1_000_000)
+    with pytest.raises(Temporary, match="is unreachable"):
+        list(loading)
+
+
+@pytest.fixture
+def postgres_outage(database_url: str) -> Iterator[Outage]:
+    made = Outage(database_url)
+    yield made
+    made.end()
+
+
+def test_a_postgres_that_is_away_is_waited_for_before_the_run_and_during_it(
+    bookstore: Bookstore,
+    bucket: Bucket,
+    postgres_outage: Outage,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    bookstore.fill(HOUR, FILE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", postgres_outage.url)
+    postgres_outage.begin(5)
+    with Session(CommonOptions()).migrated(patience=Patience(LONG)) as database:
+        assert postgres_outage.left == 0
+        run = Run(database, bucket, Columns(), reject_limit=RejectLimit(0))
+        for begun in (True, False):
+            postgres_outage.begin(0 if begun else 5)
+            loading, _ = run.by_the_hour(HOUR, Patience(LONG))
+            postgres_outage.begin(5 if begun else 0)
+            assert outcomes(loading) == [(HOUR, "loaded" if begun else "reloaded")]
+            assert postgres_outage.left == 0
+        postgres_outage.begin(5)
+        with pytest.raises(Temporary):
+            run.by_the_hour(HOUR, None)
