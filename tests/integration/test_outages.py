@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+import wire
 from bookreport import patience
 from bookreport.bucket import Bucket
 from bookreport.columns import Columns
@@ -38,15 +39,13 @@ LONG = timedelta(minutes=10)
 class Outage:
     """A server behind a proxy that refuses so many connections, and cuts those there are, once it goes away."""
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        assert parts.hostname
+    def __init__(self, reach: Callable[[], socket.socket]) -> None:
         self.left = 0
         self._links: set[Link] = set()
-        self._server = (parts.hostname, parts.port or 0)
+        self._server = reach
         self._proxy = Proxy(self._reach)
         self._proxy.fault = self._pass
-        self.url = url.replace(f":{parts.port}", f":{self._proxy.port}")
+        self.address = f"127.0.0.1:{self._proxy.port}"
 
     def begin(self, tries: int) -> None:
         self.left = tries
@@ -65,7 +64,7 @@ class Outage:
     def _reach(self) -> socket.socket:
         if self._is_away():
             raise ConnectionRefusedError
-        return socket.create_connection(self._server)
+        return self._server()
 
     def _pass(self, link: Link, to_server: bool, piece: bytes) -> bytes:
         self._links.add(link)
@@ -85,7 +84,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def store_outage(bookstore: Bookstore) -> Iterator[Outage]:
-    made = Outage(bookstore.store.endpoint_url)
+    server = urlsplit(bookstore.store.endpoint_url)
+    made = Outage(lambda: socket.create_connection((server.hostname, server.port)))
     yield made
     made.end()
 
@@ -93,7 +93,7 @@ def store_outage(bookstore: Bookstore) -> Iterator[Outage]:
 @pytest.fixture
 def outer_bucket(store_outage: Outage, open_bucket: OpenBucket, bookstore: Bookstore) -> Bucket:
     """The bucket, behind what goes away."""
-    return open_bucket(bookstore.bucket, endpoint_url=store_outage.url)
+    return open_bucket(bookstore.bucket, endpoint_url=f"http://{store_outage.address}")
 
 
 MOST = 12
@@ -148,7 +148,7 @@ def test_a_store_that_stays_away_is_temporary_and_one_that_refuses_is_not_waited
     bookstore: Bookstore, make_run: MakeRun, outer_bucket: Bucket, store_outage: Outage, open_bucket: OpenBucket
 ) -> None:
     bookstore.fill(HOUR, FILE)
-    run, stranger = make_run(outer_bucket), make_run(open_bucket("nobodys", endpoint_url=store_outage.url))
+    run, stranger = make_run(outer_bucket), make_run(open_bucket("nobodys", endpoint_url=f"http://{store_outage.address}"))
     with pytest.raises(Configuration):
         stranger.by_the_hour(None, Patience(LONG))
     store_outage.begin(1_000_000)
@@ -164,7 +164,7 @@ def test_a_store_that_stays_away_is_temporary_and_one_that_refuses_is_not_waited
 
 @pytest.fixture
 def postgres_outage(database_url: str) -> Iterator[Outage]:
-    made = Outage(database_url)
+    made = Outage(wire.reach(database_url))
     yield made
     made.end()
 
@@ -172,13 +172,15 @@ def postgres_outage(database_url: str) -> Iterator[Outage]:
 def test_a_postgres_that_is_away_is_waited_for_before_the_run_and_during_it(
     bookstore: Bookstore,
     bucket: Bucket,
+    database_url: str,
     postgres_outage: Outage,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     bookstore.fill(HOUR, FILE)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DATABASE_URL", postgres_outage.url)
+    name = database_url.rpartition("/test_")[2].partition("?")[0]
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://postgres@{postgres_outage.address}/test_{name}")
     postgres_outage.begin(5)
     with Session(CommonOptions()).migrated(patience=Patience(LONG)) as database:
         assert postgres_outage.left == 0
