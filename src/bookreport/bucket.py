@@ -209,9 +209,9 @@ class Bucket:
         """Return whether the hour has its marker, and its files or what `files` raises, all from one listing."""
         entries = self._entries(hour)
         try:
-            return self._marker in entries, self._files(hour, entries)
+            return self.marker_name in entries, self._files(hour, entries)
         except BadData as error:
-            return self._marker in entries, error
+            return self.marker_name in entries, error
 
     def _entries(self, hour: Hour) -> dict[str, ObjectTypeDef]:
         partition = f"{self.prefix}{hour.partition}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -48,12 +48,14 @@ def discover(
     lookback: timedelta = LOOKBACK,
     earliest: Hour = EARLIEST,
     count_unlooked: bool = False,
+    watch: Callable[[Sequence[Hour]], Iterable[Hour]] = iter,
 ) -> Discovery:
     """Search for hours to load; the cost depends only on the span, not on the history, unless `count_unlooked`.
 
     Without a span, search from `lookback` before the newest loaded hour, and include every failed hour, however old. Search
     the whole bucket if `everything` is set, until a run has searched it once, or if nothing is loaded. The search starts
-    from the data, not the clock; the clocks only say which hours are believable.
+    from the data, not the clock; the clocks only say which hours are believable. `watch` passes on the hours whose marker is
+    looked for, as a progress bar does.
     """
     within = time_of(database, bucket, earliest)
     with database.transaction(snapshot=True) as transaction:
@@ -65,7 +67,7 @@ def discover(
     found = bucket.hours(None if count_unlooked and not spanned else since, until, settled, within)
     looked = [hour for hour in found.hours if since is None or hour >= since]
     tried = looked if spanned else {*looked, *failed}
-    pending = [hour for hour in sorted(tried) if bucket.marker(hour)]
+    pending = [hour for hour in watch(sorted(tried)) if bucket.marker(hour)]
     return Discovery(
         pending=tuple(pending),
         open=tuple(hour for hour in looked if hour not in set(pending)),

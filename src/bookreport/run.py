@@ -56,7 +56,7 @@ class Run:
     """One run over hours of one bucket, into one database; identified by its `run_id`.
 
     `reject_limit`: how many records of an hour may be set aside. `new_source`: the bucket has moved. `earliest`: the first
-    believable hour. `jobs`: how many hours are loaded in parallel. Raises Configuration if the ledger belongs to another
+    believable hour. `jobs`: how many hours are loaded in parallel. `watch`: as `discover` takes it. Raises Configuration if the ledger belongs to another
     bucket.
     """
 
@@ -70,6 +70,7 @@ class Run:
         new_source: bool = False,
         earliest: Hour = EARLIEST,
         jobs: int = 1,
+        watch: Callable[[Sequence[Hour]], Iterable[Hour]] = iter,
     ) -> None:
         self.run_id: UUID = uuid4()
         self.looked: Discovery | None = None
@@ -81,6 +82,7 @@ class Run:
         self._new_source = new_source
         self._earliest = earliest
         self._jobs = jobs
+        self._watch = watch
         if not new_source:
             with database.transaction(snapshot=True) as transaction:
                 ledger.require_source(transaction, bucket.identity)
@@ -111,6 +113,7 @@ class Run:
             everything=everything,
             lookback=lookback,
             earliest=self._earliest,
+            watch=self._watch,
         )
         require_span_believable(since, until, looked.within)
         if looked.far_off:

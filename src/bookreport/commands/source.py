@@ -65,6 +65,7 @@ class BucketSession(Session):
                 new_source=new_source,
                 earliest=self.settings.earliest,
                 jobs=jobs,
+                watch=lambda hours: self.progress(hours, len(hours), "Looking for complete hours"),
             )
             self.log.run_id = str(run.run_id)
             yield run
