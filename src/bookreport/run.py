@@ -56,8 +56,8 @@ class Run:
     """One run over hours of one bucket, into one database; identified by its `run_id`.
 
     `reject_limit`: how many records of an hour may be set aside. `new_source`: the bucket has moved. `earliest`: the first
-    believable hour. `jobs`: how many hours are loaded in parallel. `watch`: as `discover` takes it. Raises Configuration if the ledger belongs to another
-    bucket.
+    believable hour. `jobs`: how many hours are loaded in parallel. `watch`: as `discover` takes it. Raises Configuration if
+    the ledger belongs to another bucket.
     """
 
     def __init__(

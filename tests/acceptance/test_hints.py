@@ -186,7 +186,12 @@ CASES = [
     Case("see what is holding up", "check --max-age 3h", steps(fill(HOUR + -1), run("ingest"), OPEN), "no FULL"),
     Case("to undo: bookreport unskip", f"skip --hour {HOUR} --reason lost", fill(), "no longer skipped"),
     Case("see which hours are", f"unskip --hour {HOUR + 1}", SKIPPED, "Skipped"),
-    Case("reload hours whose files changed", "verify", steps(LOADED, fill(rows=2))),
+    Case("reload it: bookreport run-hour", "verify", steps(LOADED, fill(rows=2))),
+    Case(
+        "reload hours whose files changed",
+        "verify",
+        steps(LOADED, fill(HOUR + 1), run("ingest"), fill(rows=2), fill(HOUR + 1, rows=2)),
+    ),
     Case("has a language; for what to do", ONE, steps(sql("truncate public.books"), LOADED), "books +FAILED"),
     Case(
         "figures use the catalogue of that time",
