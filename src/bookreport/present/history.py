@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -34,8 +33,8 @@ def _attempt_json(attempt: PastAttempt) -> dict[str, object]:
         "seconds_by_phase": phases,
         "run_id": str(attempt.run_id),
     }
-    amounts = {name: value and money(value) for name, value in asdict(attempt).items() if isinstance(value, Decimal)}
-    return asdict(attempt) | told | amounts
+    amounts = {name: value and money(value) for name, value in vars(attempt).items() if isinstance(value, Decimal)}
+    return vars(attempt) | told | amounts
 
 
 def history_table(found: History) -> str:
