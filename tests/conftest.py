@@ -19,7 +19,7 @@ from bookreport import catalogue, demo, ledger, schema
 from bookreport.bucket import Bucket
 from bookreport.columns import Columns
 from bookreport.database import Database
-from bookreport.hours import EARLIEST, Hour
+from bookreport.hours import EARLIEST, Hour, Span
 from bookreport.outcomes import Outcome
 from bookreport.rejects import RejectLimit
 from bookreport.run import Run
@@ -158,7 +158,7 @@ def skip(database: Database) -> Callable[..., None]:
     """Marks an hour as skipped."""
 
     def run(hour: Hour, reason: str = "it never comes") -> None:
-        ledger.skip(database, hour, reason)
+        ledger.skip(database, Span.of_hour(hour), reason)
 
     return run
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -41,7 +42,7 @@ from bookreport.partitions import Partitions, Sought
 from bookreport.tls import Certificate, Protection, is_this_machine
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3 import ListObjectsV2Paginator, S3Client
     from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef, ObjectTypeDef
 
 log = logging.getLogger(__name__)
@@ -60,9 +61,9 @@ class Bucket:
 
     `prefix` is empty or ends in `/`. `endpoint_url` None means AWS; keys that are None leave it to AWS's own chain. `marker`
     is the name of the object that closes an hour (`marker_name`), `ignore` the patterns of names (in a partition, or stray)
-    that are no data.
+    that are no data. `place` and `keys`: the settings that say where the bucket is and who may read it, as hints name them.
     All methods raise Temporary if the store is unreachable after retries, and Configuration if it denies access, has no
-    such bucket, or its clock differs from this machine's.
+    such bucket, its clock differs from this machine's, or no client can be made of the settings.
     """
 
     def __init__(
@@ -75,6 +76,8 @@ class Bucket:
         secret_key: str | None = None,
         marker: str = "FULL",
         ignore: Collection[str] = (),
+        place: str = "S3_BUCKET and S3_ENDPOINT_URL",
+        keys: str = "MINIO_ROOT_USER and MINIO_ROOT_PASSWORD (or AWS_*)",
         connections: int = 1,
     ) -> None:
         self.name = name
@@ -84,28 +87,39 @@ class Bucket:
         self._counting = threading.Lock()
         self.marker_name = marker
         self._ignore = tuple(ignore)
+        self._place, self._keys = place, keys
+        self._access_key, self._secret_key = access_key, secret_key
+        self._connections = connections
+
+    @cached_property
+    def _client(self) -> S3Client:
+        # Made when it is first used: what is wrong with the settings is then an error of that use.
         with self._translated(making=True):
-            self._client: S3Client = boto3.client(
+            client: S3Client = boto3.client(
                 "s3",
-                endpoint_url=endpoint_url,
-                aws_access_key_id=access_key,
-                aws_secret_access_key=secret_key,
+                endpoint_url=self.endpoint_url,
+                aws_access_key_id=self._access_key,
+                aws_secret_access_key=self._secret_key,
                 config=Config(
                     connect_timeout=10,
                     read_timeout=30,
-                    max_pool_connections=10 + connections,
+                    max_pool_connections=10 + self._connections,
                     tcp_keepalive=True,
                     retries={"mode": "standard", "total_max_attempts": 5},
                     # A self-hosted endpoint seldom has a host name for each bucket.
-                    s3={"addressing_style": "path" if endpoint_url else "auto"},
+                    s3={"addressing_style": "path" if self.endpoint_url else "auto"},
                     # The default since botocore 1.36 breaks older S3-compatible stores.
                     request_checksum_calculation="when_required",
                     response_checksum_validation="when_required",
                 ),
             )
-        self._client.meta.events.register("before-send.s3", self._count)
-        self._pages = self._client.get_paginator("list_objects_v2")
-        self.protection.warn(f"S3 at {self._client.meta.endpoint_url}", "let S3_ENDPOINT_URL begin with https")
+        client.meta.events.register("before-send.s3", self._count)
+        _protection(client).warn(f"S3 at {client.meta.endpoint_url}", "let S3_ENDPOINT_URL begin with https")
+        return client
+
+    @cached_property
+    def _pages(self) -> ListObjectsV2Paginator:
+        return self._client.get_paginator("list_objects_v2")
 
     @property
     def identity(self) -> Source:
@@ -115,17 +129,7 @@ class Bucket:
     @property
     def protection(self) -> Protection:
         """What protects the connections to the store."""
-        address = urlsplit(self._client.meta.endpoint_url)
-        version = self._tls_version() if address.scheme == "https" else None
-        # Nothing can tell boto3 by a setting not to verify.
-        return Protection(version, Certificate.VERIFIED, is_this_machine(address.hostname or ""))
-
-    def _tls_version(self) -> str:
-        """Return the version of TLS of the last requests; "TLS" if there were none, or if they went through a proxy."""
-        # boto3 doesn't say, so its idle connections are asked.
-        pools = cast(Any, self._client)._endpoint.http_session._manager.pools
-        connections = [connection for pool in map(pools.get, pools.keys()) for connection in pool.pool.queue if connection]
-        return next((connection.sock.version() for connection in connections if connection.sock), "TLS")
+        return _protection(self._client)
 
     @property
     def address(self) -> str:
@@ -135,6 +139,10 @@ class Bucket:
     def url(self, hour: Hour, key: str = "") -> str:
         """Return the address of an hour's partition, or of an object in it, for messages."""
         return f"{self.address}{hour.partition}{key}"
+
+    def marker_url(self, hour: Hour) -> str:
+        """Return the address of the hour's marker, whether it is there or not."""
+        return self.url(hour, self.marker_name)
 
     def clock(self) -> datetime | None:
         """List below the prefix, and return the time in the store's reply; None if it has none."""
@@ -327,26 +335,28 @@ class Bucket:
             raise self._translate(error) from error
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise Configuration(
-                f"S3: {error}", hint="set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD, or the settings of AWS's own tools"
+                f"S3: {error}",
+                hint=f"set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD, or the settings of AWS's own tools; now: {self._keys}",
             ) from error
         except SSLError as error:
-            raise _tls_failure(error, self.endpoint_url or "AWS") from error
+            raise _tls_failure(error, self.endpoint_url or "AWS", self._place) from error
         except (HTTPClientError, EndpointConnectionError, ConnectTimeoutError, PaginationError, HTTPError, OSError) as error:
             where = self.endpoint_url or "AWS"
             raise Temporary(
-                f"S3 at {where} is unreachable: {error}", hint="check that the store is up; the next run carries on"
+                f"S3 at {where} is unreachable: {error}",
+                hint=f"check that the store is up, and {self._place}; the next run carries on",
             ) from error
         except (BotoCoreError, ValueError) as error:
             # Of a request, a bare ValueError quotes the header that could not be sent, and the key or token in it.
             told = str(error) if making or isinstance(error, BotoCoreError) else "a key or a token can't be sent as it is"
-            raise Configuration(f"S3: {told}", hint="check S3_ENDPOINT_URL, S3_BUCKET and the AWS_* settings") from error
+            raise Configuration(f"S3: {told}", hint=f"check {self._place}, and {self._keys}") from error
 
     def _translate(self, error: ClientError) -> BookreportError:
         answer: dict[str, Any] = dict(error.response)
         code = str(answer.get("Error", {}).get("Code", ""))
         status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         if code == "NoSuchBucket":
-            return Configuration(f"there is no bucket {self.name!r}", hint="check S3_BUCKET and S3_ENDPOINT_URL")
+            return Configuration(f"there is no bucket {self.name!r}", hint=f"check {self._place}")
         if code in ("NoSuchKey", "404") or status == 404:
             return _Missing(str(error))
         if code in ("PreconditionFailed", "412", "InvalidRange") or status == 412:
@@ -357,23 +367,38 @@ class Bucket:
         if code in _REFUSED or status in (401, 403):
             return Configuration(
                 f"S3 denied access to bucket {self.name!r}: {code}",
-                hint="check MINIO_ROOT_USER and MINIO_ROOT_PASSWORD (or AWS_*); s3:ListBucket and s3:GetObject are enough",
+                hint=f"check {self._keys}; s3:ListBucket and s3:GetObject are enough",
             )
         if status >= 500 or code in ("SlowDown", "RequestTimeout", "Throttling") or status == 429:
             return Temporary(f"S3 answered {code or status}, after retries", hint="the next run carries on")
-        return Configuration(f"S3 answered {code or status}: {error}", hint="check S3_ENDPOINT_URL and S3_BUCKET")
+        return Configuration(f"S3 answered {code or status}: {error}", hint=f"check {self._place}")
 
 
-def _tls_failure(error: SSLError, where: str) -> BookreportError:
+def _protection(client: S3Client) -> Protection:
+    address = urlsplit(client.meta.endpoint_url)
+    version = _tls_version(client) if address.scheme == "https" else None
+    # Nothing can tell boto3 by a setting not to verify.
+    return Protection(version, Certificate.VERIFIED, is_this_machine(address.hostname or ""))
+
+
+def _tls_version(client: S3Client) -> str:
+    """Return the version of TLS of the last requests; "TLS" if there were none, or if they went through a proxy."""
+    # boto3 doesn't say, so its idle connections are asked.
+    pools = cast(Any, client)._endpoint.http_session._manager.pools
+    connections = [connection for pool in map(pools.get, pools.keys()) for connection in pool.pool.queue if connection]
+    return next((connection.sock.version() for connection in connections if connection.sock), "TLS")
+
+
+def _tls_failure(error: SSLError, where: str, place: str) -> BookreportError:
     """Return what it means that no TLS connection could be made: only one that was cut off is worth another try."""
     cause = next(iter(error.kwargs["error"].args), error)
     if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
-        hint = "check that the store is up; the next run carries on"
+        hint = f"check that the store is up, and {place}; the next run carries on"
         return Temporary(f"S3 at {where} is unreachable: the connection was lost during the TLS handshake", hint=hint)
     told = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else str(cause)
     return Configuration(
         f"S3 at {where} can't be trusted: {told}",
-        hint="check AWS_CA_BUNDLE (the CA's certificate) and S3_ENDPOINT_URL; see TLS in the README",
+        hint=f"check AWS_CA_BUNDLE (the CA's certificate), and {place}; see TLS in the README",
     )
 
 

@@ -1,4 +1,4 @@
-"""What must be right before a run can work: bucket, Postgres, clocks, schema, source, privileges, books, freshness."""
+"""What must be right for a run to work, and what only people can put right: from the bucket to hours that never came."""
 
 from __future__ import annotations
 
@@ -8,14 +8,31 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bookreport import catalogue, ledger, schema, unusual
+from bookreport import catalogue, health, ledger, schema, unusual
 from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.discovery import MOST_SKIPPED, come_after_all
 from bookreport.errors import BookreportError, Configuration, NotReady
-from bookreport.hours import EARLIEST, LAST, LOOKBACK, Hour, Span, believable, in_words
+from bookreport.health import Status
+from bookreport.hours import (
+    EARLIEST,
+    LAST,
+    LOOKBACK,
+    Hour,
+    Span,
+    believable,
+    hours_in_words,
+    in_words,
+    spans_in_words,
+)
 
 OLDEST_POSTGRES = 150_000
+
+MAX_GAP = timedelta(hours=6)
+"""How long ago an hour without a marker, or without anything, may have ended by default."""
+
+MOST_OF_AN_ERROR = 300
+"""Characters of a failed hour's error; `status` and `history` have all of it."""
 
 MOST_HOLDERS = 3
 """Sessions with locks that are named; there are as many as hours that are being loaded."""
@@ -52,13 +69,21 @@ def look(name: str, find: Callable[[], tuple[str, str | None]]) -> Check:
 
 
 def check(
-    database: Database, bucket: Bucket, language: str, max_age: timedelta | None = None, *, earliest: Hour = EARLIEST
+    database: Database,
+    bucket: Bucket,
+    language: str,
+    max_age: timedelta | None = None,
+    *,
+    max_gap: timedelta = MAX_GAP,
+    lookback: timedelta = LOOKBACK,
+    earliest: Hour = EARLIEST,
 ) -> Iterator[Check]:
     """Check each prerequisite in turn; skip those that an earlier failure makes impossible to check.
 
     `language`: the one whose buyers reports count; the error is Configuration if it has no book.
-    `max_age`: how long ago the newest loaded hour may have ended; the error is NotReady if it is longer. `earliest`: the
-    first believable hour.
+    `max_age`: how long ago the newest loaded hour may have ended, `max_gap`: any other that is overdue or missing; the error
+    is NotReady if it is longer, and for hours that failed, or came after they had been skipped. `lookback`: as in `discover`.
+    `earliest`: the first believable hour.
     """
     clocks: dict[str, timedelta] = {}
     listed = look("bucket", lambda: _bucket(bucket, clocks))
@@ -72,15 +97,16 @@ def check(
     yield tables
     if not tables.ok:
         return
-    yield look("source", lambda: _source(database, bucket))
+    source = look("source", lambda: _source(database, bucket))
+    yield source
     yield look("rights", lambda: _rights(database))
     yield look("replication", lambda: _replication(database))
     yield look("locks", lambda: _locks(database))
     yield look("books", lambda: _books(database, language, earliest))
-    if listed.ok:
+    yield look("failed", lambda: _failed(database, bucket))
+    if listed.ok and source.ok:
         within = believable(earliest, [datetime.now(UTC) + ahead for ahead in clocks.values()])
-        yield look("time", lambda: _time(database, bucket, within))
-        yield look("stray", lambda: _stray(database, bucket, within))
+        yield from _hours(database, bucket, within, max_gap, lookback)
         yield look("skipped", lambda: _skipped(database, bucket, earliest))
     yield look("unusual", lambda: _unusual(database, earliest))
     yield look("freshness", lambda: _freshness(database, max_age, earliest))
@@ -214,11 +240,86 @@ def _spellings(names: Sequence[str]) -> dict[str, list[str]]:
     return spellings
 
 
-def _time(database: Database, bucket: Bucket, within: Span) -> tuple[str, str | None]:
-    # Starts where hours stop being believable; of what lies before, only years are listed.
-    far_off = bucket.hours(within.until, within=within).far_off
+def _failed(database: Database, bucket: Bucket) -> tuple[str, str | None]:
     with database.transaction(snapshot=True) as transaction:
-        loaded = ledger.far_off(transaction, within)
+        failed = ledger.failures(transaction)
+    if not failed:
+        return "no hour is failed", None
+    hours, newest = [failure.hour for failure in failed], failed[-1]
+    told = newest.error if len(newest.error) <= MOST_OF_AN_ERROR else f"{newest.error[:MOST_OF_AN_ERROR]} …"
+    raise NotReady(
+        f"{_counted(len(hours))} failed: {hours_in_words(hours)}; of the newest, {bucket.url(newest.hour)}: {told}",
+        hint=f"put it right in the bucket; every run tries it again. To give it up: {_skip(Span.of_hour(newest.hour))}",
+        hour=newest.hour.instant,
+    )
+
+
+def _hours(database: Database, bucket: Bucket, within: Span, max_gap: timedelta, lookback: timedelta) -> Iterator[Check]:
+    """Check what a single search of the bucket tells of its hours; yield only why, if that fails."""
+    with database.transaction(snapshot=True) as transaction:
+        is_looked_through = ledger.is_looked_through(transaction, bucket.identity)
+    # Until a run has searched the whole bucket, the first loads may be under way: so the end of it has to do.
+    since = None if is_looked_through else Hour(within.until.start - LOOKBACK)
+    try:
+        found = health.status(database, bucket, since, lookback=lookback, earliest=within.since, at_length=False, thorough=True)
+    except BookreportError as error:
+        yield Check("hours", error.message, error.hint, error)
+        return
+    until = Hour.last(datetime.now(UTC) - max_gap) + 1
+    yield look("overdue", lambda: _overdue(bucket, found, until, max_gap))
+    yield look("missing", lambda: _missing(bucket, found, until, max_gap))
+    yield look("time", lambda: _time(bucket, found, within))
+    yield look("stray", lambda: _stray(bucket, found))
+
+
+def _overdue(bucket: Bucket, found: Status, until: Hour, max_gap: timedelta) -> tuple[str, str | None]:
+    """Judge hours that have files, but no marker: those before `until` ended more than `max_gap` ago."""
+    late = [hour for hour in found.overdue if hour < until]
+    if late and found.newest_loaded:
+        raise NotReady(
+            f"{_counted(len(late))} with files, but no marker, though over for more than {in_words(max_gap)}:"
+            f" {hours_in_words(late)}",
+            hint=f"whoever writes them must write {bucket.marker_url(late[-1])}; the next run then loads it."
+            f" To give it up: {_skip(Span.runs(late)[-1])}",
+            hour=late[-1].instant,
+        )
+    if found.overdue:
+        return f"{_counted(len(found.overdue))} without a marker yet: {hours_in_words(found.overdue)}", None
+    return "no hour that has ended has files, but no marker", None
+
+
+def _missing(bucket: Bucket, found: Status, until: Hour, max_gap: timedelta) -> tuple[str, str | None]:
+    """Judge hours that are neither loaded nor in the bucket: those before `until` ended more than `max_gap` ago."""
+    late = [Span(gap.since, min(gap.until, until)) for gap in found.gaps if gap.since < until]
+    if late and found.newest_loaded:
+        known, come = "", ""
+        if found.looked_from and late[0].since < found.looked_from:
+            known = f", of which only what follows {found.looked_from} is searched"
+            come = "; what is complete before that is loaded by: bookreport ingest --all"
+        raise NotReady(
+            f"{_counted(sum(map(len, late)))} neither loaded nor in the bucket{known}, though over for more than"
+            f" {in_words(max_gap)}: {spans_in_words(late)}",
+            hint=f"whoever writes them must write their files, if anything was sold, and {bucket.marker_url(late[-1].since)};"
+            f" the next run then loads it{come}. To give it up: {_skip(late[-1])}",
+            hour=late[-1].since.instant,
+        )
+    if found.gaps:
+        return f"{_counted(found.missing_hours)} missing so far: {spans_in_words(found.gaps)}", None
+    return "no hour between the first and the newest is missing", None
+
+
+def _counted(hours: int) -> str:
+    return f"{hours:,} hour{'' if hours == 1 else 's'}"
+
+
+def _skip(span: Span) -> str:
+    """Return the command that gives up the hours of a span."""
+    hours = f"--hour {span.since}" if len(span) == 1 else f"--since {span.since} --until {span.until}"
+    return f"bookreport skip {hours} --reason TEXT"
+
+
+def _time(bucket: Bucket, found: Status, within: Span) -> tuple[str, str | None]:
+    far_off, loaded = found.far_off, found.far_off_loaded
     if far_off:
         first = far_off[0]
         more = f" and {len(far_off) - 1:,} more (see: bookreport status)" if len(far_off) > 1 else ""
@@ -244,18 +345,14 @@ def _time(database: Database, bucket: Bucket, within: Span) -> tuple[str, str | 
     return "no hour is in the future or before the shop's first year", None
 
 
-def _stray(database: Database, bucket: Bucket, within: Span) -> tuple[str, str | None]:
-    with database.transaction(snapshot=True) as transaction:
-        newest = ledger.newest_loaded(transaction, within.since)
-        since = ledger.lookback_start(transaction, LOOKBACK, within.since)
-    # A run does not enter the days that it has loaded; of those, the last week's are looked into here.
-    stray = bucket.hours(since or Hour(within.until.start - LOOKBACK), within=within).stray
-    if stray:
+def _stray(bucket: Bucket, found: Status) -> tuple[str, str | None]:
+    if stray := found.stray:
         more = f" and {len(stray) - 1:,} more (see: bookreport status)" if len(stray) > 1 else ""
         raise Configuration(
             f"not loaded, since in no hour's partition: s3://{bucket.name}/{bucket.prefix}{stray[0]}{more}",
             hint="move it into its hour, rename or remove it; if it is not sales, list a pattern in BOOKREPORT_IGNORE",
         )
+    newest = found.newest_loaded
     marker = bucket.marker(newest) if newest else None
     if newest and marker and marker.size:
         return f"{bucket.url(newest, marker.key)} is not empty", "a marker should be: is it a data file, or an error?"
@@ -266,9 +363,10 @@ def _skipped(database: Database, bucket: Bucket, earliest: Hour) -> tuple[str, s
     with database.transaction(snapshot=True) as transaction:
         skipped = [hour for hour, _ in ledger.skipped_hours(transaction, earliest, LAST)]
     if come := come_after_all(bucket, skipped):
-        more = f" and {len(come) - 1:,} more" if len(come) > 1 else ""
-        raise Configuration(
-            f"{come[-1]} was skipped but is complete now{more}", hint=f"load it: bookreport run-hour --hour {come[-1]}"
+        raise NotReady(
+            f"{_counted(len(come))} skipped, but complete now: {hours_in_words(come)}",
+            hint=f"load it: bookreport run-hour --hour {come[-1]}",
+            hour=come[-1].instant,
         )
     told = f"{len(skipped):,} hours are skipped" if skipped else "no hour is skipped"
     return f"{told}; none of the newest {MOST_SKIPPED} is complete" if len(skipped) > MOST_SKIPPED else told, None

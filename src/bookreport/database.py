@@ -266,11 +266,13 @@ class Transaction:
 class Database:
     """The one Postgres database, and bookreport's schema in it.
 
-    `url` is a `postgresql://` or `postgres://` URL; libpq takes what it omits from PG* and its own files.
+    `url` is a `postgresql://` or `postgres://` URL; libpq takes what it omits from PG* and its own files. `settings`: those
+    that it is from, as hints name them.
     """
 
-    def __init__(self, url: str, schema: str = "bookreport") -> None:
+    def __init__(self, url: str, schema: str = "bookreport", settings: str = "DATABASE_URL, POSTGRES_* or PG*") -> None:
         self.schema = schema
+        self._settings = settings
         self._live: set[RawConnection] = set()
         self._quarantined: set[RawConnection] = set()
         self._interrupted_by: int | None = None
@@ -399,9 +401,9 @@ class Database:
         if not isinstance(cause, psycopg2.OperationalError) or cause.pgcode:
             return translate(error)
         _, parameters = self._engine.dialect.create_connect_args(self._engine.url)
-        if hint := refusal.hint({**parameters, **_CONNECTING}):
+        if hint := refusal.hint({**parameters, **_CONNECTING}, self._settings):
             return Configuration(f"Postgres refused the connection: {_said(cause)}", hint=hint)
-        hint = "check that the server is up, and has connections left; the next run carries on"
+        hint = f"check that the server is up and has connections left, and {self._settings}; the next run carries on"
         return Temporary(f"Postgres is unreachable: {_said(cause)}", hint=hint)
 
     @staticmethod

@@ -49,12 +49,14 @@ def discover(
     earliest: Hour = EARLIEST,
     count_unlooked: bool = False,
     watch: Callable[[Sequence[Hour]], Iterable[Hour]] = iter,
+    thorough: bool = False,
 ) -> Discovery:
     """Search for hours to load; the cost depends only on the span, not on the history, unless `count_unlooked`.
 
     Without a span, search from `lookback` before the newest loaded hour, and include every failed hour, however old. Search
     the whole bucket if `everything` is set, until a run has searched it once, or if nothing is loaded. The search starts
-    from the data, not the clock; the clocks only say which hours are believable. `watch` passes on the hours whose marker is
+    from the data, not the clock; the clocks only say which hours are believable. `thorough`: look for what is stray in the
+    last week's days too that are loaded entirely, which a run does not enter. `watch` passes on the hours whose marker is
     looked for, as a progress bar does.
     """
     within = time_of(database, bucket, earliest)
@@ -64,8 +66,11 @@ def discover(
         if not spanned and not everything and ledger.is_looked_through(transaction, bucket.identity):
             since = ledger.lookback_start(transaction, lookback, earliest)
         settled = ledger.settled_hours(transaction, None if count_unlooked else since)
-    found = bucket.hours(None if count_unlooked and not spanned else since, until, settled, within)
-    looked = [hour for hour in found.hours if since is None or hour >= since]
+        entered = ledger.lookback_start(transaction, LOOKBACK, earliest) if thorough else None
+    known = settled if entered is None else {hour for hour in settled if hour < entered}
+    found = bucket.hours(None if count_unlooked and not spanned else since, until, known, within)
+    unsettled = [hour for hour in found.hours if hour not in settled]
+    looked = [hour for hour in unsettled if since is None or hour >= since]
     tried = looked if spanned else {*looked, *failed}
     pending = [hour for hour in watch(sorted(tried)) if bucket.marker(hour)]
     return Discovery(
@@ -76,7 +81,7 @@ def discover(
         within=within,
         far_off=tuple(found.far_off),
         stray=tuple(found.stray),
-        unlooked=tuple(hour for hour in found.hours if since is not None and hour < since and hour not in failed),
+        unlooked=tuple(hour for hour in unsettled if since is not None and hour < since and hour not in failed),
         empty=since is None and until is None and not (settled or failed or found.hours),
     )
 

@@ -147,14 +147,22 @@ def status(
     lookback: timedelta,
     earliest: Hour = EARLIEST,
     at_length: bool = True,
+    thorough: bool = False,
 ) -> Status:
     """Return the state of the hours from `since` to `until` (exclusive).
 
     `at_length`: include what costs more the more there is: hours before the look-back, skipped ones that came, unusual ones,
-    unmatched rows.
+    unmatched rows. `thorough`: as in `discover`.
     """
     looked = discover(
-        database, bucket, since=since, until=until, lookback=lookback, earliest=earliest, count_unlooked=at_length
+        database,
+        bucket,
+        since=since,
+        until=until,
+        lookback=lookback,
+        earliest=earliest,
+        count_unlooked=at_length,
+        thorough=thorough,
     )
     overdue = _overdue(bucket, looked)
     within = looked.within

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,9 @@ LOOKBACK = timedelta(days=7)
 """How far before the newest loaded hour to search for late ones, unless BOOKREPORT_LOOKBACK says otherwise."""
 
 EXAMPLE = "2022-12-08T01"
+
+MOST_SPANS = 6
+"""Maximum number of spans named in a sentence; the rest are counted."""
 
 _HOUR = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})T(?P<hour>[0-9]{2})(?P<minutes>:00(?::00)?)?"
@@ -174,6 +177,17 @@ class Slice:
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
+
+
+def hours_in_words(hours: Sequence[Hour]) -> str:
+    """Return hours in words, with runs of them as spans."""
+    return spans_in_words(Span.runs(hours))
+
+
+def spans_in_words(spans: Sequence[Span]) -> str:
+    """Return the first spans in words, and how many more there are."""
+    told = [str(span.since) if len(span) == 1 else f"{span.since} to {span.until}" for span in spans[:MOST_SPANS]]
+    return ", ".join(told) + (f" and {len(spans) - MOST_SPANS} more" if len(spans) > MOST_SPANS else "")
 
 
 FIRST, LAST = Hour.of(1, 1, 1, 0), Hour.of(9999, 12, 31, 23)

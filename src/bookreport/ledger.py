@@ -169,21 +169,31 @@ def failed_reloads(transaction: Transaction, since: Hour, until: Hour) -> list[F
     return [Failure(_hour(row.hour), row.attempts, row.error) for row in found]
 
 
-def skip(database: Database, hour: Hour, reason: str, *, within: timedelta | None = None) -> None:
-    """Give `hour` up. `within`: how far it may lie before or after all hours that were tried, if there are any.
+def skip(database: Database, span: Span, reason: str, *, within: timedelta | None = None) -> None:
+    """Give all hours of `span` up, or none. `within`: how far they may lie before or after all that were tried, if any were.
 
-    Raises Locked if a run is loading it, Usage if it lies too far off or in the future, or if there is nothing to give up.
+    Raises Locked if a run is loading one, Usage if one lies too far off or in the future, or has nothing to give up.
     """
     with database.transaction() as transaction:
-        if hour >= believable(EARLIEST, [transaction.now()]).until:
-            raise Usage(f"{hour} is in the future", hint="skip an hour once it should have come", hour=hour.instant)
+        first, last = span.since, span.until + -1
+        if last >= believable(EARLIEST, [transaction.now()]).until:
+            raise Usage(f"{last} is in the future", hint="skip an hour once it should have come", hour=last.instant)
         if within is not None:
-            _require_near(transaction, hour, within)
-        lock(transaction, hour)
-        known = entry(transaction, hour)
-        if known is not None and known.status in (HourState.LOADED, HourState.PRUNED):
-            raise Usage(f"{hour} is {known.status}; only hours that failed or never arrived can be skipped", hour=hour.instant)
-        transaction.run("ledger/record_skipped", hour=hour.start, reason=reason)
+            _require_near(transaction, first, within)
+            _require_near(transaction, last, within)
+        for hour in span:
+            _skip(transaction, hour, reason)
+
+
+def _skip(transaction: Transaction, hour: Hour, reason: str) -> None:
+    lock(transaction, hour)
+    known = entry(transaction, hour)
+    if known is not None and known.status in (HourState.LOADED, HourState.PRUNED):
+        raise Usage(
+            f"{hour} is {known.status}; only hours that failed or never arrived can be skipped; nothing was skipped",
+            hour=hour.instant,
+        )
+    transaction.run("ledger/record_skipped", hour=hour.start, reason=reason)
 
 
 def _require_near(transaction: Transaction, hour: Hour, within: timedelta) -> None:

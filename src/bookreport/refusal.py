@@ -16,7 +16,6 @@ from psycopg2 import errorcodes as codes
 ASKING_SECONDS = 5.0
 """How long to wait for the reason; a server that is slower to give it is not refusing."""
 
-ACCESS_HINT = "check DATABASE_URL, POSTGRES_* or PG*"
 TLS_HINT = "check PGSSLMODE, PGSSLROOTCERT (the CA's certificate) and the host's name; see TLS in the README"
 
 _PQERRORS_SQLSTATE = 3
@@ -41,8 +40,10 @@ _ACCESS_FOR_GOOD = re.compile(
 )
 
 
-def hint(parameters: Mapping[str, Any]) -> str | None:
+def hint(parameters: Mapping[str, Any], settings: str) -> str | None:
     """Connect with `parameters` once more, after a failure; return what to do if it is refused for good, None if for now.
+
+    `settings`: those that the parameters are from, as the hint names them.
 
     psycopg2 has no SQLSTATE of a connection that was refused, and the server's words are in its own language. But an
     asynchronous connection exists before it is made: in time to tell libpq to say the SQLSTATE in place of the words.
@@ -52,7 +53,7 @@ def hint(parameters: Mapping[str, Any]) -> str | None:
     except psycopg2.Error as error:
         # With several hosts, or both with and without TLS, libpq tries each; one that may come back is enough.
         parts = re.split(r"^connection to server .*? failed: ", str(error), flags=re.M)
-        found = [_hint(part) for part in parts if part.strip()]
+        found = [_hint(part, settings) for part in parts if part.strip()]
         return found[0] if found and None not in found else None
     return None
 
@@ -69,11 +70,11 @@ def _ask(connection: psycopg2.extensions.connection) -> None:
         connection.close()
 
 
-def _hint(said: str) -> str | None:
+def _hint(said: str, settings: str) -> str | None:
     # Names of hosts and files must not be taken for words.
     said = re.sub(r'"[^"\n]*"', '""', said)
     if state := re.search(r":  ([0-9A-Z]{5})$", said, re.M):
-        return ACCESS_HINT if state[1][:2] in _FOR_GOOD else None
+        return f"check {settings}" if state[1][:2] in _FOR_GOOD else None
     if _TLS_FOR_GOOD.search(said):
         return TLS_HINT
-    return ACCESS_HINT if _ACCESS_FOR_GOOD.search(said) else None
+    return f"check {settings}" if _ACCESS_FOR_GOOD.search(said) else None

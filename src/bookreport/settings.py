@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,17 @@ MOST_OF_A_FILE = 1_000_000
 """Characters of an env file; a device, named by mistake, has no end."""
 
 LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE")
+
+_OF_CHAIN = (
+    "AWS_PROFILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_ROLE_ARN",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+)
+"""What most often decides where botocore finds its keys."""
 
 _OURS = ("BOOKREPORT_", "S3_", "MINIO_", "DATABASE_URL", "POSTGRES_")
 _OF_LIBRARIES = ("PG", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE")
@@ -46,13 +58,17 @@ _MAY_HOLD_A_PASSWORD = (
 _SENT_IN_A_HEADER = ("MINIO_ROOT_USER", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_PASSWORD = re.compile(r"[^:]*://[^:/@]*:[^@]+@")
 _HOST = re.compile(r"/[^\s@?#%\"\\]*|[^\s@?#%/\"\\]+")
 _NOT_OURS = ("public", "information_schema", "$user")
 
 
 @dataclass(frozen=True)
 class BucketSettings:
-    """Where the partitions are, and the keys for them; None leaves it to botocore's own chain."""
+    """Where the partitions are, and the keys for them; None leaves it to botocore's own chain.
+
+    `place` and `keys` say, for hints, which settings decide that, and where each of them is from.
+    """
 
     bucket: str
     prefix: str
@@ -61,14 +77,20 @@ class BucketSettings:
     secret_key: str | None
     marker: str
     ignore: tuple[str, ...]
+    place: str
+    keys: str
 
 
 class Settings:
-    """The settings of one command, from `environment` (environment variables and the env file, merged)."""
+    """The settings of one command, from `environment` (environment variables and the env file, merged).
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    `files`: the settings of it that are from a file, each with the file's name.
+    """
+
+    def __init__(self, environment: Mapping[str, str], files: Mapping[str, Path] | None = None) -> None:
         self._environment = {name: value for name, value in environment.items() if value.strip()}
         self._blank = environment.keys() - self._environment.keys()
+        self._files = files or {}
 
     @classmethod
     def load(cls, env_file: Path | None = None) -> Settings:
@@ -79,10 +101,11 @@ class Settings:
         if the named file can't be read, or if a setting holds what none can mean.
         """
         path = env_file or Path(".env")
+        added = {}
         if env_file is not None or path.is_file():
-            for name, value in _read(path).items():
-                os.environ.setdefault(name, value)
-        settings = cls(os.environ)
+            added = {name: value for name, value in _read(path).items() if name not in os.environ}
+        os.environ.update(added)
+        settings = cls(os.environ, dict.fromkeys(added, path.absolute()))
         SECRETS.keep(settings.secrets)
         settings.require_text()
         return settings
@@ -166,7 +189,41 @@ class Settings:
             secret_key=self._get("MINIO_ROOT_PASSWORD"),
             marker=self._get("BOOKREPORT_MARKER") or "FULL",
             ignore=tuple(pattern for pattern in ignore if pattern),
+            place=self._told(*(self._given("S3_BUCKET") or ["S3_BUCKET"]), *self._endpoint),
+            keys=self._keys,
         )
+
+    @property
+    def _endpoint(self) -> list[str]:
+        """The setting that decides which store it is: ours, or else botocore's own."""
+        return self._given("S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")[:1] or ["S3_ENDPOINT_URL"]
+
+    @property
+    def _keys(self) -> str:
+        if given := self._given("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"):
+            return self._told(*given)
+        given = self._given(*_OF_CHAIN)
+        return "AWS's own credential chain" + (f" ({self._told(*given)})" if given else "")
+
+    @property
+    def of_database(self) -> str:
+        """The settings that say which database it is and who connects, with where each of them is from, for hints."""
+        of_postgres = [name for name in POSTGRES if self._get(name) or name == "POSTGRES_HOST"]
+        given = self._given("DATABASE_URL") or (of_postgres if self._given(*POSTGRES) else self._given(*LIBPQ))
+        if not _PASSWORD.match(self.database_url):
+            given += self._given("PGPASSWORD", "PGPASSFILE")
+        return self._told(*(given or ["DATABASE_URL"]))
+
+    def _given(self, *names: str) -> list[str]:
+        return [name for name in names if self._get(name)]
+
+    def _told(self, *names: str) -> str:
+        """Return settings with where they are from: `S3_BUCKET from /etc/bookreport.env and S3_ENDPOINT_URL (not set)`."""
+        told: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            file = self._files.get(name, "the environment")
+            told[f"from {file}" if self._get(name) else "(not set)"].append(name)
+        return _listed(f"{_listed(those)} {origin}" for origin, those in told.items())
 
     @property
     def database_url(self) -> str:
@@ -276,6 +333,11 @@ def _read(path: Path) -> dict[str, str]:
     if any("\0" in name + value or "=" in name for name, value in found.items()):
         raise Configuration(f"the env file {path} has a NUL, or a name with =, which no setting can have", hint=hint)
     return found
+
+
+def _listed(words: Iterable[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _is_number(text: str, least: int, most: int) -> bool:

@@ -93,7 +93,7 @@ def make(bookstore: Bookstore, load: Load, database: Database, sql: Sql) -> Call
         elif state == "failed":
             assert load(hour).outcome == "failed"
         elif state == "skipped":
-            ledger.skip(database, hour, "never to come")
+            ledger.skip(database, Span.of_hour(hour), "never to come")
         if state in ("pruned", "sums kept"):
             month = prune.PrunedMonth(Span.of_hour(hour), whole=False, hours=1, rows=len(purchases))
             prune.prune(database, month, keep_sums=state == "sums kept")

@@ -118,7 +118,7 @@ def test_a_failed_hour_goes_with_its_rejects_and_a_skipped_one_too(
 ) -> None:
     bookstore.fill(HOUR, FILE)
     assert load(HOUR).outcome == "failed"
-    ledger.skip(database, HOUR + 1, "mistyped")
+    ledger.skip(database, Span.of_hour(HOUR + 1), "mistyped")
     assert of_hour(sql, HOUR)["rejects"] == 1
     found = forgotten(database, HOUR, HOUR + 1)
     assert [(each.hour, each.status, each.rejects) for each in found] == [(HOUR, "failed", 1), (HOUR + 1, "skipped", 0)]

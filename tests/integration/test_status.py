@@ -171,16 +171,16 @@ def test_an_hour_far_from_all_that_were_tried_is_not_given_up(
     sql("insert into ledger (hour, status) values ('2062-05-01 13:00Z', 'loaded')")
     for hour in (HOUR + -25, HOUR + 27, HOUR + 1001):
         with pytest.raises(Usage, match=f"far from all hours tried so far, {HOUR} to {HOUR + 2}") as caught:
-            ledger.skip(database, hour, "a mistake", within=DAY)
+            ledger.skip(database, Span.of_hour(hour), "a mistake", within=DAY)
         assert "--far" in str(caught.value.hint)
     for hour in (HOUR + -24, HOUR + 1, HOUR + 26):
-        ledger.skip(database, hour, "it never comes", within=DAY)
+        ledger.skip(database, Span.of_hour(hour), "it never comes", within=DAY)
     assert sql("select count(*) from ledger where status = 'skipped'") == [(4,)]
 
 
 def test_before_any_load_no_hour_is_far(database: Database, skip: Callable[..., None]) -> None:
     skip(HOUR)
-    ledger.skip(database, HOUR + -10_000, "the shop opened later", within=DAY)
+    ledger.skip(database, Span.of_hour(HOUR + -10_000), "the shop opened later", within=DAY)
 
 
 def test_a_loaded_hour_whose_reload_failed_is_told_until_one_succeeds(

@@ -10,11 +10,20 @@ from bookreport import catalogue, ledger, schema
 from bookreport import erase as erasing
 from bookreport import prune as pruning
 from bookreport import roles as duties
-from bookreport.commands.options import HOUR, ROLE, TABLE, CommonOptions, common_options, output_options
+from bookreport.commands.options import (
+    HOUR,
+    ROLE,
+    TABLE,
+    CommonOptions,
+    common_options,
+    output_options,
+    span_of,
+    span_options,
+)
 from bookreport.commands.result import Result
 from bookreport.commands.session import Session
 from bookreport.errors import Usage
-from bookreport.hours import Hour, Span
+from bookreport.hours import EXAMPLE, Hour, Span
 from bookreport.present.state import (
     erased_json,
     erased_table,
@@ -110,24 +119,42 @@ def refresh(options: CommonOptions, *, result: Result) -> int:
 @click.command()
 @click.option("--far", is_flag=True, help="Confirm an hour that lies further from the known ones than the look-back.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why it is given up, shown by status.")
-@click.option("--hour", type=HOUR, required=True, metavar="HOUR", help="The hour to give up.")
+@span_options
+@click.option("--hour", type=HOUR, metavar="HOUR", help="The hour to give up; or else a span: --since and --until.")
 @output_options("table", "json")
 @click.pass_obj
-def skip(options: CommonOptions, *, hour: Hour, reason: str, far: bool, result: Result) -> int:
+def skip(
+    options: CommonOptions,
+    *,
+    hour: Hour | None,
+    since: Hour | None,
+    until: Hour | None,
+    reason: str,
+    far: bool,
+    result: Result,
+) -> int:
     """Give up an hour that failed or never arrived.
 
     It is not retried and raises no alarm; reports that cover it say so. If it is complete after all, check says so, and
-    bookreport run-hour --hour HOUR loads it.
+    bookreport run-hour --hour HOUR loads it. Of a span, all hours are given up; if one of them is loaded, none.
     """
+    span = span_of(since, until)
+    if hour and not (since or until):
+        span = Span.of_hour(hour)
+    elif hour or not span:
+        raise Usage("give either --hour, or --since and --until", hint=f"for one hour: --hour {EXAMPLE}")
     if not reason.strip():
         raise Usage("--reason is empty", hint="say why the hour is given up; status and reports will show it")
     result.require_writable()
     session = Session(options)
     with session.migrated(books=False) as database:
-        ledger.skip(database, hour, reason.strip(), within=None if far else session.settings.lookback)
+        ledger.skip(database, span, reason.strip(), within=None if far else session.settings.lookback)
     if result.is_json:
-        result.write_json(skipped_json(hour, reason.strip()))
-    result.say(f"{hour} is skipped; to undo: bookreport unskip --hour {hour}")
+        result.write_json(skipped_json(span, reason.strip()))
+    if len(span) == 1:
+        result.say(f"{span.since} is skipped; to undo: bookreport unskip --hour {span.since}")
+    else:
+        result.say(f"{counted(len(span), 'hour')}, {span}, are skipped; to undo, for each: bookreport unskip --hour HOUR")
     return 0
 
 

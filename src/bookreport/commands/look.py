@@ -8,13 +8,14 @@ import click
 
 from bookreport import health
 from bookreport.bucket import Bucket
-from bookreport.check import Check, look
+from bookreport.check import MAX_GAP, Check, look
 from bookreport.check import check as look_at_all
 from bookreport.columns import Columns
 from bookreport.commands.options import DURATION, SLICE, CommonOptions, output_options, span_of, span_options
 from bookreport.commands.result import Result
 from bookreport.commands.source import BucketSession
-from bookreport.errors import BadData, Configuration, NotReady
+from bookreport.database import Database
+from bookreport.errors import BadData, BookreportError, Configuration, NotReady
 from bookreport.hours import Hour, Slice
 from bookreport.present.state import (
     checks_json,
@@ -100,14 +101,23 @@ def status(options: CommonOptions, *, since: Hour | None, until: Hour | None, re
 
 @click.command()
 @click.option(
+    "--max-gap",
+    type=DURATION,
+    metavar="DURATION",
+    default=MAX_GAP,
+    help="Exit 3 if any other hour is overdue or missing that ended longer ago than DURATION.  [default: 6h]",
+)
+@click.option(
     "--max-age", type=DURATION, metavar="DURATION", help="Exit 3 if the newest loaded hour ended longer ago than DURATION (3h)."
 )
 @output_options("table", "json")
 @click.pass_obj
-def check(options: CommonOptions, *, max_age: timedelta | None, result: Result) -> int:
+def check(options: CommonOptions, *, max_age: timedelta | None, max_gap: timedelta, result: Result) -> int:
     """Check everything a run needs; say what is wrong and what to do.
 
-    Writes nothing. Exits 6 if a check fails, 3 if only the newest hour is too old. With -q, prints only failed checks.
+    That includes hours that failed, are overdue (files, but no marker) or missing (neither loaded nor in the bucket), or came
+    after they had been skipped. If only they fail, or the newest hour is too old, check exits 3; if anything else does, 6.
+    Writes nothing. With -q, prints only failed checks.
     """
     result.require_writable()
     session = BucketSession(options)
@@ -115,8 +125,15 @@ def check(options: CommonOptions, *, max_age: timedelta | None, result: Result) 
     found = [look("settings", lambda: _settings(settings))]
     if found[0].ok:
         with session.database() as database:
-            language = settings.language or SPANISH
-            found += look_at_all(database, session.bucket(Bucket), language, max_age, earliest=settings.earliest)
+            found += look_at_all(
+                database,
+                session.bucket(Bucket),
+                settings.language or SPANISH,
+                max_age,
+                max_gap=max_gap,
+                lookback=settings.lookback,
+                earliest=settings.earliest,
+            )
     failed = [check for check in found if not check.ok]
     shown = failed if options.quiet and not result.is_json else found
     if result.is_json:
@@ -125,23 +142,28 @@ def check(options: CommonOptions, *, max_age: timedelta | None, result: Result) 
         result.write(checks_text(shown))
     else:
         result.output.write_aside("all checks passed")
-    return _require_ok(found, failed)
+    if not failed:
+        return 0
+    failure = _failure(found, failed)
+    if result.is_told and options.log_format == "text":
+        # A mail from cron has both streams, and need not say it twice.
+        return failure.exit_code
+    raise failure
 
 
 def _settings(settings: Settings) -> tuple[str, str | None]:
     settings.require(bucket=True, database=True)
     Columns(settings.columns, settings.header)
+    Database(settings.database_url).close()
     days, seconds = divmod(settings.lookback.total_seconds(), 86_400)
     lookback = f"{days:.0f}d" if not seconds else f"{settings.lookback.total_seconds() / 3600:g}h"
     limits = f"reject limit {settings.reject_limit}, jobs {settings.jobs}, first year {settings.earliest.start.year}"
     return f"all required settings are set; look-back {lookback}, {limits}", None
 
 
-def _require_ok(found: list[Check], failed: list[Check]) -> int:
-    stale = [check.error for check in failed if isinstance(check.error, NotReady)]
-    if failed and len(stale) == len(failed):
-        raise stale[0]
-    if failed:
-        names = ", ".join(check.name for check in failed)
-        raise Configuration(f"{len(failed)} of {len(found)} checks failed: {names}", hint=failed[0].hint)
-    return 0
+def _failure(found: list[Check], failed: list[Check]) -> BookreportError:
+    unready = [check.error for check in failed if isinstance(check.error, NotReady)]
+    if len(unready) == len(failed):
+        return unready[0]
+    names = ", ".join(check.name for check in failed)
+    return Configuration(f"{len(failed)} of {len(found)} checks failed: {names}", hint=failed[0].hint)

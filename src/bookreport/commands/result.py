@@ -22,6 +22,11 @@ class Result:
     def is_json(self) -> bool:
         return self.format == "json"
 
+    @property
+    def is_told(self) -> bool:
+        """Whether people read it on stdout."""
+        return not self.is_json and self.output.path is None
+
     def require_writable(self) -> None:
         """Raise Configuration, before any work is done, if the result could not be written at the end."""
         self.output.require_writable()

@@ -43,7 +43,7 @@ class Session:
     def database(self) -> Iterator[Database]:
         """Yield the database; SIGINT and SIGTERM abort its work. Raises Configuration if a setting is missing."""
         self.settings.require(database=True)
-        database = Database(self.settings.database_url, self.settings.schema)
+        database = Database(self.settings.database_url, self.settings.schema, self.settings.of_database)
         try:
             with interruptible(database.cancel):
                 yield database

@@ -35,6 +35,8 @@ class BucketSession(Session):
             secret_key=where.secret_key,
             marker=where.marker,
             ignore=where.ignore,
+            place=where.place,
+            keys=where.keys,
             connections=connections,
         )
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from bookreport.hours import hours_in_words
 from bookreport.messages import plain
 from bookreport.present.words import (
     as_csv,
     as_number,
     as_table,
     counted,
-    hours_in_words,
     instant,
     markdown_cell,
     money,

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from bookreport.hours import Hour, Span
+from bookreport.hours import Hour, Span, hours_in_words, spans_in_words
 from bookreport.messages import plain
 from bookreport.present.words import (
     as_csv,
     as_table,
     counted,
     far_off_json,
-    hours_in_words,
     instant,
-    spans_in_words,
     unusual_in_words,
     unusual_json,
 )
@@ -193,9 +191,9 @@ def migrated_json(schema: str, books: str, revision: str) -> dict[str, object]:
     return {"schema": "bookreport.migrate/1", "tables": schema, "books": books, "revision": revision}
 
 
-def skipped_json(hour: Hour, reason: str) -> dict[str, object]:
-    """Return the hour that was given up, and why, as `bookreport.skip/1`."""
-    return {"schema": "bookreport.skip/1", "hour": hour.instant, "reason": reason}
+def skipped_json(span: Span, reason: str) -> dict[str, object]:
+    """Return the hours that were given up, and why, as `bookreport.skip/1`."""
+    return {"schema": "bookreport.skip/1", "hour": span.since.instant, "hours": len(span), "reason": reason}
 
 
 def unskipped_json(hour: Hour, status: str | None) -> dict[str, object]:

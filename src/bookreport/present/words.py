@@ -10,16 +10,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from bookreport.hours import Hour, Span
+from bookreport.hours import MOST_SPANS, Span, spans_in_words
 from bookreport.messages import json_text, plain
 
 if TYPE_CHECKING:
     # Only types are needed here: a report must not wait for boto3.
     from bookreport.partitions import FarOff
     from bookreport.unusual import Unusual
-
-MOST_SPANS = 6
-"""Maximum number of spans named in a sentence; the rest are counted."""
 
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
@@ -57,17 +54,6 @@ def signed(amount: Decimal | int | None, unit: str = "") -> str:
 def instant(moment: datetime) -> str:
     """Return an instant in RFC 3339, to the second, in UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def hours_in_words(hours: Sequence[Hour]) -> str:
-    """Return hours in words, with runs of them as spans."""
-    return spans_in_words(Span.runs(hours))
-
-
-def spans_in_words(spans: Sequence[Span]) -> str:
-    """Return the first spans in words, and how many more there are."""
-    told = [str(span.since) if len(span) == 1 else f"{span.since} to {span.until}" for span in spans[:MOST_SPANS]]
-    return ", ".join(told) + (f" and {len(spans) - MOST_SPANS} more" if len(spans) > MOST_SPANS else "")
 
 
 def unusual_in_words(unusual: Sequence[Unusual]) -> list[str]:
