@@ -102,7 +102,10 @@ def check(
     yield look("rights", lambda: _rights(database))
     yield look("replication", lambda: _replication(database))
     yield look("locks", lambda: _locks(database))
-    yield look("books", lambda: _books(database, language, earliest))
+    books = _Books()
+    yield look("books", lambda: _books(database, language, earliest, books))
+    if books.table is not None:
+        yield look("quality", lambda: _quality(books))
     yield look("failed", lambda: _failed(database, bucket))
     if listed.ok and source.ok:
         within = believable(earliest, [datetime.now(UTC) + ahead for ahead in clocks.values()])
@@ -178,21 +181,31 @@ def _replication(database: Database) -> tuple[str, str | None]:
     return "no publication would block a reload", None
 
 
-def _books(database: Database, language: str, earliest: Hour) -> tuple[str, str | None]:
+@dataclass
+class _Books:
+    """What is to be said of the books: of the table, and of the newest loaded day's sales (None: unknown)."""
+
+    table: Any = None
+    newest: Hour | None = None
+    day: Any = None
+
+
+def _books(database: Database, language: str, earliest: Hour, books: _Books) -> tuple[str, str | None]:
     table = schema.require_books(database)
     with database.quarantine() as transaction:
-        found = transaction.one("check/books")
+        found = books.table = transaction.one("check/books")
     if not found.isbns:
         raise Configuration(
             f"no book of {table} has a valid ISBN",
             hint=HIDDEN,
         )
-    message = f"{found.isbns:,} ISBNs in {table}; {_shelves(found)}"
+    languages = ", ".join(sorted(map(min, _spellings(found.languages)))) or "none"
+    message = f"{found.isbns:,} ISBNs in {table}; languages: {languages}"
     if catalogue.state(database).is_current:
-        _require_matches(database, table, earliest)
+        _require_matches(database, table, earliest, books)
     else:
         message += "; they have changed since the catalogue was last updated; the next run will update it"
-    if language.strip().casefold() not in _spellings(found.languages):
+    if language.strip().casefold() not in map(str.casefold, found.languages):
         raise Configuration(
             f"no book is in {language}: {message}", hint="set BOOKREPORT_LANGUAGE to the language's name in the books table"
         )
@@ -201,31 +214,13 @@ def _books(database: Database, language: str, earliest: Hour) -> tuple[str, str 
     return message, None
 
 
-def _shelves(found: Any) -> str:
-    """Return what there is to say of the books: languages, ISBNs that are repeated or no ISBNs, spellings."""
-    languages = sorted(names[0] for names in _spellings(found.languages).values())
-    told = [f"languages: {', '.join(languages) or 'none'}"]
-    if found.repeated:
-        told.append(f"{found.repeated:,} ISBNs have several rows; the first by format and language counts")
-    if found.without_isbn:
-        example = "" if found.example is None else f" (such as {found.example!r})"
-        told.append(f"{found.without_isbn:,} books have no valid ISBN{example}; no sale can match them")
-    for kind, names in (("format", found.formats), ("language", found.languages)):
-        told += [
-            f"the {kind}s {' and '.join(map(repr, same))} differ only in case and are reported separately"
-            for same in _spellings(names).values()
-            if len(same) > 1
-        ]
-    return "; ".join(told)
-
-
-def _require_matches(database: Database, table: str, earliest: Hour) -> None:
+def _require_matches(database: Database, table: str, earliest: Hour, books: _Books) -> None:
     """Raise Configuration if less than half of the ISBNs sold in the newest loaded day are in the catalogue."""
     with database.transaction(snapshot=True) as transaction:
-        newest = ledger.newest_loaded(transaction, earliest)
+        newest = books.newest = ledger.newest_loaded(transaction, earliest)
         if newest is None:
             return
-        day = transaction.one("check/isbns_matched", newest=newest.start)
+        day = books.day = transaction.one("check/isbns_matched", newest=newest.start)
     if day.matched * 2 < day.sold:
         raise Configuration(
             f"only {day.matched:,} of the {day.sold:,} ISBNs sold in the 24 hours up to {newest} match a book of {table}",
@@ -233,11 +228,47 @@ def _require_matches(database: Database, table: str, earliest: Hour) -> None:
         )
 
 
-def _spellings(names: Sequence[str]) -> dict[str, list[str]]:
+def _quality(books: _Books) -> tuple[str, str | None]:
+    """Return what is wrong in the books table, and how many of a day's sales match it; none of it keeps a run from working."""
+    found, wrong = books.table, []
+    if found.repeated:
+        has = "ISBN has" if found.repeated == 1 else "ISBNs have"
+        wrong.append(
+            f"{found.repeated:,} {has} several rows (such as {found.repeated_example}); the first by format and language counts"
+        )
+    if found.empty:
+        wrong.append(f"{found.empty:,} {'book has' if found.empty == 1 else 'books have'} no ISBN")
+    if found.impossible:
+        have = "book has" if found.impossible == 1 else "books have"
+        wrong.append(
+            f"{found.impossible:,} {have} an impossible ISBN (such as {found.impossible_example!r}), which no sale can match"
+        )
+    for kind, names in (("format", found.formats), ("language", found.languages)):
+        if same := [those for those in _spellings(names) if len(those) > 1]:
+            is_ = f"{kind} is" if len(same) == 1 else f"{kind}s are"
+            example = " and ".join(map(repr, same[0]))
+            wrong.append(f"{len(same):,} {is_} spelled in several ways (such as {example}), and reported separately")
+    told = [*wrong, *_matched(books)] or ["each book has an ISBN of its own"]
+    return "; ".join(told), "correct them in the books table" if wrong else None
+
+
+def _matched(books: _Books) -> Iterator[str]:
+    day = books.day
+    if day is not None and day.books_sold:
+        percent = 100 * day.books_matched / day.books_sold
+        most = f"; most others as {day.unmatched_example!r}" if day.unmatched_example is not None else ""
+        yield (
+            f"of {day.books_sold:,} books sold in the 24 hours up to {books.newest}, {percent:.1f}% match"
+            f" ({day.matched:,} of {day.sold:,} ISBNs{most})"
+        )
+
+
+def _spellings(names: Sequence[str]) -> list[list[str]]:
+    """Return the names, those together that differ only in case or blanks."""
     spellings: dict[str, list[str]] = defaultdict(list)
     for name in sorted(names):
-        spellings[name.casefold()].append(name)
-    return spellings
+        spellings["".join(name.casefold().split())].append(name)
+    return list(spellings.values())
 
 
 def _failed(database: Database, bucket: Bucket) -> tuple[str, str | None]:

@@ -28,8 +28,8 @@ Look = Callable[..., dict[str, Check]]
 
 @pytest.fixture
 def look(database: Database, bucket: Bucket) -> Look:
-    def run(max_age: timedelta | None = None, **options: Hour) -> dict[str, Check]:
-        return {found.name: found for found in check(database, bucket, "Spanish", max_age, **options)}
+    def run(max_age: timedelta | None = None, *, earliest: Hour = EARLIEST) -> dict[str, Check]:
+        return {found.name: found for found in check(database, bucket, "Spanish", max_age, earliest=earliest)}
 
     return run
 
