@@ -395,10 +395,7 @@ class Model:
             for hour, partition in bucket.items()
             if not (partition.is_gone or self.is_set_aside(hour)) and self.status(hour) is None and start and hour < start
         ]
-        known = {*self.not_skipped, *self.pending(source), *overdue}
-        there = known | {hour for hour in self.ledger if known and min(known) <= hour <= max(known)}
-        there |= {hour for hour in older if known and hour > min(known)}
-        missing = [hour for hour in span(min(there), max(there) + 1) if hour not in there] if there else []
+        missing = self._missing(source, overdue, older)
         counted = [self.ledger[hour] for hour in self.hours_in("loaded") if start is None or hour >= start]
         return {
             "newest_loaded": self.newest_loaded.instant if self.newest_loaded else None,
@@ -419,10 +416,22 @@ class Model:
             "far_off_loaded": [],
         }
 
+    def _missing(self, source: str, overdue: list[Hour], older: list[Hour]) -> list[Hour]:
+        known = {*self.not_skipped, *self.pending(source), *overdue}
+        there = known | {hour for hour in self.ledger if known and min(known) <= hour <= max(known)}
+        there |= {hour for hour in older if known and hour > min(known)}
+        return [hour for hour in span(min(there), max(there) + 1) if hour not in there] if there else []
+
     def check_told(self, source: str) -> set[str]:
-        """Return the names of the checks that must fail."""
+        """Return the names of the checks that must fail: all hours were over long ago."""
         bucket = self.buckets[source]
+        # Until then, check searches the last week alone.
+        searched = self.has_looked and self.newest_loaded is not None
+        overdue = [Hour.parse(hour) for hour in self.status_told(source)["overdue"]]
         failing = {
+            "failed": bool(self.hours_in("failed")),
+            "overdue": searched and bool(overdue),
+            "missing": searched and bool(self._missing(source, overdue, [])),
             "time": any(self.is_far_off(hour, source) for hour in bucket),
             "skipped": any(bucket[hour].is_closed for hour in self.hours_in("skipped") if hour in bucket),
             "books": not any(is_language(book, SPANISH) for book in self.books) or self._most_match_no_book(),

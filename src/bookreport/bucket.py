@@ -336,7 +336,7 @@ class Bucket:
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise Configuration(
                 f"S3: {error}",
-                hint=f"set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD, or the settings of AWS's own tools; now: {self._keys}",
+                hint=f"check {self._keys}; or set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD",
             ) from error
         except SSLError as error:
             raise _tls_failure(error, self.endpoint_url or "AWS", self._place) from error
@@ -344,12 +344,12 @@ class Bucket:
             where = self.endpoint_url or "AWS"
             raise Temporary(
                 f"S3 at {where} is unreachable: {error}",
-                hint=f"check that the store is up, and {self._place}; the next run carries on",
+                hint=f"check that the store is up, then {self._place}; the next run carries on",
             ) from error
         except (BotoCoreError, ValueError) as error:
             # Of a request, a bare ValueError quotes the header that could not be sent, and the key or token in it.
             told = str(error) if making or isinstance(error, BotoCoreError) else "a key or a token can't be sent as it is"
-            raise Configuration(f"S3: {told}", hint=f"check {self._place}, and {self._keys}") from error
+            raise Configuration(f"S3: {told}", hint=f"check {self._place}, then {self._keys}") from error
 
     def _translate(self, error: ClientError) -> BookreportError:
         answer: dict[str, Any] = dict(error.response)
@@ -393,12 +393,12 @@ def _tls_failure(error: SSLError, where: str, place: str) -> BookreportError:
     """Return what it means that no TLS connection could be made: only one that was cut off is worth another try."""
     cause = next(iter(error.kwargs["error"].args), error)
     if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
-        hint = f"check that the store is up, and {place}; the next run carries on"
+        hint = f"check that the store is up, then {place}; the next run carries on"
         return Temporary(f"S3 at {where} is unreachable: the connection was lost during the TLS handshake", hint=hint)
     told = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else str(cause)
     return Configuration(
         f"S3 at {where} can't be trusted: {told}",
-        hint=f"check AWS_CA_BUNDLE (the CA's certificate), and {place}; see TLS in the README",
+        hint=f"check AWS_CA_BUNDLE (the CA's certificate), then {place}; see TLS in the README",
     )
 
 

@@ -106,7 +106,7 @@ def check(
     yield look("books", lambda: _books(database, language, earliest, books))
     if books.table is not None:
         yield look("quality", lambda: _quality(books))
-    yield look("failed", lambda: _failed(database, bucket))
+    yield look("failed", lambda: _failed(database, bucket if source.ok else None))
     if listed.ok and source.ok:
         within = believable(earliest, [datetime.now(UTC) + ahead for ahead in clocks.values()])
         yield from _hours(database, bucket, within, max_gap, lookback)
@@ -255,11 +255,12 @@ def _quality(books: _Books) -> tuple[str, str | None]:
 def _matched(books: _Books) -> Iterator[str]:
     day = books.day
     if day is not None and day.books_sold:
-        percent = 100 * day.books_matched / day.books_sold
-        most = f"; most others as {day.unmatched_example!r}" if day.unmatched_example is not None else ""
+        # Rounded down: only if all match it is 100.
+        percent = 1000 * day.books_matched // day.books_sold / 10
+        most = f" (not, for one, {day.unmatched_example!r})" if day.unmatched_example is not None else ""
         yield (
-            f"of {day.books_sold:,} books sold in the 24 hours up to {books.newest}, {percent:.1f}% match"
-            f" ({day.matched:,} of {day.sold:,} ISBNs{most})"
+            f"{day.books_matched:,} of {day.books_sold:,} books sold in the 24 hours up to {books.newest} match ({percent}%),"
+            f" {day.matched:,} of {day.sold:,} ISBNs{most}"
         )
 
 
@@ -271,7 +272,8 @@ def _spellings(names: Sequence[str]) -> list[list[str]]:
     return list(spellings.values())
 
 
-def _failed(database: Database, bucket: Bucket) -> tuple[str, str | None]:
+def _failed(database: Database, bucket: Bucket | None) -> tuple[str, str | None]:
+    """`bucket` is None if the hours are not known to be of it."""
     with database.transaction(snapshot=True) as transaction:
         failed = ledger.failures(transaction)
     if not failed:
@@ -279,7 +281,8 @@ def _failed(database: Database, bucket: Bucket) -> tuple[str, str | None]:
     hours, newest = [failure.hour for failure in failed], failed[-1]
     told = newest.error if len(newest.error) <= MOST_OF_AN_ERROR else f"{newest.error[:MOST_OF_AN_ERROR]} …"
     raise NotReady(
-        f"{_counted(len(hours))} failed: {hours_in_words(hours)}; of the newest, {bucket.url(newest.hour)}: {told}",
+        f"{_counted(len(hours))} failed: {hours_in_words(hours)}; of the newest,"
+        f" {bucket.url(newest.hour) if bucket else newest.hour}: {told}",
         hint=f"put it right in the bucket; every run tries it again. To give it up: {_skip(Span.of_hour(newest.hour))}",
         hour=newest.hour.instant,
     )
@@ -325,13 +328,13 @@ def _missing(bucket: Bucket, found: Status, until: Hour, max_gap: timedelta) -> 
     if late and found.newest_loaded:
         known, come = "", ""
         if found.looked_from and late[0].since < found.looked_from:
-            known = f", of which only what follows {found.looked_from} is searched"
-            come = "; what is complete before that is loaded by: bookreport ingest --all"
+            known = f" (searched from {found.looked_from} on)"
+            come = "; to load what has come before: bookreport ingest --all"
         raise NotReady(
             f"{_counted(sum(map(len, late)))} neither loaded nor in the bucket{known}, though over for more than"
             f" {in_words(max_gap)}: {spans_in_words(late)}",
             hint=f"whoever writes them must write their files, if anything was sold, and {bucket.marker_url(late[-1].since)};"
-            f" the next run then loads it{come}. To give it up: {_skip(late[-1])}",
+            f" the next run then loads it{come}. To give up what never comes: {_skip(late[-1])}",
             hour=late[-1].since.instant,
         )
     if found.gaps:

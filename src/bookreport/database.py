@@ -403,7 +403,7 @@ class Database:
         _, parameters = self._engine.dialect.create_connect_args(self._engine.url)
         if hint := refusal.hint({**parameters, **_CONNECTING}, self._settings):
             return Configuration(f"Postgres refused the connection: {_said(cause)}", hint=hint)
-        hint = f"check that the server is up and has connections left, and {self._settings}; the next run carries on"
+        hint = f"check that the server is up and has connections left, then {self._settings}; the next run carries on"
         return Temporary(f"Postgres is unreachable: {_said(cause)}", hint=hint)
 
     @staticmethod

@@ -6,7 +6,7 @@ import io
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -218,12 +218,12 @@ class Settings:
         return [name for name in names if self._get(name)]
 
     def _told(self, *names: str) -> str:
-        """Return settings with where they are from: `S3_BUCKET from /etc/bookreport.env and S3_ENDPOINT_URL (not set)`."""
+        """Return settings with where they are from: `S3_BUCKET from /etc/bookreport.env, S3_ENDPOINT_URL (not set)`."""
         told: dict[str, list[str]] = defaultdict(list)
         for name in names:
             file = self._files.get(name, "the environment")
             told[f"from {file}" if self._get(name) else "(not set)"].append(name)
-        return _listed(f"{_listed(those)} {origin}" for origin, those in told.items())
+        return ", ".join(f"{_listed(those)} {origin}" for origin, those in told.items())
 
     @property
     def database_url(self) -> str:
@@ -335,9 +335,8 @@ def _read(path: Path) -> dict[str, str]:
     return found
 
 
-def _listed(words: Iterable[str]) -> str:
-    *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _is_number(text: str, least: int, most: int) -> bool:

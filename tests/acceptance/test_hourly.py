@@ -244,7 +244,7 @@ def test_an_hour_is_given_up_by_name_and_reason(bookstore: Bookstore, bookreport
     assert bookreport("run-hour").code == 4
     assert bookreport("skip", "--hour", str(HOUR), "--reason", " ").code == 2
     ended = bookreport("skip", "--hour", str(HOUR), "--reason", "its files are lost", "--json")
-    assert ended.json == {"schema": "bookreport.skip/1", "hour": HOUR.instant, "reason": "its files are lost"}
+    assert ended.json == {"schema": "bookreport.skip/1", "hour": HOUR.instant, "hours": 1, "reason": "its files are lost"}
     assert bookreport("-q", "run-hour").code == 0
     told = bookreport("status", "--json").json
     assert (told["failed"], told["skipped"]) == ([], [{"hour": HOUR.instant, "reason": "its files are lost"}])
@@ -252,6 +252,10 @@ def test_an_hour_is_given_up_by_name_and_reason(bookstore: Bookstore, bookreport
     assert made["coverage"]["skipped"] == [HOUR.instant]
     assert f"Skipped (given up): {HOUR}" in bookreport("report", "--since", str(HOUR), "--until", str(HOUR + 2)).out
     assert bookreport("skip", "--hour", str(HOUR + 1), "--reason", "a mistake").code == 2
+    for span in ((), ("--since", str(HOUR)), ("--hour", str(HOUR + 2), "--until", str(HOUR + 3))):
+        assert bookreport("skip", *span, "--reason", "an outage").code == 2
+    ended = bookreport("skip", "--since", str(HOUR + 2), "--until", str(HOUR + 4), "--reason", "an outage", "--json")
+    assert (ended.code, ended.json["hour"], ended.json["hours"]) == (0, (HOUR + 2).instant, 2)
     far = ("skip", "--hour", str(HOUR + -200), "--reason", "a typing error")
     assert (bookreport(*far).code, bookreport(*far, BOOKREPORT_LOOKBACK="10d").code) == (2, 0)
     undone = bookreport("unskip", "--hour", str(HOUR), "--json")
@@ -270,13 +274,25 @@ def test_check_says_what_to_do_and_fails_by_3_for_age_and_by_6_for_the_rest(book
     assert (old.code, old.json["ok"], old.error["kind"]) == (3, False, "not-ready")
     assert [each["name"] for each in old.json["checks"] if not each["ok"]] == ["freshness"]
     quiet = bookreport("-q", "check", "--max-age", "3h", S3_BUCKET="absent")
-    assert quiet.code == 6
+    assert (quiet.code, quiet.err) == (6, "")
+    assert "check S3_BUCKET and S3_ENDPOINT_URL from the environment" in quiet.out
     assert [line.split()[:2] for line in quiet.out.splitlines() if "FAILED" in line] == [
         ["bucket", "FAILED"],
         ["source", "FAILED"],
         ["freshness", "FAILED"],
     ]
-    assert "3 of 12 checks failed" in quiet.err
+    for options in (("-o", "found.txt"), ("--json",), ("--log-format", "json")):
+        assert "3 of 14 checks failed: bucket, source, freshness" in bookreport(
+            "-q", "check", "--max-age", "3h", *options, S3_BUCKET="absent"
+        ).err  # fmt: skip
+    bookstore.fill(HOUR, BAD)
+    bookreport("forget", "--hour", str(HOUR), "--yes")
+    bookreport("ingest")
+    failed = bookreport("-q", "check", "--max-gap", "1h")
+    assert (failed.code, failed.err, failed.out.count("FAILED")) == (3, "", 1)
+    assert failed.out.startswith(f"failed      FAILED  1 hour failed: {HOUR}; ")
+    wrong = bookreport("check", DATABASE_URL="mysql://me@here/shop")
+    assert (wrong.code, wrong.out.split()[:2]) == (6, ["settings", "FAILED"])
     nothing = bookreport("check", "--json", DATABASE_URL=None)
     assert (nothing.code, [each["name"] for each in nothing.json["checks"]]) == (6, ["settings"])
 

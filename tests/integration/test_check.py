@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from bookreport import schema
+from bookreport import ledger, schema
 from bookreport.bucket import Bucket
 from bookreport.check import Check, check
 from bookreport.database import Database
 from bookreport.errors import Configuration, NotReady, Temporary
-from bookreport.hours import Hour
-from bookstore import BOOKS, ENGLISH, HOUR, SPANISH, Bookstore, csv_file, write_books
+from bookreport.hours import Hour, Span
+from bookstore import BOOKS, ENGLISH, HOUR, SPANISH, UNKNOWN, Bookstore, csv_file, write_books
 from connection import Sql
 from loading import Load, OpenBucket
 from truth import Book, Purchase
@@ -28,6 +28,10 @@ NAMES = [
     "replication",
     "locks",
     "books",
+    "quality",
+    "failed",
+    "overdue",
+    "missing",
     "time",
     "stray",
     "skipped",
@@ -35,15 +39,21 @@ NAMES = [
     "freshness",
 ]
 
+LOOKED_THROUGH = "update source set looked_through_at = now()"
+
 Look = Callable[..., dict[str, Check]]
 
 
 @pytest.fixture
 def look(database: Database, bucket: Bucket) -> Look:
     def run(
-        of: Database = database, at: Bucket = bucket, max_age: timedelta | None = None, language: str = "Spanish"
+        of: Database = database,
+        at: Bucket = bucket,
+        max_age: timedelta | None = None,
+        language: str = "Spanish",
+        **options: Any,
     ) -> dict[str, Check]:
-        return {found.name: found for found in check(of, at, language, max_age)}
+        return {found.name: found for found in check(of, at, language, max_age, **options)}
 
     return run
 
@@ -70,9 +80,97 @@ def test_what_cannot_be_looked_at_is_left_out(look: Look, empty_database_url: st
 
 def test_a_bucket_that_is_not_there_hides_nothing_else(look: Look, open_bucket: OpenBucket) -> None:
     found = look(at=open_bucket("absent"))
-    assert list(found) == [name for name in NAMES if name not in ("time", "stray", "skipped")]
+    assert list(found) == [name for name in NAMES if name not in ("overdue", "missing", "time", "stray", "skipped")]
     assert [name for name, each in found.items() if not each.ok] == ["bucket"]
     assert "absent" in found["bucket"].message
+
+
+def test_a_client_that_can_not_be_made_hides_nothing_else(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    found = look(at=Bucket("bookstore", keys="AWS's own credential chain (AWS_PROFILE from the environment)"))
+    assert [name for name, each in found.items() if not each.ok] == ["bucket"]
+    assert found["bucket"].message == "S3: The config profile (nobody) could not be found"
+    assert str(found["bucket"].hint).endswith("AWS's own credential chain (AWS_PROFILE from the environment)")
+    assert list(found)[-1] == "freshness"
+
+
+LAST = Hour.last()
+"""The hours over for less than six hours are those from LAST + -5 on, or -6 once the hour changes."""
+
+
+def test_holes_fail_once_they_are_old_and_what_is_said_fills_or_ends_them(
+    look: Look, bookstore: Bookstore, load: Load, database: Database, sql: Sql
+) -> None:
+    for number in (-40, -8, 0):
+        bookstore.fill(LAST + number, FILE)
+        load(LAST + number)
+    for number in (-30, -29, -2):
+        bookstore.write(LAST + number, "purchases-1.csv", FILE)
+    for statement in ("select", LOOKED_THROUGH):
+        sql(statement)
+        found = look(max_gap=timedelta(hours=5, minutes=30))
+        assert [name for name, each in found.items() if not each.ok] == ["overdue", "missing"]
+        assert all(isinstance(found[name].error, NotReady) for name in ("overdue", "missing"))
+    bucket, since = f"s3://{bookstore.bucket}/", LAST + -30
+    assert (
+        found["overdue"].message
+        == f"2 hours with files, but no marker, though over for more than 5.5 h: {since} to {since + 2}"
+    )
+    assert str(found["overdue"].hint).startswith(f"whoever writes them must write {bucket}{(since + 1).partition}FULL; ")
+    assert f"{LAST + -39} to {since}, {since + 2} to {LAST + -8}, {LAST + -7}" in found["missing"].message
+    while names := [name for name in ("overdue", "missing") if not found[name].ok]:
+        command = str(found[names[0]].hint).rpartition(": bookreport skip ")[2].split()
+        options = dict(zip(command[::2], command[1::2], strict=True))
+        hour = Hour.parse(options.get("--hour") or options["--since"])
+        ledger.skip(database, Span(hour, Hour.parse(options["--until"]) if "--until" in options else hour + 1), "lost")
+        found = look(max_gap=timedelta(hours=5, minutes=30))
+    assert found["overdue"].message == f"1 hour without a marker yet: {LAST + -2}"
+    assert "missing so far: " in found["missing"].message
+    assert look(max_gap=timedelta(hours=1))["overdue"].hint is not None
+    assert look(max_gap=timedelta(days=99_999))["missing"].ok
+
+
+def test_a_hole_from_before_the_look_back_goes_on_failing_and_may_have_been_filled(
+    look: Look, bookstore: Bookstore, load: Load, sql: Sql
+) -> None:
+    for number in (0, 2, 30):
+        bookstore.fill(HOUR + number, FILE)
+        load(HOUR + number)
+    bookstore.fill(HOUR + 1, FILE)
+    sql("insert into ledger (hour, status) select h, 'loaded' from generate_series(%s::timestamptz, %s, '1 hour') h",
+        (HOUR + 3).start, (HOUR + 29).start)  # fmt: skip
+    assert look()["missing"].ok
+    sql(LOOKED_THROUGH)
+    assert look()["missing"].ok
+    found = look(lookback=timedelta(hours=20))["missing"]
+    assert f"(searched from {HOUR + 10} on), though over for more than 6 h: {HOUR + 1}" in found.message
+    assert "to load what has come before: bookreport ingest --all" in str(found.hint)
+
+
+def test_failed_hours_fail_however_old_they_are(look: Look, bookstore: Bookstore, load: Load, sql: Sql) -> None:
+    for hour, content in ((HOUR, b"who,what\n"), (HOUR + 24 * 30, b"why\n"), (LAST, FILE)):
+        bookstore.fill(hour, content)
+        load(hour)
+    sql(LOOKED_THROUGH)
+    found = look()["failed"]
+    assert isinstance(found.error, NotReady)
+    newest = HOUR + 24 * 30
+    url = f"s3://{bookstore.bucket}/{newest.partition}"
+    assert found.message.startswith(
+        f"2 hours failed: {HOUR}, {newest}; of the newest, {url}: purchases-1.csv: line 1: no column"
+    )
+    assert str(found.hint).endswith(f"bookreport skip --hour {newest} --reason TEXT")
+    sql("update ledger set last_error = repeat('x', 1000) where status = 'failed'")
+    assert look()["failed"].message.endswith(": " + "x" * 300 + " …")
+    assert look(at=Bucket("another"))["failed"].message.endswith(f"of the newest, {newest}: " + "x" * 300 + " …")
+
+
+def test_before_the_first_load_nothing_is_late(look: Look, bookstore: Bookstore, sql: Sql) -> None:
+    for number in (-40, -20):
+        bookstore.write(LAST + number, "purchases-1.csv", FILE)
+    assert [name for name, each in look().items() if not each.ok] == []
+    sql("insert into ledger (hour, status) values (%s, 'skipped')", (LAST + -30).start)
+    assert [name for name, each in look().items() if not each.ok] == []
 
 
 @pytest.mark.parametrize(("ahead", "told"), [(timedelta(minutes=5), "ahead of"), (timedelta(minutes=-5), "behind")])
@@ -101,11 +199,12 @@ def test_the_newest_hour_is_too_old_only_where_an_age_is_given(look: Look, books
 
 
 def test_what_lies_beside_the_hours_is_told_and_fails_unless_it_is_named_as_no_data(
-    look: Look, bookstore: Bookstore, load: Load, open_bucket: OpenBucket
+    look: Look, bookstore: Bookstore, load: Load, open_bucket: OpenBucket, sql: Sql
 ) -> None:
     for number in range(24):
         bookstore.fill(HOUR + (number - HOUR.start.hour), FILE)
         load(HOUR + (number - HOUR.start.hour))
+    sql(LOOKED_THROUGH)
     assert look()["stray"].ok
     bookstore.put("year=2024/month=05/day=01/late.csv", FILE)
     bookstore.put("year=2024/Month=04/day=30/hour=00/FULL")
@@ -134,19 +233,45 @@ def test_another_bucket_than_the_ledgers_is_told(look: Look, bookstore: Bookstor
     assert "--new-source" in (found.hint or "")
 
 
-def test_duplicate_isbns_spellings_and_languages_are_told_and_are_no_failure(look: Look, sql: Sql) -> None:
+def test_duplicate_isbns_and_spellings_are_told_and_are_no_failure(look: Look, sql: Sql) -> None:
     write_books(sql, [Book(ENGLISH, "Hardcover", "Spanish"), Book(f"978{ENGLISH[:9]}0", "hardcover", "Spanish")])
-    found = look()["books"]
-    assert found.ok
-    assert "1 ISBNs in public.books; languages: Spanish; 1 ISBNs have several rows" in found.message
-    assert "'Hardcover' and 'hardcover' differ only in case" in found.message
+    found = look()
+    assert found["books"].ok
+    assert found["books"].message.startswith("1 ISBNs in public.books; languages: Spanish")
+    assert found["quality"].ok
+    assert found["quality"].message == (
+        f"1 ISBN has several rows (such as {ENGLISH}); the first by format and language counts;"
+        " 1 format is spelled in several ways (such as 'Hardcover' and 'hardcover'), and reported separately"
+    )
+    write_books(sql, [Book(ENGLISH, name, tongue) for name in ("eBook", "e book", "Print") for tongue in ("Welsh", "WELSH")])
+    assert look(language="welsh")["books"].ok
+    told = look(language="We lsh")
+    assert not told["books"].ok
+    assert "1 format is spelled in several ways (such as 'e book' and 'eBook')" in told["quality"].message
+    assert "1 language is spelled in several ways (such as 'WELSH' and 'Welsh')" in told["quality"].message
 
 
 def test_books_without_an_isbn_are_told(look: Look, sql: Sql) -> None:
-    write_books(sql, [Book(SPANISH, "Hardcover", "Spanish"), *(Book(code, "Gift", "Spanish") for code in ("N/A", None, "-"))])
-    found = look()["books"]
-    assert found.message.startswith("1 ISBNs in public.books; ")
-    assert "3 books have no valid ISBN (such as '-'); no sale can match them" in found.message
+    codes = ("N/A", None, "-", "  ", "0" * 10, "979-8-12-345678-9")
+    write_books(sql, [Book(SPANISH, "Hardcover", "Spanish"), *(Book(code, "Gift", "Spanish") for code in codes)])
+    found = look()
+    assert found["books"].message.startswith("1 ISBNs in public.books; ")
+    assert found["quality"].message == (
+        "2 books have no ISBN; 4 books have an impossible ISBN (such as '-'), which no sale can match"
+    )
+
+
+def test_how_many_of_a_days_sales_match_is_told(look: Look, bookstore: Bookstore, load: Load) -> None:
+    sales = [Purchase("u1", ENGLISH, 5), Purchase("u2", SPANISH, 3), Purchase("u3", UNKNOWN, 7), Purchase("u4", "N/A", 9)]
+    for number, of_hour in ((-24, [Purchase("u5", UNKNOWN, 1000)]), (-23, sales[:3]), (0, sales)):
+        bookstore.fill(HOUR + number, csv_file(of_hour))
+        load(HOUR + number)
+    books = [purchase.books for purchase in (*sales[:3], *sales)]
+    matched = sum(purchase.books for purchase in sales[:2]) * 2
+    assert look()["quality"].message == (
+        f"{matched} of {sum(books)} books sold in the 24 hours up to {HOUR} match ({1000 * matched // sum(books) / 10}%),"
+        f" 2 of 3 ISBNs (not, for one, {UNKNOWN!r})"
+    )
 
 
 def test_a_catalogue_without_a_book_in_the_language_of_the_reports_fails(look: Look, sql: Sql) -> None:

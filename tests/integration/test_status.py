@@ -204,6 +204,20 @@ def test_a_loaded_hour_whose_reload_failed_is_told_until_one_succeeds(
     assert see().failed_reloads == ()
 
 
+def test_of_a_span_all_hours_are_given_up_or_none(bookstore: Bookstore, load: Load, database: Database, sql: Sql) -> None:
+    bookstore.fill(HOUR + 2, GOOD)
+    load(HOUR + 2)
+    with pytest.raises(Usage, match=f"{HOUR + 2} is loaded; .* nothing was skipped"):
+        ledger.skip(database, Span(HOUR, HOUR + 3), "an outage")
+    assert sql("select count(*) from ledger") == [(1,)]
+    with pytest.raises(Usage, match="far from all hours tried"):
+        ledger.skip(database, Span(HOUR + -30, HOUR), "an outage", within=DAY)
+    ledger.skip(database, Span(HOUR + -20, HOUR + 2), "an outage", within=DAY)
+    assert sql("select count(*), min(hour), max(hour) from ledger where status = 'skipped'") == [
+        (22, (HOUR + -20).start, (HOUR + 1).start)
+    ]
+
+
 def test_a_loaded_hour_is_not_given_up(bookstore: Bookstore, load: Load, skip: Callable[..., None], sql: Sql) -> None:
     bookstore.fill(HOUR, GOOD)
     load(HOUR)
@@ -231,6 +245,8 @@ def test_a_skipped_hour_that_is_complete_after_all_is_told(
     assert (see().come, checked().ok) == ((), True)
     bookstore.fill(HOUR + 1, GOOD)
     assert (see().come, checked().ok) == ((HOUR + 1,), False)
+    assert isinstance(checked().error, NotReady)
+    assert checked().message == f"1 hour skipped, but complete now: {HOUR + 1}"
     assert checked().hint == f"load it: bookreport run-hour --hour {HOUR + 1}"
     assert see(HOUR + 2).come == ()
     assert f"{HOUR + 1}: never came; complete now" in status_text(see())

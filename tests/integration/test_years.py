@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import astuple
+from datetime import timedelta
 
 import pytest
 
 from bookreport.bucket import Bucket
+from bookreport.check import check
 from bookreport.hours import Hour
 from bookstore import ENGLISH, SPANISH, csv_file
 from connection import Sql
@@ -42,7 +44,8 @@ def remember(sql: Sql, hours: list[Hour], bucket: Bucket) -> None:
 def test_a_run_makes_as_many_requests_after_ten_years_as_after_a_month(
     sql: Sql, open_bucket: OpenBucket, make_run: MakeRun, holes: str
 ) -> None:
-    requests = {}
+    failing = {"none missing": ["freshness"], "half of each day missing": ["missing", "freshness"]}
+    requests, requests_of_check = {}, {}
     for length in (MONTH, DECADE):
         hours = [NEW + -number for number in range(1, length + 1) if KEPT[holes](number)]
         with served([*hours, NEW], FILE) as url:
@@ -53,7 +56,12 @@ def test_a_run_makes_as_many_requests_after_ten_years_as_after_a_month(
             assert run.loader.load(NEW).error is None
             requests[length] = bucket.requests
             assert make_run(bucket).pending() == []
+            before = bucket.requests
+            found = {each.name: each for each in check(run.database, bucket, "Spanish", timedelta(hours=1))}
+            assert [name for name, each in found.items() if not each.ok] == failing[holes]
+            requests_of_check[length] = bucket.requests - before
     assert requests[DECADE] == requests[MONTH] < 36
+    assert requests_of_check[DECADE] == requests_of_check[MONTH] < 24
 
 
 def test_a_hole_of_long_ago_is_filled_when_the_whole_bucket_is_looked_through(

@@ -40,6 +40,50 @@ def test_only_what_a_command_needs_is_asked_for() -> None:
     Settings({"DATABASE_URL": "postgresql://"}).require(database=True)
 
 
+@pytest.mark.parametrize(
+    ("in_environment", "place", "keys", "of_database"),
+    [
+        (
+            {},
+            "S3_BUCKET and S3_ENDPOINT_URL from {file}",
+            "MINIO_ROOT_USER and MINIO_ROOT_PASSWORD from {file}",
+            "POSTGRES_HOST (not set), POSTGRES_DB and POSTGRES_PASSWORD from {file}",
+        ),
+        (
+            {"S3_BUCKET": "b", "MINIO_ROOT_PASSWORD": "x", "DATABASE_URL": "postgresql://me:x@db/shop", "PGPASSWORD": "y"},
+            "S3_BUCKET from the environment, S3_ENDPOINT_URL from {file}",
+            "MINIO_ROOT_USER from {file}, MINIO_ROOT_PASSWORD from the environment",
+            "DATABASE_URL from the environment",
+        ),
+        (
+            {"S3_ENDPOINT_URL": "", "MINIO_ROOT_USER": "", "MINIO_ROOT_PASSWORD": " ", "AWS_PROFILE": "shop"}
+            | {"POSTGRES_DB": "", "POSTGRES_PASSWORD": "", "PGHOST": "db", "PGUSER": "me", "PGPASSWORD": "y"},
+            "S3_BUCKET from {file}, S3_ENDPOINT_URL (not set)",
+            "AWS's own credential chain (AWS_PROFILE from the environment)",
+            "PGHOST, PGUSER and PGPASSWORD from the environment",
+        ),
+    ],
+)
+def test_for_hints_each_setting_is_told_with_where_it_is_from(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    in_environment: dict[str, str],
+    place: str,
+    keys: str,
+    of_database: str,
+) -> None:
+    file = tmp_path / "shop.env"
+    file.write_text(
+        "S3_BUCKET=books\nS3_ENDPOINT_URL=http://s3:9000\nMINIO_ROOT_USER=me\nMINIO_ROOT_PASSWORD=secret-a\n"
+        "POSTGRES_DB=shop\nPOSTGRES_PASSWORD=secret-b\n"
+    )
+    for name, value in in_environment.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings.load(file)
+    told = [settings.bucket.place, settings.bucket.keys, settings.of_database]
+    assert told == [text.format(file=file) for text in (place, keys, of_database)]
+
+
 def test_a_blank_setting_is_a_missing_one() -> None:
     with pytest.raises(Configuration, match="S3_BUCKET"):
         Settings({"S3_BUCKET": "  "}).require(bucket=True)
