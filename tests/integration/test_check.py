@@ -147,7 +147,9 @@ def test_a_hole_from_before_the_look_back_goes_on_failing_and_may_have_been_fill
     assert "to load what has come before: bookreport ingest --all" in str(found.hint)
 
 
-def test_failed_hours_fail_however_old_they_are(look: Look, bookstore: Bookstore, load: Load, sql: Sql) -> None:
+def test_failed_hours_fail_however_old_they_are(
+    look: Look, bookstore: Bookstore, load: Load, sql: Sql, open_bucket: OpenBucket
+) -> None:
     for hour, content in ((HOUR, b"who,what\n"), (HOUR + 24 * 30, b"why\n"), (LAST, FILE)):
         bookstore.fill(hour, content)
         load(hour)
@@ -162,7 +164,7 @@ def test_failed_hours_fail_however_old_they_are(look: Look, bookstore: Bookstore
     assert str(found.hint).endswith(f"bookreport skip --hour {newest} --reason TEXT")
     sql("update ledger set last_error = repeat('x', 1000) where status = 'failed'")
     assert look()["failed"].message.endswith(": " + "x" * 300 + " …")
-    assert look(at=Bucket("another"))["failed"].message.endswith(f"of the newest, {newest}: " + "x" * 300 + " …")
+    assert look(at=open_bucket("another"))["failed"].message.endswith(f"of the newest, {newest}: " + "x" * 300 + " …")
 
 
 def test_before_the_first_load_nothing_is_late(look: Look, bookstore: Bookstore, sql: Sql) -> None:

@@ -80,6 +80,7 @@ def test_a_refusal_is_judged_by_its_sqlstate_in_any_language(message: str, state
         failed = failure(f"postgresql://ana:hunter2@127.0.0.1:{port}/shop")
     assert type(failed) is kind
     assert message in failed.message
+    assert "DATABASE_URL, POSTGRES_* or PG*" in str(failed.hint)
     assert "hunter2" not in f"{failed.message} {failed.hint}"
 
 

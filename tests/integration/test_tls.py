@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from bookreport import tls
+from bookreport.bucket import Bucket
 from bookreport.database import Database
 from bookreport.tls import Certificate, Protection
 from loading import OpenBucket
@@ -32,7 +33,7 @@ def test_a_plain_connection_to_a_postgres_elsewhere_is_told_once(database: Datab
 
 
 def test_a_plain_connection_to_a_store_elsewhere_is_told(open_bucket: OpenBucket, warnings: Warnings) -> None:
-    open_bucket(endpoint_url="http://minio.example.com:9000")
+    assert open_bucket(endpoint_url="http://minio.example.com:9000").protection.version is None
     (told,) = warnings()
     assert told.startswith("the connection to S3 at http://minio.example.com:9000 is unsafe (plain): ")
     assert "let S3_ENDPOINT_URL begin with https" in told
@@ -40,12 +41,12 @@ def test_a_plain_connection_to_a_store_elsewhere_is_told(open_bucket: OpenBucket
 
 @pytest.mark.parametrize("url", ["https://minio.example.com:9000", "http://localhost:9000", "http://[::1]:9000", None])
 def test_no_other_store_is_told(open_bucket: OpenBucket, warnings: Warnings, url: str | None) -> None:
-    open_bucket(endpoint_url=url)
+    assert (open_bucket(endpoint_url=url).protection.version is None) == (url is not None and url.startswith("http:"))
     assert warnings() == []
 
 
-@pytest.mark.usefixtures("bucket")
-def test_servers_on_this_machine_are_not_told(database: Database, warnings: Warnings) -> None:
+def test_servers_on_this_machine_are_not_told(database: Database, bucket: Bucket, warnings: Warnings) -> None:
+    bucket.clock()
     with database.transaction(snapshot=True):
         pass
     assert warnings() == []
