@@ -107,12 +107,13 @@ def check(
     if books.table is not None:
         yield look("quality", lambda: _quality(books))
     yield look("failed", lambda: _failed(database, bucket if source.ok else None))
-    if listed.ok and source.ok:
+    is_searchable = listed.ok and source.ok
+    if is_searchable:
         within = believable(earliest, [datetime.now(UTC) + ahead for ahead in clocks.values()])
         yield from _hours(database, bucket, within, max_gap, lookback)
         yield look("skipped", lambda: _skipped(database, bucket, earliest))
     yield look("unusual", lambda: _unusual(database, earliest))
-    yield look("freshness", lambda: _freshness(database, max_age, earliest))
+    yield look("freshness", lambda: _freshness(database, bucket if is_searchable else None, max_age, earliest))
 
 
 def _bucket(bucket: Bucket, clocks: dict[str, timedelta]) -> tuple[str, str | None]:
@@ -283,7 +284,7 @@ def _failed(database: Database, bucket: Bucket | None) -> tuple[str, str | None]
     raise NotReady(
         f"{_counted(len(hours))} failed: {hours_in_words(hours)}; of the newest,"
         f" {bucket.url(newest.hour) if bucket else newest.hour}: {told}",
-        hint=f"put it right in the bucket; every run tries it again. To give it up: {_skip(Span.of_hour(newest.hour))}",
+        hint=f"put it right in the bucket; every run tries it again. If that can't be done: {_skip(Span.of_hour(newest.hour))}",
         hour=newest.hour.instant,
     )
 
@@ -314,7 +315,7 @@ def _overdue(bucket: Bucket, found: Status, until: Hour, max_gap: timedelta) -> 
             f"{_counted(len(late))} with files, but no marker, though over for more than {in_words(max_gap)}:"
             f" {hours_in_words(late)}",
             hint=f"whoever writes them must write {bucket.marker_url(late[-1])}; the next run then loads it."
-            f" To give it up: {_skip(Span.runs(late)[-1])}",
+            f" If that never comes: {_skip(Span.runs(late)[-1])}",
             hour=late[-1].instant,
         )
     if found.overdue:
@@ -334,7 +335,7 @@ def _missing(bucket: Bucket, found: Status, until: Hour, max_gap: timedelta) -> 
             f"{_counted(sum(map(len, late)))} neither loaded nor in the bucket{known}, though over for more than"
             f" {in_words(max_gap)}: {spans_in_words(late)}",
             hint=f"whoever writes them must write their files, if anything was sold, and {bucket.marker_url(late[-1].since)};"
-            f" the next run then loads it{come}. To give up what never comes: {_skip(late[-1])}",
+            f" the next run then loads it{come}. If they never come: {_skip(late[-1])}",
             hour=late[-1].since.instant,
         )
     if found.gaps:
@@ -425,7 +426,7 @@ def _unusual(database: Database, earliest: Hour) -> tuple[str, str | None]:
     return message, None
 
 
-def _freshness(database: Database, max_age: timedelta | None, earliest: Hour) -> tuple[str, str | None]:
+def _freshness(database: Database, bucket: Bucket | None, max_age: timedelta | None, earliest: Hour) -> tuple[str, str | None]:
     with database.transaction(snapshot=True) as transaction:
         newest = ledger.newest_loaded(transaction, earliest)
     if newest is None:
@@ -435,5 +436,14 @@ def _freshness(database: Database, max_age: timedelta | None, earliest: Hour) ->
     age = datetime.now(UTC) - (newest + 1).start
     message = f"the newest loaded hour is {newest}, which ended {in_words(age)} ago"
     if max_age is not None and age > max_age:
-        raise NotReady(message, hint="see what is holding up the next one: bookreport status", hour=newest.instant)
+        raise NotReady(message, hint=_awaited(bucket, newest + 1), hour=newest.instant)
     return message, None
+
+
+def _awaited(bucket: Bucket | None, hour: Hour) -> str:
+    """Return who is to do what for the hour that would be the newest."""
+    if bucket is None:
+        return "see what is holding up the next one: bookreport status"
+    if bucket.marker(hour):
+        return f"{hour} is complete: see why no run loads it: bookreport run-hour"
+    return f"whoever writes {hour} must write {bucket.marker_url(hour)}; the next run then loads it"

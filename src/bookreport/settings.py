@@ -189,7 +189,7 @@ class Settings:
             secret_key=self._get("MINIO_ROOT_PASSWORD"),
             marker=self._get("BOOKREPORT_MARKER") or "FULL",
             ignore=tuple(pattern for pattern in ignore if pattern),
-            place=self._told(*(self._given("S3_BUCKET") or ["S3_BUCKET"]), *self._endpoint),
+            place=self._told("S3_BUCKET", *self._endpoint),
             keys=self._keys,
         )
 

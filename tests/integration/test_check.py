@@ -197,7 +197,12 @@ def test_the_newest_hour_is_too_old_only_where_an_age_is_given(look: Look, books
     load(hour)
     assert look()["freshness"].ok
     assert look(max_age=timedelta(hours=5))["freshness"].ok
-    assert isinstance(look(max_age=timedelta(hours=2))["freshness"].error, NotReady)
+    late = look(max_age=timedelta(hours=2))["freshness"]
+    assert isinstance(late.error, NotReady)
+    marker = f"s3://{bookstore.bucket}/{(hour + 1).partition}FULL"
+    assert late.hint == f"whoever writes {hour + 1} must write {marker}; the next run then loads it"
+    bookstore.fill(hour + 1, FILE)
+    assert "see why no run loads it" in str(look(max_age=timedelta(hours=2))["freshness"].hint)
 
 
 def test_what_lies_beside_the_hours_is_told_and_fails_unless_it_is_named_as_no_data(
