@@ -118,6 +118,7 @@ def test_holes_fail_once_they_are_old_and_what_is_said_fills_or_ends_them(
     )
     assert str(found["overdue"].hint).startswith(f"whoever writes them must write {bucket}{(since + 1).partition}FULL; ")
     assert f"{LAST + -39} to {since}, {since + 2} to {LAST + -8}, {LAST + -7}" in found["missing"].message
+    assert not {str(LAST + -1), str(LAST + -2)} & set(found["missing"].message.split())
     while names := [name for name in ("overdue", "missing") if not found[name].ok]:
         command = str(found[names[0]].hint).rpartition(": bookreport skip ")[2].split()
         options = dict(zip(command[::2], command[1::2], strict=True))

@@ -8,6 +8,7 @@ import pytest
 
 from bookreport.bucket import Bucket
 from bookreport.check import check
+from bookreport.database import Database
 from bookreport.hours import Hour
 from bookstore import ENGLISH, SPANISH, csv_file
 from connection import Sql
@@ -62,6 +63,13 @@ def test_a_run_makes_as_many_requests_after_ten_years_as_after_a_month(
             requests_of_check[length] = bucket.requests - before
     assert requests[DECADE] == requests[MONTH] < 36
     assert requests_of_check[DECADE] == requests_of_check[MONTH] < 24
+
+
+def test_until_a_run_has_searched_the_bucket_check_does_not_either(open_bucket: OpenBucket, database: Database) -> None:
+    with served([NEW + -number for number in range(MONTH)], FILE) as url:
+        bucket = open_bucket(endpoint_url=url)
+        assert [each.name for each in check(database, bucket, "Spanish") if not each.ok] == []
+        assert bucket.requests < 12
 
 
 def test_a_hole_of_long_ago_is_filled_when_the_whole_bucket_is_looked_through(
