@@ -18,6 +18,7 @@ from bookreport.hours import (
     EARLIEST,
     LAST,
     LOOKBACK,
+    ONE_HOUR,
     Hour,
     Span,
     believable,
@@ -312,7 +313,7 @@ def _overdue(bucket: Bucket, found: Status, until: Hour, max_gap: timedelta) -> 
     late = [hour for hour in found.overdue if hour < until]
     if late and found.newest_loaded:
         raise NotReady(
-            f"{_counted(len(late))} with files, but no marker, though over for more than {in_words(max_gap)}:"
+            f"{_counted(len(late))} with files, but no marker, though over for more than {_in_hours(max_gap)}:"
             f" {hours_in_words(late)}",
             hint=f"whoever writes them must write {bucket.marker_url(late[-1])}; the next run then loads it."
             f" If that never comes: {_skip(Span.runs(late)[-1])}",
@@ -333,7 +334,7 @@ def _missing(bucket: Bucket, found: Status, until: Hour, max_gap: timedelta) -> 
             come = "; to load what has come before: bookreport ingest --all"
         raise NotReady(
             f"{_counted(sum(map(len, late)))} neither loaded nor in the bucket{known}, though over for more than"
-            f" {in_words(max_gap)}: {spans_in_words(late)}",
+            f" {_in_hours(max_gap)}: {spans_in_words(late)}",
             hint=f"whoever writes them must write their files, if anything was sold, and {bucket.marker_url(late[-1].since)};"
             f" the next run then loads it{come}. If they never come: {_skip(late[-1])}",
             hour=late[-1].since.instant,
@@ -345,6 +346,10 @@ def _missing(bucket: Bucket, found: Status, until: Hour, max_gap: timedelta) -> 
 
 def _counted(hours: int) -> str:
     return f"{hours:,} hour{'' if hours == 1 else 's'}"
+
+
+def _in_hours(duration: timedelta) -> str:
+    return f"{duration / ONE_HOUR:.4g} h"
 
 
 def _skip(span: Span) -> str:
