@@ -233,7 +233,7 @@ class Bucket:
         if strange:
             names = ", ".join(map(repr, strange[:5]))
             raise BadData(
-                f"the partition of {hour} contains objects that are not CSV files: {names}{' …' if len(strange) > 5 else ''}",
+                f"{self.url(hour)} contains objects that are not CSV files: {names}{' …' if len(strange) > 5 else ''}",
                 hint="if they are not data, list a pattern in BOOKREPORT_IGNORE; if they are, supply them as .csv or .csv.gz",
             )
         return tuple(sorted(_file(key, entry) for key, entry in data.items()))
@@ -254,7 +254,8 @@ class Bucket:
             # Raises if the store does not answer at all.
             self.clock()
             raise Unreadable(
-                f"{file.key} can't be read, although the store is up: {error.message}", hint="the next run retries the hour"
+                f"{self.url(hour, file.key)} can't be read, although the store is up: {error.message}",
+                hint="the next run retries the hour",
             ) from error
 
     def _pieces(self, hour: Hour, file: File) -> Iterator[bytes]:

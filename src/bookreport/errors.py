@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 from bookreport.messages import sentence
@@ -13,8 +14,11 @@ class BookreportError(Exception):
     The class decides `exit_code` and `kind`, which scripts and an error's JSON show, and whether it `stops_run`: no further
     hour is begun after it. `message` says what happened and where, `hint` what to do next; `hour` is set if the failure
     belongs to one hour (RFC 3339, UTC). Both texts are fit to be printed and kept, whoever worded them (`messages.sentence`).
+    Where there are `details`, a line for each, and a `headline`, these are for people in the message's place.
     """
 
+    headline: str | None = None
+    details: Sequence[str] = ()
     exit_code = 1
     kind = "error"
     stops_run = False
@@ -65,10 +69,18 @@ class ChangedWhileLoading(BadData):
 
 
 class TooManyRejects(BadData):
-    """More records of an hour were set aside than its limit allows; `rejects` holds the first of them, for the ledger."""
+    """More records of an hour were set aside than its limit allows.
 
-    def __init__(self, message: str, rejects: list[dict[str, object]], *, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    `rejects` holds the first of them, for the ledger. `kinds` says of each kind how many there are, and where one is: the
+    message does too, and `details` also quotes it. A message is kept, and `erase` finds in it only what is between quotes.
+    """
+
+    def __init__(
+        self, headline: str, kinds: Sequence[str], details: Sequence[str], rejects: list[dict[str, object]], *, hint: str
+    ) -> None:
+        super().__init__(f"{headline}: {'; '.join(kinds)}", hint=hint)
+        self.headline = headline
+        self.details = details
         self.rejects = rejects
 
     def alone(self) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from bookreport import ledger, purchases
@@ -19,12 +20,13 @@ from bookreport.errors import (
     CopyRefused,
     Locked,
     NotReady,
+    TooManyRejects,
 )
 from bookreport.files import File
 from bookreport.gzipped import most_bytes
 from bookreport.hours import Hour
 from bookreport.ledger import Attempt, FileLoad
-from bookreport.outcomes import Ending, Entry, Outcome, Stopwatch
+from bookreport.outcomes import Ending, Entry, HourState, Outcome, Stopwatch
 from bookreport.rejects import HourRejects, RejectLimit
 from bookreport.rows import Body, RowStream, only_plain, opened
 
@@ -93,7 +95,8 @@ class Loader:
             return Outcome(hour, Ending(failure.kind), seconds=watch.total, error=failure.alone())
         # A wrong setting is not the hour's fault, and leaves no record.
         attempt = 0 if isinstance(failure, Configuration) else self._record_failure(hour, watch, failure, settled_as)
-        return Outcome(hour, Ending.FAILED, attempt, seconds=watch.total, error=failure.alone())
+        still_loaded = settled_as is not None and settled_as.is_loaded
+        return Outcome(hour, Ending.FAILED, attempt, seconds=watch.total, error=failure.alone(), still_loaded=still_loaded)
 
     def _load_hour(self, hour: Hour, watch: Stopwatch, *, again: bool, named: bool, emptied: bool = False) -> Outcome:
         with watch.phase("list"):
@@ -110,7 +113,13 @@ class Loader:
                     return Outcome.of(Ending.UNCHANGED if known.is_loaded else Ending(known.status), known, watch.total)
                 purchases.begin_hour(transaction, hour)
                 before = self._clear(transaction, hour, known, files, emptied=emptied)
-                rejects = HourRejects(self._reject_limit, {file.key: most_bytes(file.size) for file in files})
+                rejects = HourRejects(
+                    self._reject_limit,
+                    {file.key: most_bytes(file.size) for file in files},
+                    hour=str(hour),
+                    folder=self._bucket.url(hour),
+                    are_kept=known is None or known.status in (HourState.FAILED, HourState.SKIPPED),
+                )
                 with watch.phase("copy"):
                     loads = [self._copy_file(transaction, hour, file, rejects) for file in files]
                 rejects.require_within_limit()
@@ -132,7 +141,8 @@ class Loader:
         self._unsummarised.add(hour.month)
         if before is not None:
             self._vacuum(hour)
-        return Outcome.of(Ending.RELOADED if before else Ending.LOADED, entry, watch.total)
+        outcome = Outcome.of(Ending.RELOADED if before else Ending.LOADED, entry, watch.total)
+        return replace(outcome, before=before, after=after) if before else outcome
 
     def _clear(
         self, transaction: Transaction, hour: Hour, known: Entry | None, files: tuple[File, ...], *, emptied: bool
@@ -157,7 +167,8 @@ class Loader:
             if load is None:
                 load = self._copy_carefully(transaction, hour, file, rejects)
         except BadData as error:
-            error.message = f"{file.key}: {error.message}"
+            if not isinstance(error, TooManyRejects):
+                error.message = f"{self._bucket.url(hour, file.key)}: {error.message}"
             raise
         rejects.count_file(file.key, load.rows_loaded, load.rows_rejected)
         event = {"hour": hour.instant, "file": file.key, "rows": load.rows_loaded, "bytes": file.size}

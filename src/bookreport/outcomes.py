@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from bookreport.errors import BookreportError
@@ -66,12 +67,22 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Total:
+    """What an hour adds up to."""
+
+    rows: int
+    books_sold: int
+    sale_value: Decimal
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How the load of one hour ended.
 
     `outcome`: loaded, reloaded, unchanged (already loaded), skipped or pruned (given up since it was chosen, and left
     alone), failed, locked or not-ready; `attempt`: the number of attempts, including this one; counts are of the hour as it
-    is now in the ledger; `seconds` is this attempt's wall time.
+    is now in the ledger; `seconds` is this attempt's wall time. Of a reloaded hour, `before` and `after` are what it added up
+    to. `still_loaded`: it was to be reloaded, failed, and is as it was before.
     """
 
     hour: Hour
@@ -84,6 +95,9 @@ class Outcome:
     rows_unmatched: int = 0
     seconds: float = 0.0
     error: BookreportError | None = None
+    before: Total | None = None
+    after: Total | None = None
+    still_loaded: bool = False
 
     @property
     def is_loaded(self) -> bool:

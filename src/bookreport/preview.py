@@ -11,7 +11,7 @@ from bookreport import catalogue, ledger, purchases
 from bookreport.bucket import Bucket
 from bookreport.columns import Columns, Reading
 from bookreport.database import Database
-from bookreport.errors import BadData, NotReady, Unreadable
+from bookreport.errors import BadData, NotReady, TooManyRejects, Unreadable
 from bookreport.files import File
 from bookreport.gzipped import most_bytes
 from bookreport.hours import Hour
@@ -80,7 +80,8 @@ def preview(
             if marker.size:
                 odd_markers[hour] = marker
             require_files(bucket, known, hour, files)
-            rejects = HourRejects(reject_limit, {file.key: most_bytes(file.size) for file in files})
+            most = {file.key: most_bytes(file.size) for file in files}
+            rejects = HourRejects(reject_limit, most, hour=str(hour), folder=bucket.url(hour))
             loads = [looker.look_into(hour, file, rejects) for file in files]
             if hour not in looker.left_off:
                 rejects.require_within_limit()
@@ -137,7 +138,8 @@ class _Looker:
                             self.left_off.add(hour)
                             break
         except BadData as error:
-            error.message = f"{file.key}: {error.message}"
+            if not isinstance(error, TooManyRejects):
+                error.message = f"{self._bucket.url(hour, file.key)}: {error.message}"
             raise
         rejects.count_file(file.key, check.rows, check.rejected)
         self._keep(body.reading, sampled[:SAMPLED])

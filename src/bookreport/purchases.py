@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import IO
 
 from bookreport.columns import MOST_COLUMNS, NAMES, Columns, Reading, shown
 from bookreport.database import Stream, Transaction
 from bookreport.errors import BadData
 from bookreport.hours import Hour
+from bookreport.outcomes import Total
 from bookreport.quoting import literal
 from bookreport.records import RecordCheck
 from bookreport.rejects import HourRejects
@@ -24,15 +24,12 @@ _SOON_DELETED = 1 << 18
 
 
 @dataclass(frozen=True)
-class Sums:
+class Sums(Total):
     """The sums of one hour.
 
     `rows_unmatched` were sold under an ISBN that is not in the catalogue, `rows_without_isbn` under something that is no ISBN.
     """
 
-    rows: int
-    books_sold: int
-    sale_value: Decimal
     rows_unmatched: int
     rows_without_isbn: int
 

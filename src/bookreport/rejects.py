@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,6 +15,15 @@ SHORTEST_ROW = len(b"u,i\n")
 """Bytes of the shortest record that can be good, whatever its file's columns: a user and an ISBN."""
 
 
+MOST_KINDS, MOST_FILES = 5, 3
+"""Kinds of rejects, and files, that an error names one by one."""
+
+MOST_RAW = 200
+"""Characters of a record that an error shows."""
+
+_VALUES = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[0-9][0-9,]*""")
+
+
 class Reject(NamedTuple):
     """A record of the file `key` that was set aside: the physical line it starts on (header = 1), why, and its text."""
 
@@ -21,6 +31,11 @@ class Reject(NamedTuple):
     line_number: int
     reason: str
     raw: str
+
+    @property
+    def kind(self) -> str:
+        """The reason without what differs from record to record: values that it quotes, and numbers."""
+        return _VALUES.sub("…", self.reason)
 
 
 class FirstRejects(list[Reject]):
@@ -75,12 +90,18 @@ class RejectLimit:
 class HourRejects:
     """The rejects of one hour, while its files are read: how many, the first of them, and whether they pass the limit.
 
-    `most_bytes`: for each file of the hour, how many bytes it can have, unpacked.
+    `most_bytes`: for each file of the hour, how many bytes it can have, unpacked. `hour` and `folder`, the address that its
+    files are below, are for the error; `are_kept`: the ledger keeps the first rejects if there are too many.
     """
 
-    def __init__(self, limit: RejectLimit, most_bytes: Mapping[str, int]) -> None:
+    def __init__(
+        self, limit: RejectLimit, most_bytes: Mapping[str, int], *, hour: str = "HOUR", folder: str = "", are_kept: bool = False
+    ) -> None:
         self.first = FirstRejects()
         self.count = 0
+        self._hour, self._folder, self._are_kept = hour, folder, are_kept
+        self._kinds: Counter[str] = Counter()
+        self._files: Counter[str] = Counter()
         self._limit = limit
         self._rows: dict[str, int] = {}
         self._most_rows = 0
@@ -105,18 +126,22 @@ class HourRejects:
         read yet is good.
         """
         self.count += 1
+        self._kinds[reject.kind] += 1
+        self._files[reject.key] += 1
         self.first.append(reject)
         if self.first.is_full and self.count > self._allowed(each_file_has_rows=True):
             raise self._too_many(
-                f"reading stopped at line {reject.line_number:,}: {self.count:,} records are bad,"
-                f" more than the limit of {self._limit} even if the rest is good"
+                f"reading stopped at line {reject.line_number:,} of {self._folder}{reject.key}: {self.count:,} records are bad,"
+                f" more than the limit of {self._limit} even if the rest is good",
+                "100%",
             )
 
     def require_within_limit(self) -> None:
         """Raise TooManyRejects if they pass the limit, now that all files are counted."""
         if self.count > self._allowed(each_file_has_rows=self._each_file_has_rows):
             records = self.count + self._most_rows
-            raise self._too_many(f"{self.count:,} of {records:,} records are bad, more than the limit of {self._limit}")
+            told = f"{self.count:,} of {records:,} records are bad, more than the limit of {self._limit}"
+            raise self._too_many(told, str(self.count))
 
     def _expect_rows(self, key: str, most: int) -> None:
         self._most_rows += most - self._rows.get(key, 0)
@@ -125,10 +150,36 @@ class HourRejects:
     def _allowed(self, *, each_file_has_rows: bool) -> int:
         return self._limit.allowed(self.count + self._most_rows, each_file_has_rows=each_file_has_rows)
 
-    def _too_many(self, what: str) -> TooManyRejects:
-        told = "; ".join(f"{reject.key} line {reject.line_number}: {reject.reason}" for reject in self.first[:10])
-        return TooManyRejects(
-            f"{what}: {told}",
-            [reject._asdict() for reject in self.first],
-            hint="fix the files in the bucket, or raise --reject-limit; to see more: bookreport rejects",
+    def _too_many(self, what: str, enough: str) -> TooManyRejects:
+        """Return the error: each kind of reject with its number and an example; a limit of `enough` would let the hour in."""
+        kinds, details = [], []
+        for kind, number in self._kinds.most_common(MOST_KINDS):
+            like = f"{number:,} like " if number > 1 else ""
+            example = self._example(kind)
+            if example is None:
+                kinds.append(f"{number:,}: {kind}")
+                details.append(kinds[-1])
+            else:
+                kinds.append(f"{like}{example.key} line {example.line_number:,}: {example.reason}")
+                details.append(f"{kinds[-1]}: {example.raw[:MOST_RAW]}")
+        if more := len(self._kinds) - len(kinds):
+            kinds.append(f"and {more:,} more kinds")
+            details.append(kinds[-1])
+        return TooManyRejects(what, kinds, details, [reject._asdict() for reject in self.first], hint=self._hint(enough))
+
+    def _example(self, kind: str) -> Reject | None:
+        """Return the first reject with the commonest reason of this kind; None if none was kept."""
+        those = [reject for reject in self.first if reject.kind == kind]
+        if not those:
+            return None
+        ((reason, _),) = Counter(reject.reason for reject in those).most_common(1)
+        return next(reject for reject in those if reject.reason == reason)
+
+    def _hint(self, enough: str) -> str:
+        files = [f"{self._folder}{key}" for key, _ in self._files.most_common(MOST_FILES)]
+        more = f" and {len(self._files) - len(files):,} more files" if len(self._files) > len(files) else ""
+        seen = f"; to see the records: bookreport rejects --hour {self._hour}" if self._are_kept else ""
+        return (
+            f"have the producer mend {', '.join(files)}{more}{seen}; only if that can't be, load the hour without these"
+            f" records: bookreport run-hour --hour {self._hour} --reject-limit {enough}"
         )

@@ -67,7 +67,9 @@ def test_more_rejects_than_the_limit_fail_the_hour_and_tell_the_first(bookstore:
     bookstore.fill(HOUR, HEADER + GOOD + b"u,1,x,1\n" * 11)
     outcome = load(HOUR, reject_limit="1%")
     assert isinstance(outcome.error, BadData)
-    assert outcome.error.message.startswith("11 of 12 records are bad, more than the limit of 1%: purchases-1.csv line 3: ")
+    assert outcome.error.message.startswith(
+        "11 of 12 records are bad, more than the limit of 1%: 11 like purchases-1.csv line 3: "
+    )
     assert sql("select count(*) from purchase_rows") == [(0,)]
     assert sql("select status from ledger") == [("failed",)]
     assert sql("select count(*), min(line_number), max(line_number) from rejects") == [(11, 3, 13)]

@@ -153,5 +153,7 @@ def test_an_object_that_can_not_be_had_fails_its_hour_alone_while_the_store_answ
     error = outcomes[1].error
     assert error is not None
     assert (error.exit_code, error.kind) == (5, "temporary")
-    assert error.message.startswith("purchases-1.csv can't be read, although the store is up: S3 answered")
+    assert error.message.startswith(
+        f"{bucket.url(HOUR + 1, 'purchases-1.csv')} can't be read, although the store is up: S3 answered"
+    )
     assert sql("select status from ledger order by hour") == [("loaded",), ("failed",), ("loaded",)]

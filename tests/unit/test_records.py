@@ -404,19 +404,67 @@ def test_reading_stops_once_the_limit_is_passed_even_if_the_rest_is_good() -> No
     error, read = stopped(content, "1%")
     assert read < len(content) / 20
     # 2,300,000 bytes could be 328,571 rows like `u,1,,1`; one in a hundred of them and of the rejects may be bad.
-    assert error.message.startswith(
-        "reading stopped at line 3,320: 3,319 records are bad, more than the limit of 1% even if the rest is good: a.csv line 2"
+    assert error.message == (
+        "reading stopped at line 3,320 of a.csv: 3,319 records are bad, more than the limit of 1% even if the rest is good:"
+        " 3,319 like a.csv line 2: quantity 'n/a' is not a whole number"
     )
-    assert error.message.count("quantity 'n/a' is not a whole number") == 10
+    assert error.hint is not None
+    assert error.hint.endswith(" --reject-limit 100%")
     assert len(error.rejects) == 1000
 
 
 def test_with_a_count_for_limit_reading_stops_as_soon_as_the_ledger_has_its_rejects() -> None:
     content = GOOD * 1000 + b"u1,0306406152,n/a,9.99\n" * 100_000
     error, read = stopped(content, "5")
-    assert error.message.startswith("reading stopped at line 2,001: 1,000 records are bad, more than the limit of 5")
+    assert error.message.startswith("reading stopped at line 2,001 of a.csv: 1,000 records are bad, more than the limit of 5")
     assert len(error.rejects) == 1000
     assert read < 100_000
+
+
+def test_rejects_over_the_limit_are_told_by_kind_with_the_commonest_example_and_who_mends_what() -> None:
+    rejects = HourRejects(RejectLimit(count=1), {}, hour="2024-05-01T13", folder="s3://shop/hour=13/", are_kept=True)
+    for line, price in enumerate(["0,5", "n/a", "it's", 'say "n/a"', "n/a"], 2):
+        rejects.append(Reject("a.csv", line, f"unit_price {price!r} is not a number", f"ana,0306406152,1,{price}"))
+    rejects.append(Reject("b.csv", 1_000, "3 fields, but the header has 4", "ana," + "x" * 300))
+    rejects.append(Reject("b.csv", 1_001, "5 fields, but the header has 4", "ana,,,,"))
+    rejects.append(Reject("c.csv", 9, "user_id is empty", ",0306406152,1,1"))
+    with pytest.raises(TooManyRejects) as caught:
+        rejects.require_within_limit()
+    error = caught.value
+    kinds = [
+        "5 like a.csv line 3: unit_price 'n/a' is not a number",
+        "2 like b.csv line 1,000: 3 fields, but the header has 4",
+        "c.csv line 9: user_id is empty",
+    ]
+    assert error.headline == "8 of 8 records are bad, more than the limit of 1"
+    assert error.message == f"{error.headline}: {'; '.join(kinds)}"
+    raws = ["ana,0306406152,1,n/a", "ana," + "x" * 196, ",0306406152,1,1"]
+    assert error.details == [f"{kind}: {raw}" for kind, raw in zip(kinds, raws, strict=True)]
+    assert error.hint == (
+        "have the producer mend s3://shop/hour=13/a.csv, s3://shop/hour=13/b.csv, s3://shop/hour=13/c.csv; to see the records:"
+        " bookreport rejects --hour 2024-05-01T13; only if that can't be, load the hour without these records:"
+        " bookreport run-hour --hour 2024-05-01T13 --reject-limit 8"
+    )
+
+
+def test_of_many_kinds_and_files_of_rejects_the_commonest_are_named_and_the_others_counted() -> None:
+    rejects = HourRejects(RejectLimit(count=35), {})
+    rejects.first = FirstRejects(most=3)
+    *others, last = [
+        Reject(f"{number}.csv", 2, f"of kind {'abcdefgh'[number]}", "raw") for number in range(8) for _ in range(8 - number)
+    ]
+    for reject in others:
+        rejects.append(reject)
+    with pytest.raises(TooManyRejects) as caught:
+        rejects.append(last)
+    kinds = caught.value.details
+    assert kinds == [
+        "8 like 0.csv line 2: of kind a: raw",
+        *(f"{8 - n}: of kind {'abcde'[n]}" for n in range(1, 5)),
+        "and 3 more kinds",
+    ]
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("have the producer mend 0.csv, 1.csv, 2.csv and 5 more files; only if")
 
 
 @pytest.mark.parametrize(("other", "stops"), [(4 * 10**6, False), (4 * 10**4, True)])
