@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -18,6 +19,7 @@ from bookreport import __version__, streams
 from bookreport.commands.options import CommonOptions, common_options
 from bookreport.errors import BookreportError, Interrupted, Usage
 from bookreport.messages import is_utf8, traced
+from bookreport.output import STDOUT
 from bookreport.present.run import error_json
 
 COMMANDS = {
@@ -54,6 +56,9 @@ COMMANDS = {
     "verify": ("look:verify", "Compare loaded hours with the bucket and the tables; exit 4 if anything differs."),
 }
 """Where each command lives, and its one-line summary, so that --help imports none of them."""
+
+_OUTPUT = re.compile(r"--output(?:=(.*))?|-[hqv]*o(.*)", re.DOTALL)
+"""The option that names a file for the result: its value is in the same word, or else it is the next."""
 
 
 class Commands(click.Group):
@@ -113,7 +118,8 @@ def _run(arguments: Sequence[str]) -> int:
     """Return the exit code of a command; failures raised by name are reported on stderr."""
     try:
         _require_utf8(arguments)
-        code = commands.main(arguments, prog_name="bookreport", standalone_mode=False, obj=CommonOptions()) or 0
+        options = CommonOptions(errors_as_json=_wants_json(arguments))
+        code = commands.main(arguments, prog_name="bookreport", standalone_mode=False, obj=options) or 0
         sys.stdout.flush()
         return int(code)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -145,7 +151,13 @@ def _fail(error: BookreportError | Interrupted, arguments: Sequence[str]) -> int
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether errors are for a program: the log is JSON, or the result is and goes to stdout, not to a file."""
     # Read from the raw arguments, since a usage error comes before they are parsed.
-    words, pairs = set(arguments), set(pairwise(arguments))
-    options = ("--format", "--log-format")
-    return "--json" in words or any(f"{name}=json" in words or (name, "json") in pairs for name in options)
+    words, pairs = set(arguments), list(pairwise([*arguments, ""]))
+
+    def is_json(name: str) -> bool:
+        return f"{name}=json" in words or (name, "json") in pairs
+
+    outputs = [found[1] or found[2] or value for word, value in pairs if (found := _OUTPUT.fullmatch(word))]
+    is_result_read = ("--json" in words or is_json("--format")) and set(outputs) <= set(STDOUT)
+    return is_json("--log-format") or is_result_read

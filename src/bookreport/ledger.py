@@ -88,6 +88,11 @@ def lookback_start(transaction: Transaction, lookback: timedelta, earliest: Hour
     return Hour(newest.start - min(lookback, newest.start - FIRST.start))
 
 
+def is_loaded_lately(transaction: Transaction, within: timedelta) -> bool:
+    """Return whether any hour was loaded, or reloaded, within that time before now, by Postgres's clock."""
+    return bool(transaction.one("ledger/loaded_lately", seconds=int(within.total_seconds())).is_so)
+
+
 def is_looked_through(transaction: Transaction, source: Source) -> bool:
     """Return whether a run has searched the whole of this bucket, so that the next only needs to search its end."""
     known = transaction.row("ledger/source")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from bookreport.messages import MOST, json_text, sentence, traced
@@ -14,11 +15,16 @@ EVENT_FIELDS = ("run_id", "hour", "outcome", "file", "rows", "bytes", "seconds")
 
 
 class StderrHandler(logging.Handler):
-    """One line on stderr per record, fit to be printed whatever it quotes: JSON, or a sentence."""
+    """One line on stderr per record, fit to be printed whatever it quotes: JSON, or a sentence.
+
+    A record may have `error`, a document that its JSON joins, and `more`, lines that follow its sentence. `write` may be
+    replaced while something else is shown on the terminal.
+    """
 
     def __init__(self, *, as_json: bool) -> None:
         super().__init__()
         self.run_id: str | None = None
+        self.write: Callable[[str], object] = _to_stderr
         self._as_json = as_json
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -28,16 +34,17 @@ class StderrHandler(logging.Handler):
             instant = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             event = {"time": instant, "level": record.levelname.lower(), "message": message}
             fields = {name: getattr(record, name, None) for name in EVENT_FIELDS} | {"run_id": self.run_id}
-            self._write(json_text(event | fields) + "\n")
+            self.write(json_text(getattr(record, "error", {}) | event | fields) + "\n")
             return
-        self._write(("" if record.levelno < logging.WARNING else f"{record.levelname.capitalize()}: ") + message + "\n")
+        first = ("" if record.levelno < logging.WARNING else f"{record.levelname.capitalize()}: ") + message
+        self.write("".join(f"{line}\n" for line in (first, *(sentence(line) for line in getattr(record, "more", ())))))
         if record.exc_info:
-            self._write(traced("".join(traceback.format_exception(*record.exc_info))))
+            self.write(traced("".join(traceback.format_exception(*record.exc_info))))
 
-    @staticmethod
-    def _write(text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
+
+def _to_stderr(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def set_up(handler: logging.Handler, *, quiet: bool, verbose: bool) -> None:

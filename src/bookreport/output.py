@@ -17,8 +17,8 @@ from bookreport.hours import Hour
 HOUR_IN_NAME = "{hour}"
 """The placeholder for the hour in the name of a file per hour."""
 
-_STDOUT, _STREAMS = ("-", "/dev/stdout"), ("/dev/stderr", "/dev/fd/", "/proc/")
-"""Names of stdout and whatever else is already open: it may be a file, but one that must not be replaced by renaming."""
+STDOUT, _STREAMS = ("-", "/dev/stdout"), ("/dev/stderr", "/dev/fd/", "/proc/")
+"""Names of stdout, and of whatever else is already open: it may be a file, but one that must not be replaced by renaming."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Output:
 
         Raises ValueError for a directory, and for `{hour}` where it is not allowed.
         """
-        if text in _STDOUT:
+        if text in STDOUT:
             return cls()
         path = Path(text)
         if HOUR_IN_NAME in text and not by_hour:

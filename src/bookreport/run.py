@@ -26,17 +26,24 @@ from bookreport.rejects import RejectLimit
 
 log = logging.getLogger(__name__)
 
+STUCK_AFTER = timedelta(hours=2)
+"""How long a run may load no hour while it holds one: cron starts a run each hour, and each hour is committed by itself."""
+
 LAST_WORDS_SECONDS = 5.0
 """How long an interrupted run waits for its threads; the server rolls back what they leave unfinished."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The hours to load, oldest first; of these, `again` are replaced if loaded, and `named` are loaded in any state."""
+    """The hours to load, oldest first; of these, `again` are replaced if loaded, and `named` are loaded in any state.
+
+    `left` have drifted too, and are left as they are: there were more than may be reloaded.
+    """
 
     hours: tuple[Hour, ...]
     again: frozenset[Hour] = frozenset()
     named: frozenset[Hour] = frozenset()
+    left: tuple[Hour, ...] = ()
 
 
 @dataclass
@@ -147,19 +154,14 @@ class Run:
                 # The hours are loaded regardless; the next run searches the whole bucket again.
                 log.debug("could not record that the whole bucket was searched: %s", error.message)
 
-    def drifted(self, since: Hour | None, until: Hour | None, *, lookback: timedelta = LOOKBACK, most: int) -> list[Hour]:
-        """Return the oldest `most` loaded hours of the span (from the look-back on without one) whose files have changed."""
+    def drifted(self, since: Hour | None, until: Hour | None, *, lookback: timedelta = LOOKBACK) -> list[Hour]:
+        """Return the loaded hours of the span (from the look-back on without one) whose files have changed, oldest first."""
         within = self.looked.within if self.looked else time_of(self.database, self._bucket, self._earliest)
         if since is None and until is None:
             with self.database.transaction(snapshot=True) as transaction:
                 since = ledger.lookback_start(transaction, lookback, self._earliest)
         span = max(since or within.since, within.since), min(until or within.until, within.until)
-        found = drift.drifted(self.database, self._bucket, *span)
-        if len(found) > most:
-            log.warning(
-                "the files of %d loaded hours have changed; reloading the oldest %d (see --max-reload)", len(found), most
-            )
-        return found[:most]
+        return drift.drifted(self.database, self._bucket, *span)
 
     def load_hours(
         self, hours: Iterable[Hour], *, again: Container[Hour] = (), named: Container[Hour] = (), jobs: int = 1
@@ -214,18 +216,20 @@ class Run:
     ) -> Choice:
         """Return the hours that were `named`, or else what `pending` finds. `changed`: also those that have drifted.
 
-        Of drifted hours, the oldest `most_changed` are chosen; a named one always. Raises NotReady for hours not believable.
+        Of drifted hours, the oldest `most_changed` are chosen, and the others `left`; a named one always. Raises NotReady for
+        hours not believable.
         """
         named = frozenset(named)
         if named:
             require_believable(sorted(named), time_of(self.database, self._bucket, self._earliest))
-            drifted = (hour for hour in named if changed and self.drifted(hour, hour + 1, lookback=lookback, most=1))
+            drifted = (hour for hour in named if changed and self.drifted(hour, hour + 1, lookback=lookback))
             return Choice(tuple(sorted(named)), frozenset(drifted), named)
         pending = self.pending(since=since, until=until, everything=everything, lookback=lookback)
         again: list[Hour] = []
         if changed:
-            again = self.drifted(FIRST if everything else since, until, lookback=lookback, most=most_changed)
-        return Choice(tuple(sorted({*pending, *again})), frozenset(again))
+            again = self.drifted(FIRST if everything else since, until, lookback=lookback)
+        again, left = again[:most_changed], again[most_changed:]
+        return Choice(tuple(sorted({*pending, *again})), frozenset(again), left=tuple(left))
 
     def by_the_hour(
         self, hour: Hour | None, patience: Patience | None, *, lookback: timedelta = LOOKBACK
@@ -282,6 +286,11 @@ class Run:
             self.take_source()
         catalogue.refresh(self.database)
         yield from self.load_hours(choice.hours, again=choice.again, named=choice.named, jobs=self._jobs)
+
+    def is_stuck(self) -> bool:
+        """Return whether no hour was loaded for so long that whoever holds one can't be at work on it."""
+        with self.database.transaction(snapshot=True) as transaction:
+            return not ledger.is_loaded_lately(transaction, STUCK_AFTER)
 
     def preview(self, choice: Choice, *, head: bool = False) -> Preview:
         """Return what loading the chosen hours would do; write nothing. `head`: read only the head of each file."""

@@ -1,5 +1,6 @@
 """What scripts branch on: exit codes, and errors as JSON."""
 
+import re
 from typing import Any
 
 import pytest
@@ -143,10 +144,23 @@ def test_7_an_hour_that_another_run_holds(bookreport: Run, bookstore: Bookstore,
     with held(database, HOUR):
         ended = bookreport("ingest", "--json")
         holders = next(each for each in bookreport("check", "--json").json["checks"] if each["name"] == "locks")
+        overlapping = bookreport("-q", "run-hour", "--json", "-o", "run.json")
+        sql("update ledger set loaded_at = loaded_at - interval '2 hours'")
+        stuck = bookreport("-q", "run-hour", "--json", "-o", "run.json")
+        bookstore.fill(HOUR + 2, b"who,what\n")
+        beside_another = bookreport("-q", "ingest")
     assert "role postgres" in ended.error["message"]
     assert f"(bookreport {HOUR.instant})" in holders["message"]
     assert (ended.code, ended.error["kind"], ended.error["hour"]) == (7, "locked", HOUR.instant)
     assert [hour["outcome"] for hour in ended.json["hours"]] == ["locked", "loaded"]
+    assert (overlapping.code, overlapping.out, overlapping.err) == (0, "", "")
+    assert (stuck.code, stuck.out) == (7, "")
+    assert re.fullmatch(
+        rf"Error: {HOUR} is locked by another session \(role postgres .*\)\nHint: .*\n"
+        r"No hour was loaded in the last two hours; if that session is stuck, end it: select pg_terminate_backend\(PID\)\n",
+        stuck.err,
+    )
+    assert (beside_another.code, beside_another.err.count("Error: ")) == (4, 2)
 
 
 def test_the_gravest_of_several_hours_decides(bookreport: Run, bookstore: Bookstore) -> None:

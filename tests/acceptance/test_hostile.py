@@ -50,7 +50,7 @@ def attempt(all_commands: Commands, tmp_path: Path, environment: dict[str, str])
             assert ended.code in EXPECTED, told
             assert "Traceback" not in ended.out + ended.err, told
             assert SECRET not in ended.out + ended.err, told
-            if "--json" in arguments and ended.code:
+            if cli._wants_json(arguments) and ended.code:
                 assert documents.read(ended.err.splitlines()[-1])["code"] == ended.code, told
             return ended
 

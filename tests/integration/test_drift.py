@@ -45,9 +45,9 @@ def verified(verification: Verify) -> Callable[..., list[tuple[Hour, str, str | 
     return run
 
 
-def drifted(make_run: MakeRun, *bounds: Hour | None, most: int = 24) -> list[Hour]:
+def drifted(make_run: MakeRun, *bounds: Hour | None) -> list[Hour]:
     since, until = bounds or (None, None)
-    return make_run().drifted(since, until, lookback=timedelta(days=7), most=most)
+    return make_run().drifted(since, until, lookback=timedelta(days=7))
 
 
 Verified = Callable[..., list[tuple[Hour, str, str | None]]]
@@ -176,14 +176,13 @@ def test_a_reload_of_a_drifted_hour_brings_what_is_there_now(
     assert verified() == []
 
 
-def test_at_most_so_many_drifted_hours_are_reloaded_and_the_others_told(
-    loaded: Bookstore, make_run: MakeRun, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_at_most_so_many_drifted_hours_are_reloaded_and_the_others_told(loaded: Bookstore, make_run: MakeRun) -> None:
     for hour in (HOUR, HOUR + 1):
         loaded.write(hour, "late.csv", TWO)
-    with caplog.at_level(logging.WARNING, "bookreport"):
-        assert drifted(make_run, most=1) == [HOUR]
-    assert "the files of 2 loaded hours have changed; reloading the oldest 1" in caplog.text
+    loaded.fill(HOUR + 2, ONE)
+    choice = make_run().choose(changed=True, most_changed=1)
+    assert (choice.hours, set(choice.again), choice.left) == ((HOUR, HOUR + 2), {HOUR}, (HOUR + 1,))
+    assert make_run().choose([HOUR + 1], changed=True, most_changed=0).again == {HOUR + 1}
 
 
 @pytest.mark.usefixtures("loaded")

@@ -119,8 +119,8 @@ def test_an_hour_that_was_loaded_out_of_time_is_no_anchor(
     assert verify(database, bucket).differences == ()
     for hour in (FIRST, FUTURE):
         bookstore.write(hour, "late.csv", FILE)
-    assert make_run().drifted(None, FUTURE + 9, lookback=WEEK, most=9) == []
-    assert make_run().drifted(None, None, lookback=WEEK, most=9) == []
+    assert make_run().drifted(None, FUTURE + 9, lookback=WEEK) == []
+    assert make_run().drifted(None, None, lookback=WEEK) == []
 
 
 def test_only_hours_out_of_time_are_as_good_as_none(bookstore: Bookstore, load: Load, database: Database) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -22,12 +23,12 @@ from bookreport.commands.options import (
 from bookreport.commands.report import tell_doubts, tell_outdated
 from bookreport.commands.result import Result
 from bookreport.commands.source import BucketSession
-from bookreport.errors import BookreportError, Interrupted, Usage, gravest
-from bookreport.hours import Hour, Span
-from bookreport.outcomes import Outcome
+from bookreport.commands.telling import Telling
+from bookreport.errors import BadData, BookreportError, Interrupted, Usage
+from bookreport.hours import Hour, Span, hours_in_words
 from bookreport.patience import Patience
 from bookreport.present.report import report_json, report_table
-from bookreport.present.run import error_json, outcome_line, run_json, run_table
+from bookreport.present.run import run_json, run_table
 from bookreport.present.words import as_json, counted
 from bookreport.rejects import RejectLimit
 from bookreport.reports import SPANISH, Report
@@ -106,11 +107,14 @@ def ingest(
             most_changed=max_reload,
             lookback=session.settings.lookback,
         )
+        total = len(choice.hours)
+        telling = Telling(options, total, has_bar=session.has_bar(total))
         if dry_run:
-            return _preview(run, choice, result, head=head)
-        ended = run.follow(session.progress(run.load(choice), len(choice.hours), "Loading hours"), _tell)
-        _write_run(run, ended, None, result)
-        return _end(run, ended, figures, session, result)
+            return _preview(run, choice, result, telling, head=head)
+        ended = run.follow(session.progress(run.load(choice), total, "Loading hours"), telling.each)
+        if not _is_silent(session, result):
+            _write_run(run, ended, None, session, result)
+        return _end(run, ended, figures, session, telling, _left_behind(choice))
 
 
 def _require_one_choice(hours: Sequence[Hour], since: Hour | None, until: Hour | None, *, everything: bool) -> None:
@@ -159,16 +163,21 @@ def run_hour(
         session.run(reject_limit, new_source=new_source, jobs=jobs, patience=patience) as run,
     ):
         loading, total = run.by_the_hour(hour, patience, lookback=session.settings.lookback)
-        ended = run.follow(session.progress(loading, total, "Loading hours"), _tell)
+        telling = Telling(options, total, has_bar=session.has_bar(total))
+        ended = run.follow(session.progress(loading, total, "Loading hours"), telling.each)
         language = session.settings.language or SPANISH
-        if result.output.is_by_hour:
-            _write_files(run, ended.loaded if hour else None, language, session, result)
-        else:
-            _report_run(run, ended, language, result)
-        return _end(run, ended, figures, session, result)
+        try:
+            if result.output.is_by_hour:
+                _write_files(run, ended, language, session, result, only_these=hour is not None)
+            elif not _is_silent(session, result):
+                _report_run(run, ended, language, session, result)
+        except (BookreportError, Interrupted) as error:
+            # Of the hours that failed, not all is told yet.
+            ended.failure = ended.failure or error
+        return _end(run, ended, figures, session, telling)
 
 
-def _preview(run: Run, choice: Choice, result: Result, *, head: bool) -> int:
+def _preview(run: Run, choice: Choice, result: Result, telling: Telling, *, head: bool) -> int:
     made = run.preview(choice, head=head)
     tell_outdated(made.books)
     if result.is_json:
@@ -176,13 +185,13 @@ def _preview(run: Run, choice: Choice, result: Result, *, head: bool) -> int:
     elif made.outcomes:
         result.write(run_table(made.outcomes, made))
     result.say(f"{counted(len(made.outcomes), 'hour')} checked; nothing was written")
-    for outcome in made.outcomes:
-        if outcome.error is not None:
-            _tell(outcome)
-    return _code(made.outcomes, result)
+    failed = [outcome for outcome in made.outcomes if outcome.error is not None]
+    for outcome in failed:
+        telling.each(outcome)
+    return telling.errors(failed, _left_behind(choice))
 
 
-def _report_run(run: Run, ended: Ended, language: str, result: Result) -> None:
+def _report_run(run: Run, ended: Ended, language: str, session: BucketSession, result: Result) -> None:
     """Print a run's outcomes, with the report of each hour it loaded; if a report fails, raise that afterwards."""
     made: list[Report] = []
     failure: BookreportError | Interrupted | None = None
@@ -193,32 +202,43 @@ def _report_run(run: Run, ended: Ended, language: str, result: Result) -> None:
         tell_doubts(made)
     except (BookreportError, Interrupted) as error:
         failure = error
-    _write_run(run, ended, made, result)
+    _write_run(run, ended, made, session, result)
     if failure is not None:
         raise failure
 
 
-def _write_run(run: Run, ended: Ended, made: Sequence[Report] | None, result: Result) -> None:
+def _is_silent(session: BucketSession, result: Result) -> bool:
+    """Return whether stdout stays empty: under -q it is for failures alone, and stderr has these; a program's result counts."""
+    return session.quiet and not result.is_json and result.output.path is None
+
+
+def _write_run(run: Run, ended: Ended, made: Sequence[Report] | None, session: BucketSession, result: Result) -> None:
     """Print the outcomes of a run and the reports made of it; say so if there was nothing to do."""
     outcomes = ended.outcomes
     if result.is_json and (outcomes or ended.failure is None):
         result.write_json(run_json(outcomes, made, looked=run.looked))
     elif outcomes:
-        # For one hour, its report says enough; for several, or a failed one, the outcomes are part of the answer.
-        shown = [] if made and len(outcomes) == len(made) == 1 else [run_table(outcomes)]
-        result.write("\n\n".join([*shown, *map(report_table, made or ())]))
+        # For one hour, its report says enough; for several, or a failed one, the outcomes are part of the answer, unless this
+        # terminal shows what the log said of them.
+        is_shown = result.output.path is None and session.is_watched and sys.stdout.isatty() and not session.verbose
+        is_told = (made and len(outcomes) == len(made) == 1) or is_shown
+        if shown := [*([] if is_told else [run_table(outcomes)]), *map(report_table, made or ())]:
+            result.write("\n\n".join(shown))
     elif ended.failure is None:
         result.say("nothing to load")
 
 
-def _write_files(run: Run, hours: Sequence[Hour] | None, language: str, session: BucketSession, result: Result) -> None:
-    """Write the file of each of `hours`; None: of each loaded hour whose file is out of date."""
+def _write_files(run: Run, ended: Ended, language: str, session: BucketSession, result: Result, *, only_these: bool) -> None:
+    """Write the file of each loaded hour whose file is out of date or, with `only_these`, of the run's hours."""
 
     def printed(made: Report) -> str:
         return as_json(report_json(made)) if result.is_json else report_table(made)
 
     files = hourly.Files(result.output, result.format, language)
-    due = hourly.behind(run.database, files) if hours is None else hours
+    due = ended.loaded if only_these else hourly.behind(run.database, files)
+    old = len(set(due).difference(ended.loaded))
+    if old > 1:
+        log.info("%s of hours loaded earlier are missing or out of date; writing them, newest first", counted(old, "report"))
     written = 0
     for made in session.progress(hourly.write(run.database, files, due, printed), len(due), "Writing reports"):
         if not written:
@@ -228,38 +248,30 @@ def _write_files(run: Run, hours: Sequence[Hour] | None, language: str, session:
         log.info("%s of %s written", f"{written:,}", counted(len(due), "report"))
 
 
-def _end(run: Run, ended: Ended, figures: dict[str, float] | None, session: BucketSession, result: Result) -> int:
+def _end(
+    run: Run,
+    ended: Ended,
+    figures: dict[str, float] | None,
+    session: BucketSession,
+    telling: Telling,
+    failure: BookreportError | None = None,
+) -> int:
     """Return the exit code of a run, or raise what ended it; either way its figures go into the metrics."""
     if figures is not None:
         metrics.add_outcomes(figures, ended.outcomes)
-    if ended.failure is not None:
-        raise ended.failure
-    code = _code(ended.outcomes, result)
+    code = telling.end(ended, failure, run.is_stuck)
     if figures is not None:
         metrics.add_status(figures, run.status(session.settings.lookback))
         figures["bookreport_last_exit_code"] = code
     return code
 
 
-def _code(outcomes: Sequence[Outcome], result: Result) -> int:
-    """Return the exit code of these outcomes; with --json, the most serious error is the last line on stderr."""
-    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
-    code = gravest(errors)
-    if errors and result.is_json:
-        click.echo(error_json(next(error for error in errors if error.exit_code == code)), err=True)
-    return code
-
-
-def _tell(outcome: Outcome) -> None:
-    event = {
-        "hour": outcome.hour.instant,
-        "outcome": outcome.outcome,
-        "rows": outcome.rows_loaded,
-        "bytes": outcome.bytes,
-        "seconds": outcome.seconds,
-    }
-    if outcome.error is None:
-        log.info("%s", outcome_line(outcome), extra=event)
-    else:
-        hint = f". {outcome.error.hint[:1].upper()}{outcome.error.hint[1:]}" if outcome.error.hint else ""
-        log.error("%s%s", outcome_line(outcome), hint, extra=event)
+def _left_behind(choice: Choice) -> BadData | None:
+    """Return what is to be said of hours that have changed and were not reloaded; None if there are none."""
+    left = choice.left
+    if not left:
+        return None
+    return BadData(
+        f"the files of {counted(len(left), 'more loaded hour')} have changed, and were not reloaded: {hours_in_words(left)}",
+        hint=f"reload them: bookreport ingest --changed --max-reload {len(left)} --since {left[0]} --until {left[-1] + 1}",
+    )

@@ -64,12 +64,13 @@ REJECT_LIMIT: click.ParamType[RejectLimit] = ParsedType("limit", RejectLimit.par
 
 @dataclass
 class CommonOptions:
-    """The options that every command has."""
+    """The options that every command has; `errors_as_json` follows from them, and from those of the command's result."""
 
     env_file: Path | None = None
     log_format: str = "text"
     verbose: bool = False
     quiet: bool = False
+    errors_as_json: bool = False
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bookreport.messages import json_text, plain
 from bookreport.outcomes import Ending
 from bookreport.present.report import report_json
-from bookreport.present.words import as_table, counted, far_off_json
+from bookreport.present.words import as_table, counted, far_off_json, money, thousands
 
 if TYPE_CHECKING:
     # Only types are needed here: a report must not wait for boto3.
     from bookreport.discovery import Discovery
     from bookreport.errors import BookreportError, Interrupted
-    from bookreport.outcomes import Outcome
+    from bookreport.outcomes import Outcome, Total
     from bookreport.preview import Preview, Sample
     from bookreport.reports import Report
 
@@ -62,7 +63,15 @@ def _outcome_json(outcome: Outcome) -> dict[str, object]:
         "seconds": outcome.seconds,
         "error": outcome.error.message if outcome.error else None,
         "hint": outcome.error.hint if outcome.error else None,
+        "before": _total_json(outcome.before),
+        "after": _total_json(outcome.after),
     }
+
+
+def _total_json(total: Total | None) -> dict[str, object] | None:
+    if total is None:
+        return None
+    return {"rows": total.rows, "books_sold": total.books_sold, "sale_value": money(total.sale_value)}
 
 
 def _sample_json(sample: Sample) -> dict[str, object]:
@@ -119,10 +128,13 @@ def _sample_text(sample: Sample) -> str:
 def outcome_line(outcome: Outcome) -> str:
     """Return the line that reports an hour's outcome."""
     if outcome.error is not None:
-        return f"{outcome.hour} {outcome.outcome}: {outcome.error.message}"
+        return _failure_line(outcome, outcome.error.headline or outcome.error.message)
     if not outcome.is_loaded:
         return f"{outcome.hour} was {outcome.outcome} in the meantime; it is left alone"
-    counts = f"{counted(outcome.rows_loaded, 'row')} from {counted(outcome.files, 'file')}"
+    if outcome.before and outcome.after:
+        counts = _change(outcome.before, outcome.after)
+    else:
+        counts = f"{counted(outcome.rows_loaded, 'row')} from {counted(outcome.files, 'file')}"
     if outcome.rows_rejected:
         counts += f", {outcome.rows_rejected:,} rejected"
     if outcome.rows_unmatched:
@@ -130,9 +142,57 @@ def outcome_line(outcome: Outcome) -> str:
     return f"{outcome.hour} {outcome.outcome}: {counts}, {outcome.seconds:.1f} s"
 
 
+def _failure_line(outcome: Outcome, message: str) -> str:
+    if outcome.still_loaded:
+        return f"{outcome.hour} failed to reload, and is as it was loaded before: {message}"
+    return message if message.startswith(str(outcome.hour)) else f"{outcome.hour} {outcome.outcome}: {message}"
+
+
+def _change(before: Total, after: Total) -> str:
+    """Return what a reload changed of an hour."""
+    parts = [
+        f"{name} {was} → {now}"
+        for name, was, now in (
+            ("rows", f"{before.rows:,}", f"{after.rows:,}"),
+            ("books", f"{before.books_sold:,}", f"{after.books_sold:,}"),
+            ("value", thousands(before.sale_value), thousands(after.sale_value)),
+        )
+        if was != now
+    ]
+    return ", ".join(parts) or "nothing changed"
+
+
+def sum_line(outcomes: Sequence[Outcome]) -> str:
+    """Return the line that sums up a run that loaded all of its hours."""
+    done = Counter(outcome.outcome for outcome in outcomes)
+    told = ", ".join(f"{number:,} {name}" for name, number in done.items())
+    counts = [("rows", "rows_loaded"), ("rejected", "rows_rejected"), ("unmatched", "rows_unmatched")]
+    sums = [(name, sum(getattr(outcome, column) for outcome in outcomes)) for name, column in counts]
+    return f"{told}: {', '.join(f'{number:,} {name}' for name, number in sums if number or name == 'rows')}"
+
+
+def others_line(outcomes: Sequence[Outcome], untried: int) -> str:
+    """Return what becomes of the rest of a run that failed, `untried` hours of it not begun; "" if there is nothing to say."""
+    loaded = sum(outcome.is_loaded for outcome in outcomes)
+    hours = counted(loaded, "other hour" if any(outcome.error for outcome in outcomes) else "hour")
+    told = [f"{hours} {'is' if loaded == 1 else 'are'} loaded"] if loaded else []
+    told += (
+        [f"the run stopped, and {counted(untried, 'hour')} {'was' if untried == 1 else 'were'} not tried"] if untried else []
+    )
+    again = any(outcome.outcome == Ending.FAILED and not outcome.still_loaded for outcome in outcomes)
+    told += ["every run retries what failed to load"] if again else []
+    line = "; ".join(told)
+    return f"{line[:1].upper()}{line[1:]}"
+
+
 def error_json(error: BookreportError | Interrupted) -> str:
     """Return a failure as one line of `bookreport.error/1`."""
-    document = {
+    return json_text(error_document(error))
+
+
+def error_document(error: BookreportError | Interrupted) -> dict[str, object]:
+    """Return a failure as `bookreport.error/1`."""
+    return {
         "schema": "bookreport.error/1",
         "code": error.exit_code,
         "kind": error.kind,
@@ -140,4 +200,3 @@ def error_json(error: BookreportError | Interrupted) -> str:
         "message": error.message,
         "hint": error.hint,
     }
-    return json_text(document)
