@@ -37,7 +37,8 @@ def two_bad_of_four(bookstore: Bookstore) -> dict[Hour, str]:
         HOUR + 2: (
             f"Error: {HOUR + 2} failed: {bad}: line 1: no column for user_id and isbn10 in the header ['who', 'what']\n"
             "Hint: recognised are for user_id userid, user, customerid, customer, buyerid, buyer; for isbn10 isbn10, isbn"
-            " (ignoring case, spaces, - and _); map other names with BOOKREPORT_COLUMNS; if the files have no header line, set"
+            " (ignoring case, spaces, - and _); for another name, set BOOKREPORT_COLUMNS='user_id=NAME,isbn10=NAME'; if the"
+            " files have no header line, set"
             " BOOKREPORT_HEADER\n"
         ),
     }
