@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial, wraps
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -37,6 +39,20 @@ from bookreport.run import Choice, Ended, Run
 log = logging.getLogger(__name__)
 
 
+def measured(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command that loads the `figures` of its --metrics-file, which is written however the command ends."""
+
+    @wraps(command)
+    def with_figures(*arguments: Any, metrics_file: Path | None, **options: Any) -> int:
+        with metrics.measured(None if options.get("dry_run") else metrics_file) as figures:
+            code = command(*arguments, figures=figures, **options)
+            if figures is not None:
+                figures["bookreport_last_exit_code"] = code
+            return code
+
+    return with_figures
+
+
 @click.command()
 @click.option(
     "--max-reload", type=click.IntRange(min=0), default=24, show_default=True, help="Maximum number of changed hours to reload."
@@ -53,6 +69,7 @@ log = logging.getLogger(__name__)
 )
 @click.option("--dry-run", is_flag=True, help="Check every record and show how headers are read; write nothing.")
 @load_options
+@measured
 @click.option("--all", "everything", is_flag=True, help="Search the whole bucket.")
 @span_options
 @click.option(
@@ -75,7 +92,7 @@ def ingest(
     jobs: int | None,
     reject_limit: RejectLimit | None,
     new_source: bool,
-    metrics_file: Path | None,
+    figures: dict[str, float] | None,
     dry_run: bool,
     head: bool,
     changed: bool,
@@ -95,8 +112,8 @@ def ingest(
     result.require_writable()
     session = BucketSession(options)
     with (
-        metrics.measured(None if dry_run else metrics_file) as figures,
         session.run(reject_limit, new_source=new_source, jobs=jobs) as run,
+        metrics.standing(figures, partial(run.status, session.settings.lookback)),
     ):
         choice = run.choose(
             hours,
@@ -112,9 +129,10 @@ def ingest(
         if dry_run:
             return _preview(run, choice, result, telling, head=head)
         ended = run.follow(session.progress(run.load(choice), total, "Loading hours"), telling.each)
+        metrics.add_outcomes(figures, ended.outcomes)
         if not _is_silent(session, result):
             _write_run(run, ended, None, session, result)
-        return _end(run, ended, figures, session, telling, _left_behind(choice))
+        return telling.end(ended, _left_behind(choice), run.is_stuck)
 
 
 def _require_one_choice(hours: Sequence[Hour], since: Hour | None, until: Hour | None, *, everything: bool) -> None:
@@ -127,6 +145,7 @@ def _require_one_choice(hours: Sequence[Hour], since: Hour | None, until: Hour |
 
 @click.command("run-hour")
 @load_options
+@measured
 @click.option(
     "--wait",
     "duration",
@@ -146,7 +165,7 @@ def run_hour(
     jobs: int | None,
     reject_limit: RejectLimit | None,
     new_source: bool,
-    metrics_file: Path | None,
+    figures: dict[str, float] | None,
     result: Result,
 ) -> int:
     """Load every pending hour, then print a report for each: the command for cron.
@@ -159,12 +178,13 @@ def run_hour(
     session = BucketSession(options)
     patience = Patience(duration) if duration else None
     with (
-        metrics.measured(metrics_file) as figures,
         session.run(reject_limit, new_source=new_source, jobs=jobs, patience=patience) as run,
+        metrics.standing(figures, partial(run.status, session.settings.lookback)),
     ):
         loading, total = run.by_the_hour(hour, patience, lookback=session.settings.lookback)
         telling = Telling(options, total, has_bar=session.has_bar(total))
         ended = run.follow(session.progress(loading, total, "Loading hours"), telling.each)
+        metrics.add_outcomes(figures, ended.outcomes)
         language = session.settings.language or SPANISH
         try:
             if result.output.is_by_hour:
@@ -174,7 +194,7 @@ def run_hour(
         except (BookreportError, Interrupted) as error:
             # Of the hours that failed, not all is told yet.
             ended.failure = ended.failure or error
-        return _end(run, ended, figures, session, telling)
+        return telling.end(ended, None, run.is_stuck)
 
 
 def _preview(run: Run, choice: Choice, result: Result, telling: Telling, *, head: bool) -> int:
@@ -246,24 +266,6 @@ def _write_files(run: Run, ended: Ended, language: str, session: BucketSession, 
         written += 1
     if due:
         log.info("%s of %s written", f"{written:,}", counted(len(due), "report"))
-
-
-def _end(
-    run: Run,
-    ended: Ended,
-    figures: dict[str, float] | None,
-    session: BucketSession,
-    telling: Telling,
-    failure: BookreportError | None = None,
-) -> int:
-    """Return the exit code of a run, or raise what ended it; either way its figures go into the metrics."""
-    if figures is not None:
-        metrics.add_outcomes(figures, ended.outcomes)
-    code = telling.end(ended, failure, run.is_stuck)
-    if figures is not None:
-        metrics.add_status(figures, run.status(session.settings.lookback))
-        figures["bookreport_last_exit_code"] = code
-    return code
 
 
 def _left_behind(choice: Choice) -> BadData | None:
