@@ -1,4 +1,4 @@
-"""The hourly job as cron runs it: silent on success, one clear message on failure, a file per hour, metrics, JSON."""
+"""The hourly job as cron runs it: silent on success, one clear message on failure, a file per hour, JSON."""
 
 import json
 import os
@@ -7,8 +7,6 @@ import signal
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-
-from prometheus_client.parser import text_string_to_metric_families
 
 import documents
 import truth
@@ -21,13 +19,6 @@ from truth import Purchase
 SALES = [Purchase("ana", ENGLISH, 2, "10.00"), Purchase("ben", SPANISH), Purchase("eva", UNKNOWN)]
 FILE = csv_file(SALES)
 BAD = b"who,what\n1,2\n"
-
-
-def metrics(path: Path) -> dict[str, float]:
-    families = list(text_string_to_metric_families(path.read_text()))
-    assert all(sample.timestamp is None for family in families for sample in family.samples)
-    assert all(family.documentation for family in families)
-    return {sample.name.removeprefix("bookreport_"): sample.value for family in families for sample in family.samples}
 
 
 def test_a_day_that_piled_up_is_loaded_oldest_first_by_two_jobs_and_each_hour_is_reported(
@@ -189,43 +180,6 @@ def test_the_hour_belongs_in_the_name_of_the_file(bookreport: Run) -> None:
     ended = bookreport("run-hour", "-o", "{hour}/report.txt")
     assert ended.code == 2
     assert "{hour}" in ended.err
-
-
-def test_metrics_tell_the_last_run_and_keep_what_a_failed_run_cannot_know(
-    bookstore: Bookstore, bookreport: Run, tmp_path: Path
-) -> None:
-    bookstore.fill(HOUR, FILE)
-    bookstore.fill(HOUR + 2, BAD)
-    bookstore.write(HOUR + 3, "purchases-1.csv", FILE)
-    bookstore.fill(HOUR + 4, FILE)
-    path = tmp_path / "bookreport.prom"
-    began = time.time()
-    assert bookreport("run-hour", "--metrics-file", str(path)).code == 4
-    first = metrics(path)
-    assert began <= first.pop("last_run_timestamp_seconds") <= time.time()
-    assert 0 < first.pop("last_run_seconds") <= time.time() - began
-    assert first == {
-        "last_exit_code": 4,
-        "rows_loaded": 6,
-        "rows_rejected": 0,
-        "rows_unmatched": 2,
-        "newest_loaded_hour_timestamp_seconds": (HOUR + 4).start.timestamp(),
-        "failed_hours": 1,
-        "missing_hours": 1,
-        "overdue_hours": 1,
-    }
-    assert bookreport("ingest", "--hour", str(HOUR), "--metrics-file", str(path)).code == 0
-    assert metrics(path)["rows_loaded"] == 0
-    bookstore.fill(HOUR + 2, FILE)
-    assert bookreport("ingest", "--metrics-file", str(path)).code == 0
-    second = metrics(path)
-    assert (second["last_exit_code"], second["failed_hours"], second["rows_loaded"]) == (0, 0, 3)
-    bookreport("run-hour", "--metrics-file", str(path), DATABASE_URL="postgresql://postgres@127.0.0.1:1/none")
-    third = metrics(path)
-    assert (third["last_exit_code"], third["rows_loaded"]) == (5, 0)
-    for kept in ("last_success_timestamp_seconds", "newest_loaded_hour_timestamp_seconds", "missing_hours", "overdue_hours"):
-        assert third[kept] == second[kept]
-    assert [file.name for file in tmp_path.glob("*.prom*")] == ["bookreport.prom"]
 
 
 def test_events_are_objects_with_the_hour_and_the_run(bookstore: Bookstore, bookreport: Run, sql: Sql) -> None:

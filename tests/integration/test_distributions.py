@@ -73,7 +73,8 @@ def test_the_wheel_holds_the_package_the_migrations_and_the_licence_and_nothing_
         names = set(archive.namelist())
         licence = archive.read(f"bookreport-{__version__}.dist-info/licenses/LICENSE")
     about = {name for name in names if name.startswith(f"bookreport-{__version__}.dist-info/")}
-    assert names - about == files(ROOT / "src/bookreport") | {f"bookreport/{name}" for name in files(ROOT / "migrations")}
+    from_elsewhere = {f"bookreport/{name}" for name in files(ROOT / "migrations")} | {"bookreport/examples/crontab"}
+    assert names - about == files(ROOT / "src/bookreport") | from_elsewhere
     assert {Path(name).name for name in about} == {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "LICENSE"}
     assert licence == (ROOT / "LICENSE").read_bytes()
 
@@ -125,6 +126,7 @@ def test_what_is_installed_from_the_wheel_works_by_itself(installed: Path, empty
         assert run("--version") == f"bookreport, version {__version__}\n"
         assert "report" in run("schema").split()
         assert '"$schema"' in run("schema", "report")
+        assert run("examples", "crontab") == (ROOT / "crontab.example").read_text(encoding="utf-8")
         run("migrate")
         assert sql("select count(*) from books") == [(len(BOOKS),)]
 

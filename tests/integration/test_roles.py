@@ -9,7 +9,7 @@ import pytest
 
 import documents
 import truth
-from bookreport import catalogue, check, reports, roles, schema
+from bookreport import catalogue, check, examples, reports, roles, schema
 from bookreport.bucket import Bucket
 from bookreport.columns import Columns
 from bookreport.database import Database
@@ -18,7 +18,7 @@ from bookreport.hours import Hour, Span
 from bookreport.present.report import report_json
 from bookreport.rejects import RejectLimit
 from bookreport.run import Run
-from bookstore import BOOKS, ENGLISH, HOUR, SPANISH, Bookstore, csv_file, write_books
+from bookstore import BOOKS, ENGLISH, HOUR, SPANISH, UNKNOWN, Bookstore, csv_file, write_books
 from connection import Sql, connected
 from truth import Book, Purchase
 
@@ -108,6 +108,26 @@ def test_the_loader_loads_and_the_reader_reports(settled: Shop, bookstore: Books
     settled.sql("update shelves.books set \"Language\" = 'Spanish'")
     books = [Book(book.isbn10, book.format, "Spanish") for book in BOOKS]
     assert figures(loader) == figures(reader) == truth.report(SOLD[1:], books)
+
+
+def test_the_reader_may_run_each_query_of_the_examples(shop: Shop, bookstore: Bookstore, bucket: Bucket) -> None:
+    settle(shop)
+    schema.migrate(shop.as_(ROLES.owner))
+    hour = Hour.last() + -30
+    bookstore.fill(hour, csv_file([*SOLD, Purchase("ned", UNKNOWN, 7)]))
+    assert loaded(shop.as_(ROLES.loader), bucket, hour) == [("loaded", None)]
+    settings, *queries = examples.text("sql").split("\n\n")
+    with connected(shop.url_of(ROLES.reader)) as sql:
+        sql(settings)
+        days, formats, titles, unknown, lacking = map(sql, queries)
+    sold = {book: sum(each.books for each in SOLD if each.isbn10 == book) for book in (ENGLISH, SPANISH)}
+    (day,) = days
+    assert (day[0], day[1], day[3]) == (hour.start.date(), sum(sold.values()) + 7, 4)
+    assert len(formats) in {0, 3}  # of the last month, if the hour was in it
+    assert [(row[0], row[3]) for row in titles] == sorted(sold.items(), key=lambda item: -item[1])
+    assert [row[:2] for row in unknown] == [(UNKNOWN, 7)]
+    assert hour.start not in {row[0] for row in lacking}
+    assert {row[1] for row in lacking} == {"never tried"}
 
 
 def test_check_finds_that_the_loader_has_what_it_needs(settled: Shop, bucket: Bucket) -> None:

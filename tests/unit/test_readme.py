@@ -1,12 +1,8 @@
 import json
 import re
-import shlex
 import signal
 import subprocess
 import sys
-from configparser import ConfigParser
-from datetime import UTC, datetime, timedelta
-from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -16,57 +12,21 @@ import yaml
 import documents
 import readme
 from bookreport import settings
-from bookreport.cli import COMMANDS, commands
+from bookreport.cli import COMMANDS
 from bookreport.errors import BookreportError, Interrupted
-from bookreport.hours import Hour
 from bookreport.reports import SPANISH
 from readme import EVERY_COMMAND, ROOT
+from typed import command_lines, parse
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-CRONTAB = (ROOT / "crontab.example").read_text(encoding="utf-8")
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-
-CRON_LINE = re.compile(r"(?P<fields>(?:[0-9*,/-]+ ){5})(?P<command>\S.*)")
-FIELD = re.compile(r"(?:\*|[0-9]+(?:-[0-9]+)?)(?:/[0-9]+)?(?:,[0-9]+(?:-[0-9]+)?)*")
-
-
-def command_lines(text: str) -> list[str]:
-    """Return the command lines that call bookreport, starting at its name; also those within cron and systemd lines."""
-    return [
-        match["line"]
-        for line in text.splitlines()
-        if (match := re.fullmatch(r"\s*(?:\$ |ExecStart=|[0-9*,/ -]+ )?(?P<line>(?:/\S+/)?bookreport [a-z-].*)", line))
-    ]
 
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^ *```{language}\n(.*?)^ *```$", README, re.DOTALL | re.MULTILINE)
 
 
-def cron_jobs() -> list[str]:
-    return [line for line in CRONTAB.splitlines() if line and not re.match(r"#|[A-Z]+=", line)]
-
-
-def dates(line: str) -> str:
-    """Let the shell expand the dates of a line as cron passes it on: without the backslashes."""
-
-    def date(match: re.Match[str]) -> str:
-        command = match[1].replace("\\%", "%")
-        return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout.strip()
-
-    return re.sub(r"\$\((date [^)]*)\)", date, line)
-
-
-def parse(line: str) -> str:
-    """Let click parse a command line, running nothing but `date`; return the command's name."""
-    arguments = list(takewhile(lambda word: word not in ("|", ">"), shlex.split(dates(line), comments=True)[1:]))
-    with commands.make_context("bookreport", arguments) as context:
-        name = next(word for word in arguments if word in EVERY_COMMAND)
-        EVERY_COMMAND[name].make_context(name, list(context.args), parent=context).close()
-    return name
-
-
-README_LINES = [line for language in ("sh", "text", "ini") for block in blocks(language) for line in command_lines(block)]
+README_LINES = [line for language in ("sh", "text") for block in blocks(language) for line in command_lines(block)]
 
 
 @pytest.mark.parametrize("line", README_LINES)
@@ -83,51 +43,6 @@ def test_the_check_of_command_lines_refuses_what_click_refuses() -> None:
     with pytest.raises(click.UsageError):
         parse("bookreport report --hours 2022-12-08T01")
     assert len(README_LINES) >= 10
-
-
-@pytest.mark.parametrize("job", cron_jobs())
-def test_a_line_of_the_crontab_has_five_fields_and_absolute_paths_and_parses(job: str) -> None:
-    match = CRON_LINE.fullmatch(job)
-    assert match
-    assert all(FIELD.fullmatch(field) for field in match["fields"].split())
-    assert not re.search(r"(?<!\\)%", job)  # cron reads it as a line break
-    words = shlex.split(match["command"])
-    assert words[0].startswith("/")
-    assert words[words.index("--env-file") + 1].startswith("/")
-    assert parse(match["command"]) in EVERY_COMMAND
-
-
-def test_the_crontab_loads_and_checks_hourly_reloads_daily_looks_through_all_monthly_reports_weekly() -> None:
-    hourly, daily, monthly, checks, weekly = cron_jobs()
-    assert re.match(r"[0-9]+ \* \* \* \* .* run-hour ", hourly)
-    assert re.match(r"[0-9]+ [0-9]+ \* \* \* .* ingest --changed --since ", daily)
-    three_days_ago = datetime.now(UTC) - timedelta(days=3)
-    assert abs(Hour.parse(dates(daily).split()[-1]).start - three_days_ago) <= timedelta(days=1, minutes=1)
-    assert re.match(r"[0-9]+ [0-9]+ [0-9]+ \* \* .* ingest --all$", monthly)
-    assert re.match(r"[0-9]+ \* \* \* \* .* check --max-age 3h$", checks)
-    assert re.match(r"[0-9]+ [0-9]+ \* \* 1 ", weekly)
-    assert " report --last 7d --format html -o /" in weekly
-    assert all("bookreport -q " in job for job in cron_jobs())
-    assert re.search(r"^MAILTO=\S+@\S+$", CRONTAB, re.MULTILINE)
-    assert all(job in README for job in cron_jobs())
-
-
-class CaseSensitive(ConfigParser):
-    """Reads units of systemd, whose names keep their case."""
-
-    def optionxform(self, name: str) -> str:
-        return name
-
-
-def test_the_units_of_systemd_start_the_hourly_job() -> None:
-    (block,) = blocks("ini")
-    units = CaseSensitive(interpolation=None)
-    units.read_string(block)
-    assert units["Service"]["Type"] == "oneshot"
-    assert parse(units["Service"]["ExecStart"]) == "run-hour"
-    assert units["Timer"]["Persistent"] == "true"
-    assert re.fullmatch(r"\*:[0-5][0-9]", units["Timer"]["OnCalendar"])
-    assert units["Install"]["WantedBy"] == "timers.target"
 
 
 @pytest.mark.parametrize("name", sorted(EVERY_COMMAND))
