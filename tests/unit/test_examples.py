@@ -111,7 +111,8 @@ def test_the_crontab_loads_and_checks_hourly_reloads_daily_looks_through_all_mon
     assert re.match(r"[0-9]+ [0-9]+ [0-9]+ \* \* .* ingest --all$", monthly)
     assert re.match(r"[0-9]+ \* \* \* \* .* check --max-age 3h$", checks)
     assert " --format html -o /" in weekly
-    assert re.search(r"^MAILTO=\S+@\S+$", crontab, re.MULTILINE)
+    (mailto,) = re.findall(r"^MAILTO=\S+@\S+$", crontab, re.MULTILINE)
+    assert f"{mailto}\n{hourly}\n" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def tuesday(of: datetime, days: int) -> str:
