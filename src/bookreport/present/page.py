@@ -54,7 +54,8 @@ def require_libraries() -> None:
         import vl_convert
     except ImportError as error:
         raise Configuration(
-            f"--format html needs {error.name}, which is not installed", hint="run: pip install 'WHEEL[html]'; WHEEL is the path of bookreport's wheel"
+            f"--format html needs {error.name}, which is not installed",
+            hint="run: pip install 'WHEEL[html]'; WHEEL is the path of bookreport's wheel",
         ) from error
     del jinja2, vl_convert
 
