@@ -129,6 +129,8 @@ def test_the_weekly_page_has_the_last_whole_week_of_utc_wherever_the_machine_sta
         started = datetime(2024, 5, 12 + int(weekday), int(hour), int(minute), tzinfo=ZoneInfo(zone))
         offsets = [int(days) for days in re.findall(r"'tuesday (-[0-9]+) days?'", line)]
         assert [tuesday(started, days) for days in offsets] == ["2024-05-06T00", "2024-05-13T00"]
+        # Its last hour was loaded by then.
+        assert started > datetime(2024, 5, 13, 1, tzinfo=UTC)
         # The same as date has it, unless the day just ends.
         now = datetime.now(UTC) + timedelta(seconds=5)
         assert f"--since {tuesday(now, offsets[0])} --until {tuesday(now, offsets[1])} " in dates(line)
