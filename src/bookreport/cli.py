@@ -30,7 +30,7 @@ COMMANDS = {
         "Replace a user's id by a random one in purchases, rejects and errors; every figure stays as it was.",
     ),
     "examples": (
-        "report:print_example",
+        "trial:print_example",
         "Print an example to adapt, of what surrounds bookreport on a server; without NAME, list them.",
     ),
     "forget": ("keep:forget", "Remove an hour from all tables and from the ledger, as if it had never been seen."),

@@ -1,4 +1,4 @@
-"""The commands that only read the database, or nothing at all: report, rejects, history, schema and examples."""
+"""The commands that only read the database: report, rejects, history and schema."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 
 import click
 
-from bookreport import documents, examples, ledger, reports
+from bookreport import documents, ledger, reports
 from bookreport.catalogue import State
 from bookreport.commands.options import (
     DURATION,
@@ -242,14 +242,4 @@ def json_schema(*, name: str | None) -> int:
     Each document names its schema: for "bookreport.report/1", run bookreport schema report.
     """
     click.echo("\n".join(documents.NAMES) if name is None else as_json(documents.schema(name)))
-    return 0
-
-
-@click.command("examples")
-@click.argument("name", metavar="[NAME]", type=click.Choice(tuple(examples.EXAMPLES)), required=False)
-@common_options
-def print_example(*, name: str | None) -> int:
-    """Print an example to adapt, of what surrounds bookreport on a server; without NAME, list them."""
-    listed = "\n".join(f"{name:<14}{told}" for name, told in examples.EXAMPLES.items())
-    click.echo(listed if name is None else examples.text(name), nl=name is None)
     return 0

@@ -1,4 +1,4 @@
-"""The commands for trying bookreport out: sample and demo."""
+"""The commands for beginning with bookreport: sample, demo and examples."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import click
 
 from bookreport import demo as demonstration
+from bookreport import examples
 from bookreport import sample as samples
 from bookreport.bucket import BucketWriter
 from bookreport.commands.options import HOUR, CommonOptions, common_options
@@ -66,4 +67,14 @@ def demo(*, keep: bool) -> int:
     """
     with interruptible():
         demonstration.run(click.echo, keep=keep)
+    return 0
+
+
+@click.command("examples")
+@click.argument("name", metavar="[NAME]", type=click.Choice(tuple(examples.EXAMPLES)), required=False)
+@common_options
+def print_example(*, name: str | None) -> int:
+    """Print an example to adapt, of what surrounds bookreport on a server; without NAME, list them."""
+    listed = "\n".join(f"{name:<14}{told}" for name, told in examples.EXAMPLES.items())
+    click.echo(listed if name is None else examples.text(name), nl=name is None)
     return 0
