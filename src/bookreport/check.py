@@ -107,7 +107,7 @@ def check(
     yield look("books", lambda: _books(database, language, earliest, books))
     if books.table is not None:
         yield look("quality", lambda: _quality(books))
-    yield look("failed", lambda: _failed(database, bucket if source.ok else None))
+    yield look("failed", lambda: _failed(database))
     is_searchable = listed.ok and source.ok
     if is_searchable:
         within = believable(earliest, [datetime.now(UTC) + ahead for ahead in clocks.values()])
@@ -274,8 +274,7 @@ def _spellings(names: Sequence[str]) -> list[list[str]]:
     return list(spellings.values())
 
 
-def _failed(database: Database, bucket: Bucket | None) -> tuple[str, str | None]:
-    """`bucket` is None if the hours are not known to be of it."""
+def _failed(database: Database) -> tuple[str, str | None]:
     with database.transaction(snapshot=True) as transaction:
         failed = ledger.failures(transaction)
     if not failed:
@@ -283,8 +282,7 @@ def _failed(database: Database, bucket: Bucket | None) -> tuple[str, str | None]
     hours, newest = [failure.hour for failure in failed], failed[-1]
     told = newest.error if len(newest.error) <= MOST_OF_AN_ERROR else f"{newest.error[:MOST_OF_AN_ERROR]} …"
     raise NotReady(
-        f"{_counted(len(hours))} failed: {hours_in_words(hours)}; of the newest,"
-        f" {bucket.url(newest.hour) if bucket else newest.hour}: {told}",
+        f"{_counted(len(hours))} failed: {hours_in_words(hours)}{'; the newest' if len(hours) > 1 else ''}: {told}",
         hint=f"put it right in the bucket; every run tries it again. If that can't be done: {_skip(Span.of_hour(newest.hour))}",
         hour=newest.hour.instant,
     )
@@ -354,8 +352,9 @@ def _in_hours(duration: timedelta) -> str:
 
 def _skip(span: Span) -> str:
     """Return the command that gives up the hours of a span."""
-    hours = f"--hour {span.since}" if len(span) == 1 else f"--since {span.since} --until {span.until}"
-    return f"bookreport skip {hours} --reason TEXT"
+    if len(span) == 1:
+        return f"bookreport skip --hour {span.since} --reason TEXT"
+    return f"bookreport skip --since {span.since} --until {span.until} --reason TEXT"
 
 
 def _time(bucket: Bucket, found: Status, within: Span) -> tuple[str, str | None]:

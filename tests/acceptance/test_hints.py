@@ -53,7 +53,8 @@ def command_lines(text: str, value: str = "") -> list[list[str]]:
             line, at = [*line, word[1]], word.end()
             option = options[word[1]]
             if isinstance(option, click.Option) and not option.is_flag and (word := WORD.match(text, at)):
-                line, at = [*line, *shlex.split(value if word[1] in ("{}", "HOUR") else word[1])], word.end()
+                given = "1" if option.name in ("most_changed", "max_reload", "reject_limit") else value
+                line, at = [*line, *shlex.split(given if word[1] in ("{}", "HOUR") else word[1])], word.end()
         lines.append(line)
     return lines
 
@@ -137,6 +138,7 @@ def load_few(shop: Shop) -> None:
 OPEN = put(f"{HOUR.partition}purchases-1.csv", csv_file([Purchase("ana", ENGLISH)]).decode())
 LOADED = steps(fill(), run("ingest"))
 FAILED = steps(put(f"{HOUR.partition}purchases-1.csv", "user_id\nana\n"), put(f"{HOUR.partition}FULL"), run("ingest"))
+ALL_BAD = steps(put(f"{HOUR.partition}a.csv", f"user_id,isbn10,price\nana,{ENGLISH},x\n"), put(f"{HOUR.partition}FULL"))
 SKIPPED = run(f"skip --hour {HOUR} --reason lost")
 FAR_OFF = steps(put("year=2062/month=01/a.csv"), put("year=2063/month=01/a.csv"))
 FAR_OFF_LOADED = sql("insert into ledger (hour, status) values ('2062-05-01T13:00Z', 'loaded')")
@@ -183,10 +185,20 @@ CASES = [
     Case("run: bookreport run-hour", "check", fill()),
     Case("remove them: bookreport prune", "check", FAR_OFF_LOADED),
     Case("load it: bookreport run-hour", "check", steps(SKIPPED, fill())),
-    Case("see what is holding up", "check --max-age 3h", steps(fill(HOUR + -1), run("ingest"), OPEN), "no FULL"),
+    Case("see why no run loads it", "check --max-age 3h", steps(fill(HOUR + -1), run("ingest"), fill())),
+    Case("see what is holding up", "check --max-age 3h", steps(LOADED, settings(S3_PREFIX="sales/")), "--new-source"),
+    Case("bookreport skip --hour", "check", FAILED),
+    Case("bookreport skip --since", "check", steps(fill(HOUR + -3), run("ingest --all"), LOADED)),
+    Case("to load what has come before", "check", steps(fill(HOUR + -400), run("ingest"), LOADED, fill(HOUR + -300)), "loaded"),
+    Case("to undo, for each", f"skip --since {HOUR} --until {HOUR + 2} --reason lost", fill(), "no longer skipped"),
     Case("to undo: bookreport unskip", f"skip --hour {HOUR} --reason lost", fill(), "no longer skipped"),
     Case("see which hours are", f"unskip --hour {HOUR + 1}", SKIPPED, "Skipped"),
     Case("reload it: bookreport run-hour", "verify", steps(LOADED, fill(rows=2))),
+    Case(
+        "reload them: bookreport ingest --changed",
+        "ingest --changed --max-reload 0",
+        steps(LOADED, fill(rows=2)),
+    ),
     Case(
         "reload hours whose files changed",
         "verify",
@@ -202,7 +214,7 @@ CASES = [
         "load the hour again",
         "ingest",
         steps(put(f"{HOUR.partition}a.csv", f"user_id,isbn10,isbn,price\nana,-,{ENGLISH},1\n"), put(f"{HOUR.partition}FULL")),
-        "1 row from 1 file, [0-9.]+ s",
+        "reloaded: nothing changed, [0-9.]+ s",
         settings(BOOKREPORT_COLUMNS="isbn10=isbn"),
     ),
     Case("so load it", "status", steps(SKIPPED, fill())),
@@ -212,12 +224,8 @@ CASES = [
     Case("(implausible dates, not counted)", "status", FAR_OFF_LOADED, "bookreport prune"),
     Case("ignoring partitions with implausible dates", "ingest", FAR_OFF, "rename or remove it"),
     Case("to search the whole bucket", "ingest", steps(LOADED, fill(HOUR + -999)), "loaded: 1 row"),
-    Case(
-        "to see more: bookreport rejects",
-        "ingest",
-        steps(put(f"{HOUR.partition}a.csv", f"user_id,isbn10,price\nana,{ENGLISH},x\n"), put(f"{HOUR.partition}FULL")),
-        "a.csv",
-    ),
+    Case("to see the records: bookreport rejects", "ingest", ALL_BAD, "a.csv +2 +unit_price 'x'"),
+    Case("load the hour without these records", "ingest", ALL_BAD, "1 rejected"),
     Case("run: bookreport ingest", "report", OPEN, "for want of FULL"),
     Case("load it, or see what it lacks", ONE, fill()),
     Case("load it, or see what it lacks", ONE, OPEN, "written by whoever writes the hour"),
@@ -228,6 +236,7 @@ CASES = [
     Case("the newest loaded one", f"report --hour {Hour.last() + 2}", LOADED, "Books sold"),
 ]
 ELSEWHERE = {
+    "{}: bookreport run-hour --hour {}": "verify's, which is followed above as it is printed: reload it",
     "as the tables' owner": "test_roles",
     "To go on by hand": "the servers of demo --keep",
     "or: bookreport --env-file": "the servers of demo --keep",
