@@ -475,7 +475,7 @@ class World:
             self._check_files()
 
     def _check_report(self) -> None:
-        ended = self._ask("report", "--since", str(SINCE), "--until", str(UNTIL), "--json")
+        ended = self._ask("report", "--since", str(SINCE), "--until", str(UNTIL), "--by", "hour", "--json")
         self.model.catalogue = list(self.model.books)
         told = self.model.report_told(SINCE, UNTIL)
         assert ended.code == (0 if told else 3), f"a report of {told} expected of {ended}"

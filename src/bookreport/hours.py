@@ -133,14 +133,6 @@ class Span:
         """The span of the same length that ends where this one starts; None if the calendar has none."""
         return None if self.since.start - FIRST.start < len(self) * ONE_HOUR else Span(self.since + -len(self), self.since)
 
-    def days(self) -> Iterator[Span]:
-        """Yield the span's UTC days; the first and the last may be partial."""
-        since = self.since
-        while since < self.until:
-            until = min(since + (24 - since.start.hour), self.until)
-            yield Span(since, until)
-            since = until
-
     def __len__(self) -> int:
         return (self.until.start - self.since.start) // ONE_HOUR
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 from bookreport import catalogue, ledger, unusual
+from bookreport.calendars import UTC_CALENDAR, Calendar, Period, Step, Unit
 from bookreport.catalogue import State
 from bookreport.database import Database, Transaction
 from bookreport.errors import NotReady
@@ -18,9 +19,6 @@ from bookreport.unusual import Unusual
 
 SPANISH = "Spanish"
 """The language whose buyers are counted by default."""
-
-LONGEST_BY_HOUR = 96
-"""Hours of the longest span with an hourly series; longer ones have a daily series."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +62,12 @@ class Buyers:
 
 @dataclass(frozen=True)
 class Point:
-    """One hour or one UTC day of a span: its sales cover `hours_with_sales` hours, its users and buyers `hours_loaded`.
+    """The figures of a step: its sales cover `hours_with_sales` hours, its users and buyers `hours_loaded`.
 
     If they cover no hours they are unknown, not zero.
     """
 
-    span: Span
+    step: Step
     hours_loaded: int
     hours_with_sales: int
     books_sold: int
@@ -101,8 +99,8 @@ class Report:
     `unusual` are hours with sales whose rows are far from what was usual at that time.
     One rule holds for every figure: sales cover the loaded hours and `sums_kept`, users and buyers only the loaded hours.
     `load_ids` are the loads of the loaded hours, oldest hour first; `catalogue` says when formats and languages were read.
-    `previous` is the report of the preceding span, `series` the figures by hour or day from the first hour on; both only if
-    requested.
+    `previous` is the report of the preceding span, `series` the figures of each step `by`, from the first hour on; both only
+    if requested. Steps are those of `calendar`.
     """
 
     span: Span
@@ -122,6 +120,8 @@ class Report:
     sums_kept: tuple[Hour, ...] = ()
     load_ids: tuple[int, ...] = ()
     unusual: tuple[Unusual, ...] = ()
+    calendar: Calendar = UTC_CALENDAR
+    by: Unit | None = None
 
     @property
     def hours_expected(self) -> int:
@@ -178,11 +178,28 @@ class Report:
 def newest_span(database: Database, hours: int = 1, earliest: Hour = EARLIEST) -> Span:
     """Return the span of that many hours ending with the newest loaded one; raises NotReady if none is loaded."""
     with database.transaction(snapshot=True) as transaction:
-        newest = ledger.newest_loaded(transaction, earliest)
-    if newest is None:
-        raise NotReady("no hour is loaded yet", hint="run: bookreport ingest")
+        newest = _newest(transaction, earliest)
     # The span may reach back beyond the start of the calendar.
     return Span(newest + -min(hours - 1, (newest.start - FIRST.start) // ONE_HOUR), newest + 1)
+
+
+def newest_days(database: Database, days: int, calendar: Calendar, earliest: Hour = EARLIEST) -> Period:
+    """Return that many whole days up to yesterday or, if the newest loaded hour is older, to its day.
+
+    They don't depend on how much of the last day is loaded by now. Raises NotReady if no hour is loaded.
+    """
+    with database.transaction(snapshot=True) as transaction:
+        newest, now = _newest(transaction, earliest), transaction.now()
+    last = min(calendar.local(newest).date(), calendar.today(now) - timedelta(days=1))
+    reach = min(days, (last - date.min).days + 1)
+    return Period(Unit.DAY, last - timedelta(days=reach - 1), reach)
+
+
+def _newest(transaction: Transaction, earliest: Hour) -> Hour:
+    newest = ledger.newest_loaded(transaction, earliest)
+    if newest is None:
+        raise NotReady("no hour is loaded yet", hint="run: bookreport ingest")
+    return newest
 
 
 def make_report(
@@ -191,18 +208,30 @@ def make_report(
     languages: Sequence[str] = (SPANISH,),
     *,
     require_complete: bool = False,
-    compare: bool = False,
+    previous: Span | None = None,
     series: bool = False,
+    by: Unit | None = None,
+    calendar: Calendar = UTC_CALENDAR,
     earliest: Hour = EARLIEST,
 ) -> Report:
     """Return the report of `span`, all of it from one snapshot of the database.
 
-    `compare`: include the report of the preceding span; `series`: include figures by hour or day, for the first language.
-    `earliest` is the first believable hour.
-    Raises NotReady if no hour of the span is loaded or, with `require_complete`, if one is missing.
+    `previous`: include the report of that span, to compare with; `series`: include figures in steps of `by` (default: what
+    suits the length of the span) of the `calendar`, for the first language. `earliest` is the first believable hour.
+    Raises NotReady if no hour of the span is loaded or, with `require_complete`, if one is missing; Usage if the calendar
+    has a step that begins within an hour.
     """
-    options = {"require_complete": require_complete, "compare": compare, "series": series}
-    [made] = make_reports(database, [span], languages, earliest=earliest, **options)
+    [made] = make_reports(
+        database,
+        [span],
+        languages,
+        require_complete=require_complete,
+        previous=previous,
+        series=series,
+        by=by,
+        calendar=calendar,
+        earliest=earliest,
+    )
     return made
 
 
@@ -212,8 +241,10 @@ def make_reports(
     languages: Sequence[str] = (SPANISH,),
     *,
     require_complete: bool = False,
-    compare: bool = False,
+    previous: Span | None = None,
     series: bool = False,
+    by: Unit | None = None,
+    calendar: Calendar = UTC_CALENDAR,
     loaded_only: bool = False,
     earliest: Hour = EARLIEST,
 ) -> Iterator[Report]:
@@ -237,13 +268,13 @@ def make_reports(
                 raise _not_ready(transaction, span, list(span))
             if missing and require_complete:
                 raise _not_ready(transaction, span, missing)
-            made = _report(transaction, books, span, coverage, spellings, first)
-            before = span.before if compare else None
-            if before is not None:
-                coverage = transaction.rows("reports/coverage", **_bounds(before))
-                made = replace(made, previous=_report(transaction, books, before, coverage, spellings, first))
+            made = _report(transaction, books, span, coverage, spellings, first, calendar)
+            if previous is not None:
+                coverage = transaction.rows("reports/coverage", **_bounds(previous))
+                before = _report(transaction, books, previous, coverage, spellings, first, calendar)
+                made = replace(made, previous=before)
             if series:
-                made = replace(made, series=_series(transaction, made, spellings))
+                made = _with_series(transaction, made, spellings, by)
             yield made
 
 
@@ -254,6 +285,7 @@ def _report(
     coverage: Sequence[Any],
     spellings: Mapping[str, list[str]],
     first: Hour | None,
+    calendar: Calendar,
 ) -> Report:
     sold = transaction.rows("reports/sales", **_bounds(span))
     given_up = transaction.rows("reports/given_up", **_bounds(span))
@@ -276,27 +308,27 @@ def _report(
         sums_kept=tuple(Hour(row.hour) for row in given_up if row.sums_kept),
         load_ids=tuple(row.load_id for row in coverage),
         unusual=unusual.find(transaction, span.since, span.until),
+        calendar=calendar,
     )
 
 
-def _series(transaction: Transaction, report: Report, spellings: Mapping[str, list[str]]) -> tuple[Point, ...]:
+def _with_series(transaction: Transaction, report: Report, spellings: Mapping[str, list[str]], by: Unit | None) -> Report:
     span = Span(report.span.since + report.before_first, report.span.until)
-    if len(span) == 1:
+    by = by or report.calendar.unit_for(span)
+    steps = list(report.calendar.steps(span, by))
+    if len(steps) == 1:
         figures = (report.hours_loaded, report.hours_with_sales, report.books_sold, report.sale_value, report.buyers[0])
-        return (Point(span, *figures),)
+        return replace(report, by=by, series=(Point(steps[0], *figures),))
     language, names = next(iter(spellings.items()))
-    by_day = len(span) > LONGEST_BY_HOUR
-    steps = span.days() if by_day else map(Span.of_hour, span)
-    bounds = _bounds(span) | {"step": "1 day" if by_day else "1 hour"}
-    sold = {row.starts: row for row in transaction.rows("reports/sales_by_step", **bounds)}
-    bought = {row.starts: row for row in transaction.rows("reports/buyers_by_step", **bounds, spellings=names)}
+    bounds = _bounds(span) | {"starts": [step.span.since.start for step in steps]}
+    sold = {row.step: row for row in transaction.rows("reports/sales_by_step", **bounds)}
+    bought = {row.step: row for row in transaction.rows("reports/buyers_by_step", **bounds, spellings=names)}
     points = []
-    for part in steps:
-        starts = part.since.start.replace(hour=0) if by_day else part.since.start
-        sales, users = sold.get(starts), bought.get(starts)
+    for number, step in enumerate(steps, start=1):
+        sales, users = sold.get(number), bought.get(number)
         points.append(
             Point(
-                part,
+                step,
                 hours_loaded=sales.hours_loaded if sales else 0,
                 hours_with_sales=sales.hours_with_sales if sales else 0,
                 books_sold=sales.books_sold if sales else 0,
@@ -304,7 +336,7 @@ def _series(transaction: Transaction, report: Report, spellings: Mapping[str, li
                 buyers=Buyers(language.strip(), users.buyers if users else 0, users.users if users else 0, bool(names)),
             )
         )
-    return tuple(points)
+    return replace(report, by=by, series=tuple(points))
 
 
 def _bounds(span: Span) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from bookreport.calendars import Calendar
 from bookreport.errors import Configuration
 from bookreport.hours import EARLIEST, LAST, Hour, parse_hours
 from bookreport.messages import SECRETS, is_utf8
@@ -266,6 +267,14 @@ class Settings:
     def language(self) -> str | None:
         """The language whose buyers reports count, as the books spell it; None leaves it to the report."""
         return self._get("BOOKREPORT_LANGUAGE")
+
+    @property
+    def calendar(self) -> Calendar:
+        """The calendar of BOOKREPORT_TIMEZONE; raises Configuration if it is no time zone that is known here."""
+        try:
+            return Calendar.of(self._get("BOOKREPORT_TIMEZONE") or "UTC")
+        except ValueError as error:
+            raise Configuration(f"BOOKREPORT_TIMEZONE: {error}") from error
 
     @property
     def columns(self) -> str | None:

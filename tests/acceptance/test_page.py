@@ -30,7 +30,7 @@ def test_the_page_is_written_whole_and_holds_the_json_of_the_same_span(run: Run,
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     found = re.search(r'<script type="application/json" id="report">(.*?)</script>', text)
     assert found
-    embedded, told = documents.read(found[1]), documents.read(run(*span, "--json", "--compare", "previous").out)
+    embedded, told = documents.read(found[1]), documents.read(run(*span, "--json", "--compare", "previous", "--by", "hour").out)
     assert embedded.pop("generated_at")
     assert told.pop("generated_at")
     assert embedded == told

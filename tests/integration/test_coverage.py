@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import truth
 from bookreport import ledger, prune, reports
+from bookreport.calendars import Unit
 from bookreport.database import Database
 from bookreport.errors import NotReady
 from bookreport.hours import Hour, Span
@@ -120,13 +121,12 @@ def test_all_formats_say_of_hours_in_any_state_what_plain_python_says(
     by_day: bool,
 ) -> None:
     shop, span = make(hours), Span(SINCE + first, SINCE + min(first + length, 8))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reports, "LONGEST_BY_HOUR", 1 if by_day else 96)
-        if not shop.hours_with_sales(span):
-            with pytest.raises(NotReady):
-                reports.make_report(database, span)
-            return
-        made = reports.make_report(database, span, compare=True, series=True)
+    if not shop.hours_with_sales(span):
+        with pytest.raises(NotReady):
+            reports.make_report(database, span)
+        return
+    by = Unit.DAY if by_day else Unit.HOUR
+    made = reports.make_report(database, span, previous=span.before, series=True, by=by)
     see_json(shop, span, report_json(made), by_day=by_day)
     see_rows(shop, span, report_csv(made))
     for text in (report_table(made), report_markdown(made).replace("\\", "").replace("  \n", "\n")):
@@ -145,8 +145,10 @@ def see_json(shop: Shop, span: Span, document: Any, *, by_day: bool) -> None:
         assert part["coverage"] == shop.coverage(of)
         for name, figure in shop.figures(of).items():
             assert part.get(name, figure) == figure
-    steps = list(span.days()) if by_day else [Span.of_hour(hour) for hour in span]
-    assert document["series"] == [shop.point(step) for step in steps]
+    midnight = SINCE + 4
+    parts = [of for of in ((span.since, min(midnight, span.until)), (max(midnight, span.since), span.until)) if of[0] < of[1]]
+    steps = [Span(*part) for part in parts] if by_day else [Span.of_hour(hour) for hour in span]
+    assert [point | shop.point(step) for point, step in zip(document["series"], steps, strict=True)] == document["series"]
     assert sum(point["books_sold"] or 0 for point in document["series"]) == document["total"]["books_sold"]
     change, both = document["previous"]["change"], (span, before)
     assert (change is not None) == all(len(shop.hours_with_sales(of)) == len(of) for of in both)

@@ -72,9 +72,9 @@ PLANNED: dict[str, dict[str, Any]] = {
     "purchases/new_sums": HOUR,
     "purchases/priced_isbns": {},
     "reports/buyers": SPAN | {"spellings": ["Spanish", "spanish"]},
-    "reports/buyers_by_step": SPAN | {"spellings": ["Spanish", "spanish"], "step": "1 hour"},
+    "reports/buyers_by_step": SPAN | {"spellings": ["Spanish", "spanish"], "starts": [NEWEST.start]},
     "reports/sales": SPAN,
-    "reports/sales_by_step": SPAN | {"step": "1 hour"},
+    "reports/sales_by_step": SPAN | {"starts": [NEWEST.start]},
     "schema/books_readable": {},
 }
 """The statements that read these tables, with the parameters of the newest hour."""

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 import documents
 import truth
 from bookreport import reports
+from bookreport.calendars import UTC_CALENDAR, Calendar, Period, Unit
 from bookreport.database import Database, Transaction
 from bookreport.errors import NotReady
-from bookreport.hours import Hour, Span
+from bookreport.hours import FIRST, Hour, Span
 from bookreport.present.report import report_csv, report_json, report_markdown, report_table
 from bookstore import AUDIO, BOOKS, ENGLISH, FRENCH, HOUR, POCKET, SPANISH, UNKNOWN, Bookstore, csv_file, isbn, write_books
 from connection import Sql
@@ -390,6 +392,42 @@ def test_a_span_with_a_missing_hour_is_not_ready_when_all_are_required(sell: Fil
     assert caught.value.hour == (HOUR + 1).instant
     assert str(caught.value).endswith(f"{HOUR + 1}, the first, was never tried")
     assert reports.make_report(database, Span.of_hour(HOUR), require_complete=True).missing == ()
+
+
+@pytest.mark.parametrize(
+    ("newest", "now", "zone", "last"),
+    [
+        # Monday 00:50, with Sunday's last hour there, and without.
+        ("2024-04-28T23", "2024-04-29T00:50", "UTC", "2024-04-28"),
+        ("2024-04-28T22", "2024-04-29T00:50", "UTC", "2024-04-28"),
+        ("2024-04-28T00", "2024-04-29T23:50", "UTC", "2024-04-28"),
+        ("2024-04-29T09", "2024-04-29T10:10", "UTC", "2024-04-28"),
+        # Nothing of Sunday: the last day that there is.
+        ("2024-04-27T23", "2024-04-29T10:10", "UTC", "2024-04-27"),
+        # Of long ago, and of an hour that is ahead of the clock.
+        ("2024-04-29T09", "2026-01-01T10:10", "UTC", "2024-04-29"),
+        ("2024-04-29T00", "2024-04-28T23:59", "UTC", "2024-04-27"),
+        # Monday begins at 22:00 UTC in Madrid; it is Sunday until 04:00 UTC in New York.
+        ("2024-04-28T20", "2024-04-28T22:10", "Europe/Madrid", "2024-04-28"),
+        ("2024-04-28T20", "2024-04-28T21:50", "Europe/Madrid", "2024-04-27"),
+        ("2024-04-29T02", "2024-04-29T03:50", "America/New_York", "2024-04-27"),
+    ],
+)
+def test_the_newest_days_are_whole_and_over_and_wait_for_no_late_hour(
+    database: Database, sql: Sql, monkeypatch: pytest.MonkeyPatch, newest: str, now: str, zone: str, last: str
+) -> None:
+    monkeypatch.setattr(Transaction, "now", lambda _: datetime.fromisoformat(f"{now}:00Z"))
+    for hour in (Hour.parse(newest) + -300, Hour.parse(newest)):
+        sql("insert into ledger (hour, status) values (%s, 'loaded')", hour.start)
+    period = reports.newest_days(database, 7, Calendar.of(zone))
+    assert (period.unit, period.number, period.end) == (Unit.DAY, 7, date.fromisoformat(last) + timedelta(days=1))
+
+
+def test_without_a_loaded_hour_there_are_no_newest_days_and_none_are_before_the_calendar(database: Database, sql: Sql) -> None:
+    with pytest.raises(NotReady, match="no hour is loaded yet"):
+        reports.newest_days(database, 7, UTC_CALENDAR)
+    sql("insert into ledger (hour, status) values ('0001-01-02 05:00Z', 'loaded')")
+    assert reports.newest_days(database, 7, UTC_CALENDAR, FIRST) == Period(Unit.DAY, date.min, 2)
 
 
 def test_the_newest_span_ends_with_the_newest_loaded_hour(sell: Fill, database: Database) -> None:

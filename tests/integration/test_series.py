@@ -2,13 +2,16 @@
 
 import random
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 import documents
 import truth
 from bookreport import reports
+from bookreport.calendars import STEPS, Calendar
 from bookreport.database import Database
 from bookreport.hours import Hour, Span
 from bookreport.present.report import report_json, report_table
@@ -18,8 +21,6 @@ from truth import Purchase
 
 Sold = dict[Hour, list[Purchase]]
 Sell = Callable[[Hour, int], Sold]
-
-MIDNIGHT = Hour.parse("2024-05-01T00")
 
 
 @pytest.fixture
@@ -46,56 +47,76 @@ def sell(bookstore: Bookstore, load: Load) -> Sell:
     return fill
 
 
-def point(span: Span, hours_loaded: int, purchases: list[Purchase]) -> dict[str, Any]:
-    known = truth.report(purchases, BOOKS)
-    return {
-        "since": span.since.instant,
-        "until": span.until.instant,
-        "hours_loaded": hours_loaded,
-        "hours_with_sales": hours_loaded,
-        **known["total"],
-        "buyers": known["buyers"]["buyers"],
-        "users": known["buyers"]["users"],
-        "percent": known["buyers"]["percent"],
-    }
+def step_of(hour: Hour, zone: str, by: str) -> str:
+    """Return the name of the step that an hour is in."""
+    local = hour.start.astimezone(ZoneInfo(zone))
+    if by == "hour":
+        return f"{local:%Y-%m-%dT%H}" if zone == "UTC" else local.isoformat(timespec="minutes")
+    return f"{local:{ {'day': '%Y-%m-%d', 'week': '%G-W%V', 'month': '%Y-%m'}[by] }}"
 
 
-def unknown(span: Span) -> dict[str, Any]:
-    figures = dict.fromkeys(("books_sold", "sale_value", "buyers", "users", "percent"))
-    return {"since": span.since.instant, "until": span.until.instant, "hours_loaded": 0, "hours_with_sales": 0, **figures}
+def recounted(sold: Sold, span: Span, by: str, zone: str = "UTC") -> list[dict[str, Any]]:
+    """Return the series of a span, counted in plain Python: each hour goes to the step that its local time says."""
+    points = []
+    for name, group in groupby(span, key=lambda hour: step_of(hour, zone, by)):
+        hours = list(group)
+        known = [hour for hour in hours if hour in sold]
+        figures = truth.report([purchase for hour in known for purchase in sold[hour]], BOOKS)
+        told = {**figures["total"], **{each: figures["buyers"][each] for each in ("buyers", "users", "percent")}}
+        points.append(
+            {
+                "step": name,
+                "since": hours[0].instant,
+                "until": (hours[-1] + 1).instant,
+                "whole": name not in (step_of(hours[0] + -1, zone, by), step_of(hours[-1] + 1, zone, by)),
+                "hours_loaded": len(known),
+                "hours_with_sales": len(known),
+                **(told if known else dict.fromkeys(told)),
+            }
+        )
+    return points
 
 
-def printed(database: Database, span: Span, compare: bool = False, series: bool = False) -> Any:
-    return documents.fitting(report_json(reports.make_report(database, span, compare=compare, series=series)))
+def printed(database: Database, span: Span, **asked: Any) -> Any:
+    return documents.fitting(report_json(reports.make_report(database, span, **asked)))
 
 
-def test_up_to_four_days_the_series_goes_by_hour_and_an_hour_without_sales_is_zero_a_missing_one_unknown(
-    sell: Sell, bookstore: Bookstore, load: Load, database: Database
+@pytest.mark.parametrize(
+    ("zone", "since", "hours"),
+    [
+        ("UTC", "2024-05-01T13", 40),
+        # A day of 23 hours, and one of 25.
+        ("Europe/Madrid", "2022-03-26T20", 55),
+        ("Europe/Madrid", "2022-10-29T23", 60),
+        # Midnight did not exist, and was there twice.
+        ("America/Sao_Paulo", "2018-11-03T12", 50),
+        ("America/Havana", "2022-11-05T12", 50),
+        # 2011-12-30 had no hour at all.
+        ("Pacific/Apia", "2011-12-29T05", 70),
+    ],
+)
+def test_the_series_of_a_span_is_what_plain_python_counts_by_local_time(
+    sell: Sell, bookstore: Bookstore, load: Load, database: Database, zone: str, since: str, hours: int
 ) -> None:
-    sold = sell(HOUR, 5)
-    bookstore.fill(HOUR + 5)
-    load(HOUR + 5)
-    span = Span(HOUR + -1, HOUR + 95)
-    series = printed(database, span, series=True)["series"]
-    assert len(series) == 96
-    assert series[0] == unknown(Span.of_hour(HOUR + -1))
-    assert series[1:6] == [point(Span.of_hour(hour), 1, purchases) for hour, purchases in sold.items()]
-    assert series[6] == point(Span.of_hour(HOUR + 5), 1, [])
-    assert series[6]["books_sold"] == 0
-    assert series[7:] == [unknown(Span.of_hour(HOUR + number)) for number in range(6, 95)]
+    first = Hour.parse(since)
+    sold = sell(first + 2, 6) | sell(first + hours // 2, 7)
+    empty, span = first + (hours - 4), Span(first, first + hours)
+    bookstore.fill(empty)
+    load(empty)
+    sold[empty] = []
+    for by in STEPS:
+        made = printed(database, span, series=True, by=by, calendar=Calendar.of(zone))
+        assert (made["by"], made["timezone"]) == (by, zone)
+        assert made["series"] == recounted(sold, span, by, zone)
+        assert sum(point["books_sold"] or 0 for point in made["series"]) == made["total"]["books_sold"]
 
 
-def test_above_four_days_the_series_goes_by_utc_day_with_distinct_users_of_each_day(sell: Sell, database: Database) -> None:
-    sold = sell(MIDNIGHT + -2, 29)
-    series = printed(database, Span(MIDNIGHT + -2, MIDNIGHT + 96), series=True)["series"]
-
-    def within(span: Span) -> list[Purchase]:
-        return [purchase for hour in span if hour in sold for purchase in sold[hour]]
-
-    days = [Span(MIDNIGHT + -2, MIDNIGHT), Span(MIDNIGHT, MIDNIGHT + 24), Span(MIDNIGHT + 24, MIDNIGHT + 48)]
-    assert series[:3] == [point(day, loaded, within(day)) for day, loaded in zip(days, (2, 24, 3), strict=True)]
-    assert series[3:] == [unknown(Span(MIDNIGHT + 48, MIDNIGHT + 72)), unknown(Span(MIDNIGHT + 72, MIDNIGHT + 96))]
-    assert sum(each["users"] or 0 for each in series) > len({purchase.user_id for each in sold.values() for purchase in each})
+def test_the_steps_of_a_page_suit_the_length_of_its_span(sell: Sell, database: Database) -> None:
+    sold = sell(HOUR, 3)
+    for hours, by in ((1, "hour"), (96, "hour"), (97, "day"), (93 * 24, "day"), (93 * 24 + 1, "month")):
+        span = Span(HOUR, HOUR + hours)
+        made = printed(database, span, series=True)
+        assert (made["by"], made["series"]) == (by, recounted(sold, span, by))
 
 
 def test_the_span_before_and_the_change_since_are_what_plain_python_says(sell: Sell, database: Database) -> None:
@@ -104,7 +125,7 @@ def test_the_span_before_and_the_change_since_are_what_plain_python_says(sell: S
         truth.report([purchase for number in numbers for purchase in sold[HOUR + number]], BOOKS)
         for numbers in (range(3), range(3, 6))
     )
-    made = printed(database, Span(HOUR + 3, HOUR + 6), compare=True)
+    made = printed(database, Span(HOUR + 3, HOUR + 6), previous=Span(HOUR, HOUR + 3))
     previous = made["previous"]
     assert made["total"] == now["total"]
     assert previous["window"] == {"since": HOUR.instant, "until": (HOUR + 3).instant}
@@ -125,7 +146,8 @@ def test_no_change_is_told_when_an_hour_of_either_span_is_missing(
     sell: Sell, database: Database, since: int, until: int
 ) -> None:
     sell(HOUR, 6)
-    made = reports.make_report(database, Span(HOUR + since, HOUR + until), compare=True)
+    span = Span(HOUR + since, HOUR + until)
+    made = reports.make_report(database, span, previous=span.before)
     document: Any = documents.fitting(report_json(made))
     assert document["previous"]["change"] is None
     assert "No comparison with the preceding span" in report_table(made)
@@ -137,7 +159,7 @@ def test_a_span_before_in_which_nothing_was_sold_has_a_change_without_percentage
     for hour, purchases in ((HOUR, []), (HOUR + 1, [Purchase("ann", SPANISH), Purchase("bob", ENGLISH)])):
         bookstore.fill(hour, csv_file(purchases))
         load(hour)
-    made = reports.make_report(database, Span.of_hour(HOUR + 1), compare=True)
+    made = reports.make_report(database, Span.of_hour(HOUR + 1), previous=Span.of_hour(HOUR))
     document: Any = documents.fitting(report_json(made))
     assert document["previous"]["change"] == {
         "books_sold": 2,

@@ -17,7 +17,7 @@ from unit.test_page import COMPLETE, REPORT
 
 
 def selling(*names: str) -> Report:
-    return replace(REPORT, sales=tuple(Sale(name, name, 5, Decimal(10)) for name in names))
+    return replace(REPORT, sales=tuple(Sale(name, name, 5, Decimal(10)) for name in names), by=None, series=())
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1"])
@@ -49,6 +49,7 @@ def test_csv_of_a_comparison_has_the_span_before_in_sections_of_its_own() -> Non
         "previous_total",
         "previous_buyers",
         "previous_buyers",
+        *["series"] * 3,
     ]
 
 

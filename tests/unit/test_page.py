@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import documents
+from bookreport.calendars import UTC_CALENDAR, Calendar, Unit
 from bookreport.catalogue import State
 from bookreport.errors import Configuration
 from bookreport.hours import Hour, Span
@@ -49,8 +50,10 @@ HOSTILE = (
 def point(hour: Hour, value: str | None, *, length: int = 1, loaded: int | None = None) -> Point:
     known = value is not None
     hours = (length if loaded is None else loaded) if known else 0
+    span = Span(hour, hour + length)
+    [step] = UTC_CALENDAR.steps(span, Unit.DAY if length == 24 else Unit.HOUR)
     return Point(
-        Span(hour, hour + length),
+        step,
         hours,
         hours,
         7 if known else 0,
@@ -75,6 +78,7 @@ REPORT = Report(
     rejected_rows=4,
     catalogue=State(datetime(2024, 5, 1, 6, 5, 4, tzinfo=UTC), is_current=True, languages=("English",), may_refresh=True),
     series=(point(HOUR, "10.5"), point(HOUR + 1, None), point(HOUR + 2, "30")),
+    by=Unit.HOUR,
 )
 PREVIOUS = replace(REPORT, span=Span(HOUR + -3, HOUR), missing=(), sales=REPORT.sales[:1])
 COMPLETE = replace(REPORT, missing=(), previous=PREVIOUS)
@@ -243,7 +247,7 @@ def test_a_line_breaks_at_hours_that_are_not_loaded_and_at_no_others() -> None:
 def test_a_day_that_is_loaded_in_part_is_a_hollow_point_and_no_part_of_the_line() -> None:
     since = Hour.parse("2024-05-01T00")
     series = [point(since + 24 * day, "5", length=24, loaded=20 if day == 3 else 24) for day in range(7)]
-    text = page.report_page(replace(REPORT, series=tuple(series)))
+    text = page.report_page(replace(REPORT, series=tuple(series), by=Unit.DAY))
     assert strokes(text) == [3, 3]
     assert len(re.findall("<path", charts(text, "part")[0])) == 1
     assert "Day by day" in text
@@ -273,17 +277,29 @@ def test_a_language_that_no_book_has_is_told_in_place_of_its_percentage() -> Non
 
 
 @pytest.mark.parametrize(
-    ("since", "until", "said"),
+    ("since", "until", "zone", "said"),
     [
-        ("2024-05-01T13", "2024-05-01T14", "Wednesday 1 May 2024, 13:00 to 14:00 (1 hour)"),
-        ("2024-05-01T23", "2024-05-02T00", "Wednesday 1 May 2024, 23:00 to 24:00 (1 hour)"),
-        ("2024-05-01T00", "2024-05-02T00", "Wednesday 1 May 2024"),
-        ("2024-05-01T00", "2024-06-01T00", "Wednesday 1 May 2024 to Friday 31 May 2024, 31 days"),
-        ("2024-04-30T23", "2024-05-01T23", "Tuesday 30 April 2024, 23:00, to Wednesday 1 May 2024, 23:00 (24 hours)"),
+        ("2024-05-01T13", "2024-05-01T14", "UTC", "Wednesday 1 May 2024, 13:00 to 14:00 (1 hour)"),
+        ("2024-05-01T23", "2024-05-02T00", "UTC", "Wednesday 1 May 2024, 23:00 to 24:00 (1 hour)"),
+        ("2024-05-01T00", "2024-05-02T00", "UTC", "Wednesday 1 May 2024"),
+        ("2024-05-01T00", "2024-05-31T00", "UTC", "Wednesday 1 May 2024 to Thursday 30 May 2024, 30 days"),
+        ("2024-05-01T00", "2024-06-01T00", "UTC", "May 2024"),
+        ("2024-01-01T00", "2025-01-01T00", "UTC", "2024"),
+        ("2024-04-30T23", "2024-05-01T23", "UTC", "Tuesday 30 April 2024, 23:00, to Wednesday 1 May 2024, 23:00 (24 hours)"),
+        ("2024-04-30T22", "2024-05-01T22", "Europe/Madrid", "Wednesday 1 May 2024"),
+        ("2024-04-30T22", "2024-05-31T22", "Europe/Madrid", "May 2024"),
+        ("2024-03-31T00", "2024-03-31T03", "Europe/Madrid", "Sunday 31 March 2024, 01:00 to 05:00 (3 hours)"),
+        ("2024-05-01T21", "2024-05-01T22", "Europe/Madrid", "Wednesday 1 May 2024, 23:00 to 24:00 (1 hour)"),
+        (
+            "2024-05-01T00",
+            "2024-05-02T00",
+            "Asia/Kolkata",
+            "Wednesday 1 May 2024, 05:30, to Thursday 2 May 2024, 05:30 (24 hours)",
+        ),
     ],
 )
-def test_a_span_is_said_in_words(since: str, until: str, said: str) -> None:
-    assert page.span_in_words(Span(Hour.parse(since), Hour.parse(until))) == said
+def test_a_span_is_said_in_words(since: str, until: str, zone: str, said: str) -> None:
+    assert page.span_in_words(Span(Hour.parse(since), Hour.parse(until)), Calendar.of(zone)) == said
 
 
 @pytest.mark.parametrize("missing", ["jinja2", "vl_convert"])

@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 import documents
+from bookreport.calendars import UTC_CALENDAR, Calendar, Unit
 from bookreport.catalogue import State
 from bookreport.errors import BadData
 from bookreport.hours import Hour, Span
@@ -15,7 +17,7 @@ from bookreport.outcomes import Ending, Outcome
 from bookreport.present import page, words
 from bookreport.present.report import report_csv, report_json, report_markdown, report_table
 from bookreport.present.run import run_table
-from bookreport.reports import Buyers, Report, Sale, Unmatched
+from bookreport.reports import Buyers, Point, Report, Sale, Unmatched
 from bookreport.unusual import Unusual
 
 HOUR = Hour.parse("2024-05-01T13")
@@ -118,6 +120,83 @@ def test_the_csv_has_all_sections_under_one_header() -> None:
         ("buyers", "", "Spanish", "", "", "11", "2", "18.18"),
         ("buyers", "", "Latin", "", "", "11", "0", "0.00"),
     ]
+
+
+def in_series() -> Report:
+    """The report by day, of a span that begins and ends within one; the second day is pruned, the third not loaded."""
+    span = Span(HOUR, HOUR + 64)
+    steps = UTC_CALENDAR.steps(span, Unit.DAY)
+    hours = [(11, 11), (0, 24), (0, 0), (5, 5)]
+    points = (
+        Point(step, loaded, with_sales, 3, Decimal("4.5"), Buyers("Spanish", 1 if loaded else 0, 3 if loaded else 0))
+        for step, (loaded, with_sales) in zip(steps, hours, strict=True)
+    )
+    return replace(REPORT, span=span, by=Unit.DAY, series=tuple(points), sums_kept=tuple(Span(HOUR + 11, HOUR + 35)))
+
+
+def test_the_json_has_the_series_only_where_it_was_asked_for() -> None:
+    assert {"by", "timezone", "series"} & report_json(REPORT).keys() == set()
+    document = documents.read(words.as_json(report_json(in_series())))
+    assert (document["by"], document["timezone"]) == ("day", "UTC")
+    first, pruned, missing, _ = document["series"]
+    assert first == {
+        "step": "2024-05-01",
+        "since": "2024-05-01T13:00:00Z",
+        "until": "2024-05-02T00:00:00Z",
+        "whole": False,
+        "hours_loaded": 11,
+        "hours_with_sales": 11,
+        "books_sold": 3,
+        "sale_value": "4.50",
+        "buyers": 1,
+        "users": 3,
+        "percent": 33.33,
+    }
+    assert (pruned["whole"], pruned["books_sold"], pruned["users"], pruned["percent"]) == (True, 3, None, None)
+    assert {missing[name] for name in ("books_sold", "sale_value", "buyers", "users", "percent")} == {None}
+
+
+def test_the_csv_has_the_series_in_longer_rows_under_the_same_columns() -> None:
+    rows = list(csv.reader(io.StringIO(report_csv(in_series()))))
+    before = list(csv.reader(io.StringIO(report_csv(REPORT))))
+    more = ["step", "since", "until", "whole", "hours_loaded", "hours_with_sales"]
+    assert rows[0] == before[0] + more
+    assert rows[1 : len(before)] == [row + [""] * len(more) for row in before[1:]]
+    first, pruned, missing, last = rows[len(before) :]
+    day = ["2024-05-01", "2024-05-01T13:00:00Z", "2024-05-02T00:00:00Z", "false", "11", "11"]
+    assert first == ["series", "", "Spanish", "3", "4.50", "3", "1", "33.33", *day]
+    assert pruned[3:10] == ["3", "4.50", "", "", "", "2024-05-02", "2024-05-02T00:00:00Z"]
+    assert missing[3:9] + missing[-2:] == ["", "", "", "", "", "2024-05-03", "0", "0"]
+    assert last[8:] == ["2024-05-04", "2024-05-04T00:00:00Z", "2024-05-04T05:00:00Z", "false", "5", "5"]
+
+
+@pytest.mark.parametrize("printed", [report_table, report_markdown])
+def test_in_another_time_zone_text_has_local_times_and_says_that_named_hours_are_utc(printed: Callable[[Report], str]) -> None:
+    text = printed(replace(REPORT, calendar=Calendar.of("Europe/Madrid")))
+    assert "Books sold, 2024-05-01T15:00+02:00 to 2024-05-01T18:00+02:00 Europe/Madrid\n" in text
+    assert "Missing: 2024-05-01T14" in text
+    assert "The hours named here are UTC" in text
+    assert "are UTC" not in printed(REPORT)
+
+
+@pytest.mark.parametrize("printed", [report_table, report_markdown])
+def test_text_has_the_series_below_with_gaps_and_parts_of_days(printed: Callable[[Report], str]) -> None:
+    def cells(line: str) -> list[str]:
+        return [cell for cell in re.split(r" *\| *|  +", line) if cell]
+
+    assert "By day" not in printed(REPORT)
+    title, series = printed(in_series()).split("By day, UTC; ")[1].split("\n", 1)
+    assert title == "buyers: users who bought a book in Spanish"
+    rows = [cells(line) for line in series.splitlines() if "of" in line or "Day" in line]
+    assert rows == [
+        ["Day", "Hours with sales", "With users", "Books", "Value", "Buyers", "Users", "Percent"],
+        ["2024-05-01 (part)", "11 of 11", "11 of 11", "3", "4.50", "1", "3", "33.33%"],
+        ["2024-05-02", "24 of 24", "0 of 24", "3", "4.50", "n/a", "n/a", "n/a"],
+        ["2024-05-03", "0 of 24", "0 of 24", "n/a", "n/a", "n/a", "n/a", "n/a"],
+        ["2024-05-04 (part)", "5 of 5", "5 of 5", "3", "4.50", "1", "3", "33.33%"],
+    ]
+    nothing_pruned = printed(replace(in_series(), sums_kept=()))
+    assert ["2024-05-04 (part)", "5 of 5", "3", "4.50"] in [cells(line)[:4] for line in nothing_pruned.splitlines()]
 
 
 def test_the_csv_quotes_what_needs_quotes() -> None:

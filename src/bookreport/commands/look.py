@@ -158,7 +158,7 @@ def _settings(settings: Settings) -> tuple[str, str | None]:
     days, seconds = divmod(settings.lookback.total_seconds(), 86_400)
     lookback = f"{days:.0f}d" if not seconds else f"{settings.lookback.total_seconds() / 3600:g}h"
     limits = f"reject limit {settings.reject_limit}, jobs {settings.jobs}, first year {settings.earliest.start.year}"
-    return f"all required settings are set; look-back {lookback}, {limits}", None
+    return f"all required settings are set; look-back {lookback}, {limits}, time zone {settings.calendar.name}", None
 
 
 def _failure(found: list[Check], failed: list[Check]) -> BookreportError:

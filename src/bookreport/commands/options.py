@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from bookreport.calendars import UTC_CALENDAR, Calendar, Period, Unit, parse_last
 from bookreport.commands.result import Result
 from bookreport.errors import Usage
-from bookreport.hours import EXAMPLE, LAST, Hour, Slice, Span, parse_duration, parse_hours
+from bookreport.hours import EXAMPLE, LAST, Hour, Slice, Span, parse_duration
 from bookreport.output import Output
 from bookreport.quoting import role_name, table_name
 from bookreport.rejects import RejectLimit
@@ -39,6 +41,18 @@ class HourType(click.ParamType[Hour]):
         return hour
 
 
+class BoundType(HourType):
+    """An end of a span on the command line: an hour, or a date, which means its midnight."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, date):
+            return value
+        if isinstance(value, str):
+            with suppress(ValueError):
+                return Period.parse(Unit.DAY, value).first
+        return super().convert(value, param, ctx)
+
+
 class ParsedType(click.ParamType[Any]):
     """A value that `parse` reads; a ValueError it raises becomes a usage error with the same text."""
 
@@ -54,9 +68,14 @@ class ParsedType(click.ParamType[Any]):
 
 
 HOUR = HourType()
+BOUND = BoundType()
 DURATION: click.ParamType[timedelta] = ParsedType("duration", parse_duration)
 SLICE: click.ParamType[Slice] = ParsedType("slice", Slice.parse)
-HOURS: click.ParamType[int] = ParsedType("duration", parse_hours)
+LAST_OF: click.ParamType[tuple[int, Unit]] = ParsedType("duration", parse_last)
+CALENDAR: click.ParamType[Calendar] = ParsedType("time zone", Calendar.of)
+PERIOD: dict[Unit, click.ParamType[Period]] = {
+    unit: ParsedType(unit, partial(Period.parse, unit)) for unit in (Unit.DAY, Unit.MONTH, Unit.YEAR)
+}
 TABLE: click.ParamType[str] = ParsedType("table", table_name)
 ROLE: click.ParamType[str] = ParsedType("role", role_name)
 REJECT_LIMIT: click.ParamType[RejectLimit] = ParsedType("limit", RejectLimit.parse)
@@ -156,11 +175,21 @@ def load_options(command: Command) -> Command:
 def span_options(command: Command) -> Command:
     """Add --since and --until."""
     for option in (
-        click.option("--until", type=HOUR, metavar="HOUR", help="End of the span (exclusive)."),
-        click.option("--since", type=HOUR, metavar="HOUR", help="Start of the span (inclusive)."),
+        click.option("--until", type=BOUND, callback=_as_hour, metavar="HOUR", help="End of the span (exclusive)."),
+        click.option(
+            "--since",
+            type=BOUND,
+            callback=_as_hour,
+            metavar="HOUR",
+            help="Start of the span (inclusive); an hour, or a date for its midnight (UTC).",
+        ),
     ):
         command = option(command)
     return command
+
+
+def _as_hour(_: click.Context, __: click.Parameter, bound: Hour | date | None) -> Hour | None:
+    return UTC_CALENDAR.midnight(bound) if isinstance(bound, date) else bound
 
 
 excel_option = click.option("--excel", is_flag=True, help="CSV for spreadsheets: byte order mark, CRLF, formulas defused.")

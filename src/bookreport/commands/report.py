@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 import click
 
 from bookreport import documents, ledger, reports
+from bookreport.calendars import STEPS, Calendar, Period, Unit
 from bookreport.catalogue import State
 from bookreport.commands.options import (
+    BOUND,
+    CALENDAR,
     DURATION,
     HOUR,
-    HOURS,
+    LAST_OF,
+    PERIOD,
     CommonOptions,
     common_options,
     excel_option,
     output_options,
     require_csv,
     span_of,
-    span_options,
 )
 from bookreport.commands.result import Result
 from bookreport.commands.session import Session
-from bookreport.errors import Usage
+from bookreport.database import Database
+from bookreport.errors import NotReady, Usage
 from bookreport.history import history as attempts
-from bookreport.hours import EXAMPLE, Hour, Span
+from bookreport.hours import Hour, Span
 from bookreport.present import page
 from bookreport.present.history import history_json, history_table
 from bookreport.present.report import report_csv, report_json, report_markdown, report_table
@@ -48,6 +52,9 @@ ONE_DAY = timedelta(days=1)
 LONGEST_REPORT = 200_000
 """Maximum number of hours in a report's span; its JSON names every missing one."""
 
+LONGEST_BY_HOUR = 10_000
+"""Maximum number of hours in a series by hour: a year and some."""
+
 
 @click.command()
 @click.option("--require-complete", is_flag=True, help="Exit 3 if any hour of the span is not loaded.")
@@ -58,8 +65,31 @@ LONGEST_REPORT = 200_000
     metavar="NAME",
     help="Count buyers of this language; may be repeated.  [default: BOOKREPORT_LANGUAGE, or Spanish]",
 )
-@click.option("--last", type=HOURS, metavar="DURATION", help="The DURATION (24h, 7d) that ends with the newest loaded hour.")
-@span_options
+@click.option(
+    "--timezone",
+    "calendar",
+    type=CALENDAR,
+    metavar="NAME",
+    help="Time zone of days, weeks, months and years, such as Europe/Madrid; hours stay UTC."
+    "  [default: BOOKREPORT_TIMEZONE, or UTC]",
+)
+@click.option(
+    "--by",
+    type=click.Choice(STEPS, case_sensitive=False),
+    help="Show the figures of each hour, day, week (from Monday) or month too.",
+)
+@click.option(
+    "--last",
+    type=LAST_OF,
+    metavar="DURATION",
+    help="24h: hours up to the newest loaded one. 7d: whole days up to yesterday, or to the day of the newest loaded hour if"
+    " that is older.",
+)
+@click.option("--until", type=BOUND, metavar="HOUR", help="End of the span (exclusive).  [default: the newest loaded hour]")
+@click.option("--since", type=BOUND, metavar="HOUR", help="Start of the span (inclusive); an hour, or a date for its midnight.")
+@click.option("--year", type=PERIOD[Unit.YEAR], metavar="YEAR", help="Only this year: 2022.")
+@click.option("--month", type=PERIOD[Unit.MONTH], metavar="MONTH", help="Only this month: 2022-12.")
+@click.option("--day", type=PERIOD[Unit.DAY], metavar="DATE", help="Only this day: 2022-12-08.")
 @click.option("--hour", type=HOUR, metavar="HOUR", help="Only this hour.  [default: the newest loaded]")
 @excel_option
 @click.option("--compare", type=click.Choice(["previous"]), help="Show the change against the preceding span.")
@@ -69,9 +99,14 @@ def report(
     options: CommonOptions,
     *,
     hour: Hour | None,
-    since: Hour | None,
-    until: Hour | None,
-    last: int | None,
+    day: Period | None,
+    month: Period | None,
+    year: Period | None,
+    since: Hour | date | None,
+    until: Hour | date | None,
+    last: tuple[int, Unit] | None,
+    by: Unit | None,
+    calendar: Calendar | None,
     languages: tuple[str, ...],
     require_complete: bool,
     compare: str | None,
@@ -86,20 +121,28 @@ def report(
     require_csv(result, excel=excel)
     if not all(language.strip() for language in languages):
         raise Usage("--language is empty", hint="write it as the books table does, like --language Spanish")
-    span = _span(hour, since, until, last)
+    _require_one_span(hour, day, month, year, since, until, last)
     result.require_writable()
     if result.format == "html":
         page.require_libraries()
     session = Session(options)
+    calendar = calendar or session.settings.calendar
+    first, end = (calendar.midnight(bound) if isinstance(bound, date) else bound for bound in (since, until))
+    asked = (hour and Span.of_hour(hour)) or day or month or year or _days(since, until) or span_of(first, end)
+    spans = asked and _spans(asked, calendar, by)
     with session.migrated() as database:
+        earliest = session.settings.earliest
+        span, before = spans or _spans(_newest(database, first, last or (1, Unit.HOUR), calendar, earliest), calendar, by)
         made = reports.make_report(
             database,
-            span or reports.newest_span(database, last or 1, session.settings.earliest),
+            span,
             languages or (session.settings.language or SPANISH,),
             require_complete=require_complete,
-            compare=compare is not None or result.format == "html",
-            series=result.format in {"json", "html"},
-            earliest=session.settings.earliest,
+            previous=before if compare is not None or result.format == "html" else None,
+            series=by is not None or result.format == "html",
+            by=by,
+            calendar=calendar,
+            earliest=earliest,
         )
     tell_doubts([made])
     printers: dict[str, Callable[[Report], str]] = {
@@ -113,18 +156,44 @@ def report(
     return 0
 
 
-def _span(hour: Hour | None, since: Hour | None, until: Hour | None, last: int | None) -> Span | None:
-    """Return the requested span; None if it ends with the newest loaded hour."""
-    if sum((hour is not None, since is not None or until is not None, last is not None)) > 1:
-        raise Usage("give only one of --hour, --since with --until, or --last")
-    if (since is None) != (until is None):
-        raise Usage("--since and --until must be given together", hint=f"for example --since {EXAMPLE} --until 2022-12-09T00")
-    span = Span.of_hour(hour) if hour else span_of(since, until)
-    if (last or len(span or ())) > LONGEST_REPORT:
+def _require_one_span(*given: object) -> None:
+    *others, since, until, last = given
+    if sum((*(each is not None for each in others), since is not None or until is not None, last is not None)) > 1:
+        raise Usage("give only one of --hour, --day, --month, --year, --last, and --since with --until")
+    if since is None and until is not None:
+        raise Usage("--until needs --since", hint="for example --since 2022-12-08 --until 2022-12-09")
+
+
+def _days(since: Hour | date | None, until: Hour | date | None) -> Period | None:
+    """Return the days between two dates, so that as many days are compared with them; None if one is an hour, or not given."""
+    if not isinstance(since, date) or not isinstance(until, date) or since >= until:
+        return None
+    return Period(Unit.DAY, since, (until - since).days)
+
+
+def _newest(
+    database: Database, since: Hour | None, last: tuple[int, Unit], calendar: Calendar, earliest: Hour
+) -> Span | Period:
+    """Return what was asked for where that depends on the newest loaded hour."""
+    number, unit = last
+    if unit is Unit.DAY:
+        return reports.newest_days(database, number, calendar, earliest)
+    newest = reports.newest_span(database, number, earliest)
+    if since is not None and since >= newest.until:
+        raise NotReady(f"no hour since {since} is loaded", hint="load them: bookreport ingest")
+    return newest if since is None else Span(since, newest.until)
+
+
+def _spans(asked: Span | Period, calendar: Calendar, by: Unit | None) -> tuple[Span, Span | None]:
+    """Return the hours that were asked for, and those to compare them with, if there are any; raises Usage for too many."""
+    spans = (asked, asked.before) if isinstance(asked, Span) else (calendar.span(asked), calendar.span_before(asked))
+    if len(spans[0]) > LONGEST_REPORT:
         raise Usage(
             f"a report covers at most {LONGEST_REPORT:,} hours", hint="ask for a shorter span; that is more than twenty years"
         )
-    return span
+    if by is Unit.HOUR and len(spans[0]) > LONGEST_BY_HOUR:
+        raise Usage(f"--by hour shows at most {LONGEST_BY_HOUR:,} hours", hint="ask for a shorter span, or --by day")
+    return spans
 
 
 def tell_doubts(made: Sequence[Report]) -> None:

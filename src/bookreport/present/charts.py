@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
-from bookreport.hours import Span
+from bookreport.calendars import Calendar, Step, Unit
+from bookreport.hours import Hour
 from bookreport.present.words import named
 
 if TYPE_CHECKING:
     from bookreport.reports import Sale
 
-LABEL_ROOM = 11
-"""Characters of a language that are shown beside its bar."""
+LABEL_ROOM = 92
+"""Pixels for a language beside its bar."""
+
+FONT_SIZE = 12
 
 TEXT, MUTED, BAR, GAP, GRID = "#1b1f24", "#57606a", "#1f5fa8", "#f3dcc4", "#d0d7de"
 """Colours of a standalone chart; the page's style sheet sets its own, for light and dark mode."""
@@ -26,28 +31,35 @@ CONFIG = {
     "aria": False,
     "background": None,
     "font": "sans-serif",
-    "text": {"color": TEXT, "fontSize": 12},
-    "axis": {"labelColor": MUTED, "labelFontSize": 12, "domain": False, "ticks": False, "gridColor": GRID, "title": None},
+    "text": {"color": TEXT, "fontSize": FONT_SIZE},
+    "axis": {
+        "labelColor": MUTED,
+        "labelFontSize": FONT_SIZE,
+        "labelLimit": 0,
+        "domain": False,
+        "ticks": False,
+        "gridColor": GRID,
+        "title": None,
+    },
     "view": {"stroke": None},
 }
 
 
 @dataclass(frozen=True)
-class Step:
-    """One hour or day of a line: its figure, and how many of its hours that covers; the figure is None if none."""
+class Value:
+    """The figure of a step of a line, and how many of the step's hours it covers; the figure is None if none."""
 
-    span: Span
+    step: Step
     hours: int
     figure: Decimal | None
-    by_day: bool
 
     @property
     def has_gap(self) -> bool:
-        return self.hours < len(self.span)
+        return self.hours < len(self.step.span)
 
     @property
     def is_whole(self) -> bool:
-        return not self.has_gap and len(self.span) == (24 if self.by_day else 1)
+        return not self.has_gap and self.step.is_whole
 
 
 def bars(sales: Sequence[Sale], longest: int) -> dict[str, Any]:
@@ -55,18 +67,19 @@ def bars(sales: Sequence[Sale], longest: int) -> dict[str, Any]:
 
     `longest`: the books sold of the longest bar in all charts that are compared.
     """
-    labels, width, row = 82, 146, 24
+    row, beside = 24, 8
     rows = [
         {"place": place, "name": _label(sale.language), "books": sale.books_sold, "number": f"{sale.books_sold:,}"}
         for place, sale in enumerate(sales)
     ]
-    # Two fifths of the width are reserved for the number at the end of the longest bar.
-    books = _axis_free("books", "quantitative", {"domain": [0, longest * 1.7 or 1], "nice": False, "round": True})
+    room = _width(f"{longest:,}") + beside
+    width = max(140, room + 40)
+    books = _axis_free("books", "quantitative", {"domain": [0, longest or 1], "range": [0, width - room], "nice": False})
     return {
         "width": width,
         "height": len(rows) * row,
         "autosize": "none",
-        "padding": {"left": labels, "right": 0, "top": 0, "bottom": 0},
+        "padding": {"left": LABEL_ROOM + beside, "right": 0, "top": 0, "bottom": 0},
         "data": {"values": rows},
         "encoding": {"y": _axis_free("place", "ordinal", {"paddingInner": 0.35, "paddingOuter": 0.2, "round": True})},
         "layer": [
@@ -78,7 +91,7 @@ def bars(sales: Sequence[Sale], longest: int) -> dict[str, Any]:
             },
             {
                 "name": "label",
-                "mark": {"type": "text", "align": "right", "dx": -8},
+                "mark": {"type": "text", "align": "right", "dx": -beside},
                 "encoding": {"x": {"value": 0}, "text": {"field": "name"}},
             },
         ],
@@ -90,37 +103,57 @@ def _axis_free(field: str, type_: str, scale: dict[str, Any]) -> dict[str, Any]:
     return {"field": field, "type": type_, "axis": None, "scale": scale}
 
 
+def _width(text: str) -> int:
+    """Return how wide a text may be, in pixels.
+
+    It can't be measured: the reader's font is not the one that is here. By character, it is a tenth more than in the widest
+    fonts that browsers use, such as Verdana and DejaVu Sans.
+    """
+    return math.ceil(sum(map(_em, text)) * FONT_SIZE)
+
+
+def _em(character: str) -> float:
+    if character.isdigit() or (character.islower() and character.isascii() and character not in "mw"):
+        return 0.72
+    return 1.4 if east_asian_width(character) in "WF" else 0.4 if character in " ,.:" else 1.1
+
+
 def _label(name: str | None) -> str:
-    """Return as much of a name as fits beside a bar, by estimate.
+    """Return as much of a name as fits beside a bar.
 
     Vega can't be left to cut it: it would cut a character beyond U+FFFF in two, and fail.
     """
-    whole, room, kept = named(name), float(LABEL_ROOM), ""
-    for character in whole:
-        room -= 2 if east_asian_width(character) in "WF" else 1.3 if character.isupper() else 1
-        if room < 0:
-            return f"{kept}…"
-        kept += character
-    return whole
+    whole = named(name)
+    if _width(whole) <= LABEL_ROOM:
+        return whole
+    return next(f"{whole[:end]}…" for end in range(len(whole), -1, -1) if _width(f"{whole[:end]}…") <= LABEL_ROOM)
 
 
-def line(steps: Sequence[Step], *, by_day: bool) -> dict[str, Any]:
+def line(values: Sequence[Value], by: Unit, calendar: Calendar) -> dict[str, Any]:
     """Return the Vega-Lite specification of a line that breaks at missing hours, and of bands that mark them.
 
-    A partial day is a hollow point, and not part of the line.
+    A partial step is a hollow point, and not part of the line.
     """
-    rows = [_row(step) for step in steps]
-    time = _time(steps, by_day=by_day)
-    height = {"type": "quantitative", "scale": {"zero": True}, "axis": {"tickCount": 4, "format": ",~f"}}
+    rows = [_row(value) for value in values]
+    figures = _round_numbers(max((value.figure for value in values if value.figure is not None), default=Decimal(0)))
+    numbers = {float(figure): f"{figure:,f}" for figure in figures}
+    left, right = max(map(_width, numbers.values())) + 8, 30
+    width = max(400 - left - right, 200)
+    time = _time(values, _ticks(values, by, calendar, width))
+    height = {
+        "type": "quantitative",
+        "scale": {"domain": [0, max(numbers)], "nice": False},
+        "axis": {"values": list(numbers), "labelExpr": _lookup(numbers, "datum.value")},
+    }
     broken = {"type": "line", "color": BAR, "strokeWidth": 2, "invalid": "break-paths-show-path-domains"}
     dot = {"type": "point", "size": 14, "invalid": "filter"}
     whole = {"x": time | {"field": "middle"}, "y": height | {"field": "whole"}}
     part = {"x": time | {"field": "middle"}, "y": height | {"field": "part"}}
     return {
-        "width": 400,
-        "height": 180,
-        "autosize": {"type": "fit", "contains": "padding"},
-        "padding": {"left": 0, "right": 20, "top": 8, "bottom": 0},
+        "width": width,
+        "height": 150,
+        "autosize": "none",
+        "padding": {"left": left, "right": right, "top": 10, "bottom": 26},
         "data": {"values": rows},
         "layer": [
             {
@@ -137,50 +170,74 @@ def line(steps: Sequence[Step], *, by_day: bool) -> dict[str, Any]:
     }
 
 
-def _row(step: Step) -> dict[str, Any]:
+def _row(value: Value) -> dict[str, Any]:
     """Return a step as a row of the line's data."""
-    since, until = _milliseconds(step.span.since.start), _milliseconds(step.span.until.start)
-    figure = None if step.figure is None else float(step.figure)
+    since, until = _milliseconds(value.step.span.since), _milliseconds(value.step.span.until)
+    figure = None if value.figure is None else float(value.figure)
     return {
         "since": since,
         "until": until,
         "middle": (since + until) / 2,
-        "whole": figure if step.is_whole else None,
-        "part": None if step.is_whole else figure,
-        "gap": step.has_gap,
+        "whole": figure if value.is_whole else None,
+        "part": None if value.is_whole else figure,
+        "gap": value.has_gap,
     }
 
 
-def _time(steps: Sequence[Step], *, by_day: bool) -> dict[str, Any]:
-    """Return the time axis: from the first step to the last, in UTC."""
-    ends = [_milliseconds(steps[0].span.since.start), _milliseconds(steps[-1].span.until.start)]
-    midnight = "utcFormat(datum.value, '%-d %b')"
-    clock = f"utchours(datum.value) ? utcFormat(datum.value, '%H:%M') : {midnight}"
+def _time(values: Sequence[Value], ticks: Mapping[float, str]) -> dict[str, Any]:
+    """Return the time axis: from the first step to the last."""
+    ends = [_milliseconds(values[0].step.span.since), _milliseconds(values[-1].step.span.until)]
     return {
         "type": "temporal",
         "scale": {"type": "utc", "domain": ends, "nice": False},
         "axis": {
-            "labelExpr": midnight if by_day else clock,
+            "values": list(ticks),
+            "labelExpr": _lookup(ticks, "time(datum.value)"),
             "grid": False,
-            "values": [_milliseconds(instant) for instant in _ticks(steps, by_day=by_day)],
             "labelPadding": 6,
             "labelFlush": False,
+            "labelOverlap": False,
         },
     }
 
 
-def _ticks(steps: Sequence[Step], *, by_day: bool) -> list[datetime]:
-    """Return the days, or the round hours, that are labelled below a line: seven at most."""
-    starts = [step.span.since.start for step in steps]
-    if by_day:
-        days = [start for start in starts if start.hour == 0]
-        return days[:: math.ceil(len(days) / 7)]
-    every = next(hours for hours in (1, 2, 3, 6, 12, 24) if len(starts) <= 7 * hours)
-    return [start for start in starts if start.hour % every == 0]
+def _ticks(values: Sequence[Value], by: Unit, calendar: Calendar, width: int) -> dict[float, str]:
+    """Return the labels below a line, by instant: as many round hours, days, weeks or months as find room."""
+    # A partial step at the start does not begin with a round one.
+    begin = [value.step.span.since for value in (values if values[0].step.is_whole else values[1:])]
+    starts = {hour: calendar.local(hour) for hour in begin}
+    if by is Unit.HOUR:
+        every = next((hours for hours in (1, 2, 3, 6, 12) if len(starts) <= 6 * hours), 24)
+        starts = {hour: local for hour, local in starts.items() if local.hour % every == 0}
+    years = {local.year for local in starts.values()}
+
+    def label(local: datetime) -> str:
+        if by is Unit.HOUR and local.hour:
+            return f"{local:%H:%M}"
+        if by is Unit.MONTH:
+            return f"{local:%b}" if len(years) == 1 else f"{local:%b %Y}"
+        return f"{local.day} {local:%b}"
+
+    labels = {_milliseconds(hour): label(local) for hour, local in starts.items()}
+    most = width // (max(map(_width, labels.values()), default=0) + 4)
+    return dict(islice(labels.items(), None, None, math.ceil(len(labels) / most) or 1))
 
 
-def _milliseconds(instant: datetime) -> int:
-    return int(instant.timestamp()) * 1000
+def _round_numbers(highest: Decimal) -> list[Decimal]:
+    """Return round numbers at equal distances from 0 to `highest`, or right above it: five at most."""
+    highest = highest or Decimal(1)
+    steps = (Decimal(step).scaleb(highest.adjusted()) for step in ("0.25", "0.5", "1", "2", "2.5"))
+    step = next(step for step in steps if 4 * step >= highest)
+    return [(step * number).normalize() for number in range(math.ceil(highest / step) + 1)]
+
+
+def _lookup(labels: Mapping[float, str], value: str) -> str:
+    """Return the expression of a value's label."""
+    return f"{json.dumps(list(labels.values()))}[indexof({json.dumps(list(labels))}, {value})]"
+
+
+def _milliseconds(hour: Hour) -> float:
+    return hour.start.timestamp() * 1000
 
 
 def svg(specification: dict[str, Any]) -> Any:

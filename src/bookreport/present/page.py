@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from bookreport import __version__
+from bookreport.calendars import Calendar, Period, Step, Unit
 from bookreport.errors import Configuration
-from bookreport.hours import ONE_HOUR, Span
-from bookreport.present.charts import Step, bars, line, svg
+from bookreport.hours import Span
+from bookreport.present.charts import Value, bars, line, svg
 from bookreport.present.report import catalogue_line, coverage_line, given_up_lines, not_comparable, of_users, report_json
 from bookreport.present.words import counted, named, signed, thousands, unusual_in_words
 
 if TYPE_CHECKING:
-    from bookreport.reports import Point, Report, Sale
+    from bookreport.reports import Report, Sale
 
 MOST_PANELS, MOST_BARS = 30, 8
 """Formats with their own chart, and languages with a bar in it; the table has the rest."""
@@ -68,13 +69,15 @@ def report_page(report: Report) -> str:
     environment = Environment(
         loader=PackageLoader("bookreport"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    calendar = report.calendar
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
     environment.filters |= {"money": thousands, "name": _name, "share": _share}
     return environment.get_template("report.html").render(
         report=report,
-        span=span_in_words(report.span),
+        span=span_in_words(report.span, calendar),
+        zone=calendar.name,
         coverage=coverage_line(report),
-        gaps=[_short(gap) for gap in Span.runs(report.without_sales)],
+        gaps=[_short(gap, calendar) for gap in Span.runs(report.without_sales)],
         given_up=given_up_lines(report),
         unusual=unusual_in_words(report.unusual),
         catalogue=catalogue_line(report),
@@ -82,29 +85,44 @@ def report_page(report: Report) -> str:
         no_comparison=not_comparable(report),
         panels=_panels(report.sales),
         formats_left_out=max(0, len({sale.format for sale in report.sales}) - MOST_PANELS),
-        lines=_lines(report) if len(report.series) > 1 else [],
-        by_day=_by_day(report.series),
-        time_of=lambda point: _time(point.span, by_day=_by_day(report.series)),
+        lines=list(_lines(report)),
+        by=report.by,
+        time_of=lambda point: _time(point.step, report),
         document=report_json(report),
         version=__version__,
     )
 
 
-def span_in_words(span: Span) -> str:
+def span_in_words(span: Span, calendar: Calendar) -> str:
     """Return a span as a person would say it."""
-    since, until = span.since.start, span.until.start
-    if since.hour == until.hour == 0:
-        last = until - timedelta(days=1)
-        return _day(since) if last == since else f"{_day(since)} to {_day(last)}, {counted(len(span) // 24, 'day')}"
-    length = counted(len(span), "hour")
-    last = until - ONE_HOUR
-    if last.date() == since.date():
-        return f"{_day(since)}, {since:%H:%M} to {last.hour + 1:02}:00 ({length})"
-    return f"{_day(since)}, {since:%H:%M}, to {_day(until)}, {until:%H:%M} ({length})"
+    period = calendar.whole(span)
+    if period is not None and period.unit is not Unit.DAY:
+        return _period(period)
+    words = _in_words(span, calendar, _day)
+    if period is None:
+        return f"{words} ({counted(len(span), 'hour')})"
+    return words if period.number == 1 else f"{words}, {counted(period.number, 'day')}"
 
 
-def _day(instant: datetime) -> str:
-    return f"{instant:%A} {instant.day} {instant:%B %Y}"
+def _in_words(span: Span, calendar: Calendar, day: Callable[[date], str]) -> str:
+    period = calendar.whole(span)
+    if period is not None:
+        last = period.end - timedelta(days=1)
+        return day(period.first) if last == period.first else f"{day(period.first)} to {day(last)}"
+    since, until = calendar.local(span.since), calendar.local(span.until)
+    if until.date() == since.date():
+        return f"{day(since)}, {since:%H:%M} to {until:%H:%M}"
+    if until.date() == since.date() + timedelta(days=1) and not until.hour:
+        return f"{day(since)}, {since:%H:%M} to 24:00"
+    return f"{day(since)}, {since:%H:%M}, to {day(until)}, {until:%H:%M}"
+
+
+def _period(period: Period) -> str:
+    return f"{period.first:%Y}" if period.unit is Unit.YEAR else f"{period.first:%B %Y}"
+
+
+def _day(day: date) -> str:
+    return f"{day:%A} {day.day} {day:%B %Y}"
 
 
 def _name(name: str | None) -> str:
@@ -118,18 +136,18 @@ def _share(part: Decimal | int, whole: Decimal | int, decimals: int = 1) -> str:
 
 def _figures(report: Report) -> Iterator[Figure]:
     before, change, buyers = report.previous, report.change, report.buyers[0]
-    length = _length(report.span)
+    to_compare = _preceding(before) if before else ""
     yield Figure(
         "Books sold",
         f"{report.books_sold:,}",
         "all formats and languages",
-        f"{signed(change.books_sold_percent, '%')} on the {length} before ({before.books_sold:,})" if change and before else "",
+        f"{signed(change.books_sold_percent, '%')} on {to_compare} ({before.books_sold:,})" if change and before else "",
     )
     yield Figure(
         "Sale value",
         thousands(report.sale_value),
         "all formats and languages",
-        f"{signed(change.sale_value_percent, '%')} on the {length} before ({thousands(before.sale_value)})"
+        f"{signed(change.sale_value_percent, '%')} on {to_compare} ({thousands(before.sale_value)})"
         if change and before
         else "",
     )
@@ -137,16 +155,18 @@ def _figures(report: Report) -> Iterator[Figure]:
         f"Users who bought in {_name(buyers.language)}",
         "n/a" if buyers.percent is None else f"{buyers.percent}%",
         of_users(report, buyers),
-        f"{signed(change.points, ' points')} on the {length} before ({before.buyers[0].percent}%)"
+        f"{signed(change.points, ' points')} on {to_compare} ({before.buyers[0].percent}%)"
         if change and before and change.points is not None
         else "",
     )
 
 
-def _length(span: Span) -> str:
-    days, hours = divmod(len(span), 24)
-    number, unit = (len(span), "hour") if hours else (days, "day")
-    return unit if number == 1 else f"{number} {unit}s"
+def _preceding(before: Report) -> str:
+    period = before.calendar.whole(before.span)
+    if period is not None and period.unit is not Unit.DAY:
+        return _period(period)
+    number, unit = (len(before.span), "hour") if period is None else (period.number, "day")
+    return f"the {unit if number == 1 else f'{number} {unit}s'} before"
 
 
 def _panels(sales: Sequence[Sale]) -> Iterator[Chart]:
@@ -170,60 +190,54 @@ _format = attrgetter("format")
 
 
 def _lines(report: Report) -> Iterator[Chart]:
-    """Yield the charts of sale value and share of buyers by hour or day."""
-    series, by_day = report.series, _by_day(report.series)
-    step, language = "day" if by_day else "hour", _name(report.buyers[0].language)
+    """Yield the charts of sale value and share of buyers in time."""
+    if report.by is None or len(report.series) < 2:
+        return
+    by, language = report.by, _name(report.buyers[0].language)
     values = [
-        Step(point.span, point.hours_with_sales, point.sale_value if point.hours_with_sales else None, by_day)
-        for point in series
+        Value(point.step, point.hours_with_sales, point.sale_value if point.hours_with_sales else None)
+        for point in report.series
     ]
-    percents = [Step(point.span, point.hours_loaded, point.buyers.percent, by_day) for point in series]
+    percents = [Value(point.step, point.hours_loaded, point.buyers.percent) for point in report.series]
+
+    def told(subject: str, values: Sequence[Value], state: str, show: Callable[[Any], str]) -> str:
+        words = f"Line: {subject} by {by}."
+        known = [value for value in values if value.figure is not None and value.is_whole]
+        if known:
+            ends = [choose(known, key=attrgetter("figure")) for choose in (min, max)]
+            lowest, highest = (f"{show(value.figure)} ({_time(value.step, report)})" for value in ends)
+            words += f" Lowest {lowest}, highest {highest}."
+        missing = sum(len(value.step.span) - value.hours for value in values)
+        return f"{words} {counted(missing, 'hour')} {state}." if missing else words
+
     yield Chart(
-        f"Sale value by {step}",
-        svg(line(values, by_day=by_day)),
-        _in_words(f"Line: sale value by {step}", values, "not loaded", show=thousands),
+        f"Sale value by {by}",
+        svg(line(values, by, report.calendar)),
+        told("sale value", values, "not loaded", thousands),
     )
     if not report.buyers[0].in_catalogue:
         return
     state = "without users" if report.sums_kept else "not loaded"
     yield Chart(
-        f"Users who bought in {language}, as a percentage of the {step}'s users",
-        svg(line(percents, by_day=by_day)),
-        _in_words(f"Line: percentage of users who bought in {language} by {step}", percents, state, show=str),
+        f"Users who bought in {language}, as a percentage of the {by}'s users",
+        svg(line(percents, by, report.calendar)),
+        told(f"percentage of users who bought in {language}", percents, state, str),
     )
 
 
-def _in_words(subject: str, steps: Sequence[Step], state: str, *, show: Callable[[Any], str]) -> str:
-    def told(step: Step) -> str:
-        return f"{show(step.figure)} ({_time(step.span, by_day=step.by_day)})"
-
-    known = [step for step in steps if step.figure is not None and step.is_whole]
-    words = f"{subject}."
-    if known:
-        lowest, highest = (choose(known, key=attrgetter("figure")) for choose in (min, max))
-        words += f" Lowest {told(lowest)}, highest {told(highest)}."
-    missing = sum(len(step.span) - step.hours for step in steps)
-    return f"{words} {counted(missing, 'hour')} {state}." if missing else words
+def _time(step: Step, report: Report) -> str:
+    """Return which step it is, such as `Thu 8 Dec, 05:00`, `Thu 8 Dec`, `Mon 5 Dec to Sun 11 Dec`, `December 2022`."""
+    since = report.calendar.local(step.span.since)
+    if report.by is Unit.HOUR:
+        # When clocks go back, they show an hour twice.
+        return f"{_short_day(since)}, {since:%H:%M}{' again' if since.fold else ''}"
+    return f"{since:%B %Y}" if report.by is Unit.MONTH and step.is_whole else _short(step.span, report.calendar)
 
 
-def _by_day(series: Iterable[Point]) -> bool:
-    return any(len(point.span) > 1 for point in series)
-
-
-def _time(span: Span, *, by_day: bool) -> str:
-    return _short(span) if by_day else f"{_short_day(span.since.start)}, {span.since.start:%H:%M}"
-
-
-def _short(span: Span) -> str:
+def _short(span: Span, calendar: Calendar) -> str:
     """Return a short form of a span, such as `Thu 8 Dec` or `Thu 8 Dec, 05:00 to 07:00`."""
-    since, until = span.since.start, span.until.start
-    last = until - ONE_HOUR
-    if since.hour == until.hour == 0:
-        return _short_day(since) if last.date() == since.date() else f"{_short_day(since)} to {_short_day(last)}"
-    if last.date() == since.date():
-        return f"{_short_day(since)}, {since:%H:%M} to {last.hour + 1:02}:00"
-    return f"{_short_day(since)}, {since:%H:%M}, to {_short_day(until)}, {until:%H:%M}"
+    return _in_words(span, calendar, _short_day)
 
 
-def _short_day(instant: datetime) -> str:
-    return f"{instant:%a} {instant.day} {instant:%b}"
+def _short_day(day: date) -> str:
+    return f"{day:%a} {day.day} {day:%b}"

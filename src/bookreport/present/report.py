@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from bookreport.hours import hours_in_words
-from bookreport.messages import plain
+from bookreport.messages import json_text, plain
 from bookreport.present.words import (
     as_csv,
     as_number,
@@ -23,7 +24,11 @@ from bookreport.present.words import (
 )
 
 if TYPE_CHECKING:
+    from bookreport.calendars import Step
     from bookreport.reports import Buyers, Change, Point, Report, Sale
+
+
+_SALES = ("Format", "Language", "Books", "Value", "Share")
 
 
 def report_json(report: Report) -> dict[str, object]:
@@ -48,57 +53,77 @@ def report_json(report: Report) -> dict[str, object]:
     if report.previous:
         change = report.change and _change_json(report.change)
         document["previous"] = {**_span_json(report.previous), **_headline_json(report.previous), "change": change}
-    if report.series:
+    if report.by:
+        document["by"] = report.by
+        document["timezone"] = report.calendar.name
         document["series"] = [_point_json(point) for point in report.series]
     return document
 
 
 def report_csv(report: Report, *, excel: bool = False) -> str:
-    """Return the report as CSV: one header; sections sales, unmatched, total, buyers, and those of the preceding span."""
-    header = ("section", "format", "language", "books_sold", "sale_value", "users", "buyers", "percent")
+    """Return the report as CSV: one header; sections sales, unmatched, total, buyers, those of the preceding span, series.
+
+    With a series, its rows are longer: after the same columns come those that say of which step they are.
+    """
+    header = ["section", "format", "language", "books_sold", "sale_value", "users", "buyers", "percent"]
     sales = [
         ("sales", sale.format, sale.language, sale.books_sold, money(sale.sale_value), "", "", "") for sale in report.sales
     ]
     unmatched = ("unmatched", "", "", report.unmatched.books_sold, money(report.unmatched.sale_value), "", "", "")
-    rows = [*sales, unmatched, *_headline_rows(report, "")]
+    rows: list[tuple[object, ...]] = [*sales, unmatched, *_headline_rows(report, "")]
     if report.previous:
         rows += _headline_rows(report.previous, "previous_")
+    if report.by:
+        header += ["step", "since", "until", "whole", "hours_loaded", "hours_with_sales"]
+        rows = [(*row, "", "", "", "", "", "") for row in rows]
+        rows += [_point_row(point) for point in report.series]
     return as_csv(header, rows, texts=(1, 2), excel=excel)
 
 
 def report_table(report: Report) -> str:
-    """Return the report as text for a terminal: sales with their shares, total last, buyers, coverage."""
+    """Return the report as text for a terminal: sales with their shares, total last, buyers, coverage, series."""
     rows = _sales_rows(report)
     lines = [
-        f"Books sold, {report.span}",
+        f"Books sold, {_span(report)}",
         "",
-        as_table(("Format", "Language", "Books", "Value", "Share"), rows, right=(2, 3, 4), total=True),
+        as_table(_SALES, rows, right=range(2, 5), total=True),
         "",
         *_buyers_lines(report),
         *_change_lines(report),
         *_coverage_lines(report),
     ]
+    if report.by:
+        names = _series_names(report)
+        lines += ["", _series_title(report), "", as_table(names, _series_rows(report), right=range(1, len(names)))]
     return "\n".join(lines)
 
 
 def report_markdown(report: Report) -> str:
     """Return the report as GitHub-flavoured Markdown."""
-    rows = _sales_rows(report)
-    *body, total = [[markdown_cell(cell) for cell in row] for row in rows]
-    table = [
-        ["Format", "Language", "Books", "Value", "Share"],
-        ["---", "---", "---:", "---:", "---:"],
-        *body,
-        [f"**{cell}**" if cell else "" for cell in total],
-    ]
+    *rows, total = _sales_rows(report)
     lines = [
-        f"### Books sold, {report.span}",
+        f"### Books sold, {_span(report)}",
         "",
-        *(f"| {' | '.join(row)} |" for row in table),
+        *_markdown_table(_SALES, rows, right=range(2, 5)),
+        f"| {' | '.join(f'**{markdown_cell(cell)}**' if cell else '' for cell in total)} |",
         "",
         *(f"{markdown_cell(line)}  " for line in [*_buyers_lines(report), *_change_lines(report), *_coverage_lines(report)]),
     ]
+    if report.by:
+        names = _series_names(report)
+        table = _markdown_table(names, _series_rows(report), right=range(1, len(names)))
+        lines += ["", f"#### {markdown_cell(_series_title(report))}", "", *table]
     return "\n".join(lines)
+
+
+def _markdown_table(names: Sequence[str], rows: Iterable[Sequence[str]], *, right: range) -> list[str]:
+    line = ["---:" if position in right else "---" for position in range(len(names))]
+    return [f"| {' | '.join(row)} |" for row in (names, line, *(map(markdown_cell, row) for row in rows))]
+
+
+def _span(report: Report) -> str:
+    calendar, span = report.calendar, report.span
+    return str(span) if calendar.is_utc else f"{calendar.named(span.since)} to {calendar.named(span.until)} {calendar.name}"
 
 
 def _span_json(report: Report) -> dict[str, object]:
@@ -158,8 +183,10 @@ def _change_json(change: Change) -> dict[str, object]:
 def _point_json(point: Point) -> dict[str, object]:
     sales_known, users_known = point.hours_with_sales > 0, point.hours_loaded > 0
     return {
-        "since": point.span.since.instant,
-        "until": point.span.until.instant,
+        "step": point.step.name,
+        "since": point.step.span.since.instant,
+        "until": point.step.span.until.instant,
+        "whole": point.step.is_whole,
         "hours_loaded": point.hours_loaded,
         "hours_with_sales": point.hours_with_sales,
         "books_sold": point.books_sold if sales_known else None,
@@ -168,6 +195,46 @@ def _point_json(point: Point) -> dict[str, object]:
         "users": point.buyers.users if users_known else None,
         "percent": as_number(point.buyers.percent),
     }
+
+
+def _point_row(point: Point) -> tuple[object, ...]:
+    sales = (point.books_sold, money(point.sale_value)) if point.hours_with_sales else (None, None)
+    buyers = point.buyers
+    users = (buyers.users, buyers.buyers if buyers.in_catalogue else None) if point.hours_loaded else (None, None)
+    span = point.step.span
+    hours = (point.hours_loaded, point.hours_with_sales)
+    return (
+        *("series", None, buyers.language, *sales, *users, buyers.percent),
+        *(point.step.name, span.since.instant, span.until.instant, json_text(point.step.is_whole), *hours),
+    )
+
+
+def _series_title(report: Report) -> str:
+    language = plain(report.buyers[0].language)
+    return f"By {report.by}, {report.calendar.name}; buyers: users who bought a book in {language}"
+
+
+def _series_names(report: Report) -> tuple[str, ...]:
+    hours = ("Hours with sales", "With users") if report.sums_kept else ("Hours loaded",)
+    return (str(report.by).capitalize(), *hours, "Books", "Value", "Buyers", "Users", "Percent")
+
+
+def _series_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    for point in report.series:
+        step, buyers = point.step, point.buyers
+        known = [point.hours_with_sales, point.hours_loaded] if report.sums_kept else [point.hours_loaded]
+        yield (
+            step_in_words(step),
+            *(f"{hours} of {len(step.span)}" for hours in known),
+            *((f"{point.books_sold:,}", thousands(point.sale_value)) if point.hours_with_sales else ("n/a", "n/a")),
+            *((f"{buyers.buyers:,}", f"{buyers.users:,}") if point.hours_loaded else ("n/a", "n/a")),
+            "n/a" if buyers.percent is None else f"{buyers.percent}%",
+        )
+
+
+def step_in_words(step: Step) -> str:
+    """Return which step it is, and whether it is one in part."""
+    return step.name if step.is_whole else f"{step.name} (part)"
 
 
 def _headline_rows(report: Report, of: str) -> list[tuple[object, ...]]:
@@ -264,7 +331,7 @@ def _change_lines(report: Report) -> list[str]:
     ]
     if not reason:
         told.append(f"users who bought in {plain(report.buyers[0].language)} {signed(change.points, ' points')}")
-    return [f"Against {report.previous.span}: {', '.join(told)}", *([reason] if reason else [])]
+    return [f"Against {_span(report.previous)}: {', '.join(told)}", *([reason] if reason else [])]
 
 
 def coverage_line(report: Report) -> str:
@@ -298,6 +365,8 @@ def _coverage_lines(report: Report) -> list[str]:
         lines[0] += f"; totals are too low. Missing: {hours_in_words(report.without_sales)}"
     lines += given_up_lines(report)
     lines += unusual_in_words(report.unusual)
+    if not report.calendar.is_utc and (report.missing or report.unusual):
+        lines.append("The hours named here are UTC")
     if report.rejected_rows:
         lines.append(f"Not in these figures: {counted(report.rejected_rows, 'rejected row')}")
     if report.unmatched.isbns:
