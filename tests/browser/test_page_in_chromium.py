@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 
+from bookreport.calendars import UTC_CALENDAR, Unit
+from bookreport.hours import Hour, Span
 from bookreport.present import page
-from bookreport.reports import Report, Sale
+from bookreport.reports import Buyers, Point, Report, Sale
 from unit.test_page import COMPLETE, REPORT, all_hostile
 
 pytestmark = pytest.mark.browser
@@ -25,6 +27,21 @@ pytestmark = pytest.mark.browser
 WIDTHS = (320, 360, 768, 1024)
 MEASURE = """
 <!DOCTYPE html><meta charset="utf-8"><body><pre id="measured"></pre>FRAMES<script>
+const widen = (page) => {
+  // The reader's font may be wider than any that is here: letters as wide as Verdana's, and some more.
+  const texts = [...page.querySelectorAll("svg text")], probe = texts[0].cloneNode();
+  probe.textContent = "0".repeat(100);
+  probe.style.fontSize = "12px";
+  texts[0].after(probe);
+  const wider = 0.66 * 1200 / probe.getComputedTextLength();
+  probe.remove();
+  for (const text of texts) text.style.fontSize = `${12 * wider}px`;
+  return texts;
+};
+const isCut = (text) => {
+  const box = text.getBoundingClientRect(), frame = text.closest("svg").getBoundingClientRect();
+  return box.left < frame.left || box.right > frame.right || box.top < frame.top || box.bottom > frame.bottom;
+};
 const measure = (frame) => {
   const page = frame.contentDocument, root = page.documentElement, visible = [...page.querySelectorAll("body *")];
   return {
@@ -40,6 +57,7 @@ const measure = (frame) => {
       && !element.closest("details") && !element.getBoundingClientRect().height).length,
     ground: getComputedStyle(page.body).backgroundColor,
     document: JSON.parse(page.getElementById("report").textContent),
+    cut: widen(page).filter(isCut).map((text) => text.textContent),
   };
 };
 addEventListener("load", () => {
@@ -134,7 +152,22 @@ def much() -> Report:
     return replace(REPORT, sales=tuple(sales))
 
 
-@pytest.mark.parametrize("report", [REPORT, COMPLETE, all_hostile(), much()], ids=["gap", "complete", "hostile", "much"])
+def by_month() -> Report:
+    """Three years in which much was sold, and next to nobody bought in Spanish."""
+    since = Hour.parse("2024-05-01T00")
+    span = Span(since, since + 24 * 365 * 3)
+    points = [
+        Point(step, len(step.span), len(step.span), 1, Decimal(10**9 * number), Buyers("Spanish", number % 3, 20_000))
+        for number, step in enumerate(UTC_CALENDAR.steps(span, Unit.MONTH))
+    ]
+    return replace(REPORT, span=span, by=Unit.MONTH, series=tuple(points))
+
+
+@pytest.mark.parametrize(
+    "report",
+    [REPORT, COMPLETE, all_hostile(), much(), by_month()],
+    ids=["gap", "complete", "hostile", "much", "months"],
+)
 def test_nothing_runs_nothing_is_fetched_nothing_overflows(
     report: Report, site: Site, measure: Callable[..., list[dict[str, Any]]]
 ) -> None:
@@ -145,6 +178,7 @@ def test_nothing_runs_nothing_is_fetched_nothing_overflows(
         assert each["hidden"] == 0
         assert each["scripts"] == each["images"] == 0
         assert each["fetched"] == []
+        assert each["cut"] == []
         assert each["title"].startswith("Book sales, Wednesday 1 May 2024")
     own = f"http://127.0.0.1:{site.port}/"
     assert {path for path in site.asked if path.startswith(own)} <= {

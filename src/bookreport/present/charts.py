@@ -137,9 +137,12 @@ def line(values: Sequence[Value], by: Unit, calendar: Calendar) -> dict[str, Any
     rows = [_row(value) for value in values]
     figures = _round_numbers(max((value.figure for value in values if value.figure is not None), default=Decimal(0)))
     numbers = {float(figure): f"{figure:,f}" for figure in figures}
-    left, right = max(map(_width, numbers.values())) + 8, 30
+    dates = _dates(values, by, calendar)
+    widest = max(map(_width, dates.values()), default=0)
+    # A date is centred below the end of a line.
+    left, right = max(*map(_width, numbers.values()), widest // 2) + 8, widest // 2 + 8
     width = max(400 - left - right, 200)
-    time = _time(values, _ticks(values, by, calendar, width))
+    time = _time(values, dict(islice(dates.items(), None, None, math.ceil(len(dates) * (widest + 4) / width) or 1)))
     height = {
         "type": "quantitative",
         "scale": {"domain": [0, max(numbers)], "nice": False},
@@ -184,15 +187,15 @@ def _row(value: Value) -> dict[str, Any]:
     }
 
 
-def _time(values: Sequence[Value], ticks: Mapping[float, str]) -> dict[str, Any]:
+def _time(values: Sequence[Value], dates: Mapping[float, str]) -> dict[str, Any]:
     """Return the time axis: from the first step to the last."""
     ends = [_milliseconds(values[0].step.span.since), _milliseconds(values[-1].step.span.until)]
     return {
         "type": "temporal",
         "scale": {"type": "utc", "domain": ends, "nice": False},
         "axis": {
-            "values": list(ticks),
-            "labelExpr": _lookup(ticks, "time(datum.value)"),
+            "values": list(dates),
+            "labelExpr": _lookup(dates, "time(datum.value)"),
             "grid": False,
             "labelPadding": 6,
             "labelFlush": False,
@@ -201,8 +204,8 @@ def _time(values: Sequence[Value], ticks: Mapping[float, str]) -> dict[str, Any]
     }
 
 
-def _ticks(values: Sequence[Value], by: Unit, calendar: Calendar, width: int) -> dict[float, str]:
-    """Return the labels below a line, by instant: as many round hours, days, weeks or months as find room."""
+def _dates(values: Sequence[Value], by: Unit, calendar: Calendar) -> dict[float, str]:
+    """Return the instants that may be labelled below a line, with their labels: round hours, days, weeks or months."""
     # A partial step at the start does not begin with a round one.
     begin = [value.step.span.since for value in (values if values[0].step.is_whole else values[1:])]
     starts = {hour: calendar.local(hour) for hour in begin}
@@ -218,9 +221,7 @@ def _ticks(values: Sequence[Value], by: Unit, calendar: Calendar, width: int) ->
             return f"{local:%b}" if len(years) == 1 else f"{local:%b %Y}"
         return f"{local.day} {local:%b}"
 
-    labels = {_milliseconds(hour): label(local) for hour, local in starts.items()}
-    most = width // (max(map(_width, labels.values()), default=0) + 4)
-    return dict(islice(labels.items(), None, None, math.ceil(len(labels) / most) or 1))
+    return {_milliseconds(hour): label(local) for hour, local in starts.items()}
 
 
 def _round_numbers(highest: Decimal) -> list[Decimal]:
