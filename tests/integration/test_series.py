@@ -12,7 +12,7 @@ import documents
 import truth
 from bookreport import reports
 from bookreport.calendars import STEPS, Calendar
-from bookreport.database import Database
+from bookreport.database import Database, Transaction
 from bookreport.hours import Hour, Span
 from bookreport.present.report import report_json, report_table
 from bookstore import BOOKS, ENGLISH, HOUR, SPANISH, UNKNOWN, Bookstore, csv_file
@@ -109,6 +109,24 @@ def test_the_series_of_a_span_is_what_plain_python_counts_by_local_time(
         assert (made["by"], made["timezone"]) == (by, zone)
         assert made["series"] == recounted(sold, span, by, zone)
         assert sum(point["books_sold"] or 0 for point in made["series"]) == made["total"]["books_sold"]
+
+
+def test_a_series_that_nobody_asked_for_is_not_made(sell: Sell, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    sell(HOUR, 2)
+    rows, asked = Transaction.rows, []
+
+    def remembered(self: Transaction, name: str, /, **parameters: Any) -> Any:
+        asked.append(name)
+        return rows(self, name, **parameters)
+
+    monkeypatch.setattr(Transaction, "rows", remembered)
+    span = Span(HOUR, HOUR + 2)
+    made = printed(database, span, previous=span.before)
+    assert {"by", "timezone", "series"} & made.keys() == set()
+    assert "reports/sales" in asked
+    assert not [name for name in asked if name.endswith("_by_step")]
+    printed(database, span, series=True)
+    assert [name for name in asked if name.endswith("_by_step")] == ["reports/sales_by_step", "reports/buyers_by_step"]
 
 
 def test_the_steps_of_a_page_suit_the_length_of_its_span(sell: Sell, database: Database) -> None:
