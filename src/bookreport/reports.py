@@ -100,7 +100,8 @@ class Report:
     One rule holds for every figure: sales cover the loaded hours and `sums_kept`, users and buyers only the loaded hours.
     `load_ids` are the loads of the loaded hours, oldest hour first; `catalogue` says when formats and languages were read.
     `previous` is the report of the preceding span, `series` the figures of each step `by`, from the first hour on; both only
-    if requested. Steps are those of `calendar`.
+    if requested. With both, `previous` has a series too, unless the span begins before the shop's first hour. Steps are those
+    of `calendar`.
     """
 
     span: Span
@@ -315,10 +316,20 @@ def _report(
 def _with_series(transaction: Transaction, report: Report, spellings: Mapping[str, list[str]], by: Unit | None) -> Report:
     span = Span(report.span.since + report.before_first, report.span.until)
     by = by or report.calendar.unit_for(span)
+    before = report.previous
+    # One by one, its steps are compared with those of the span: none is left out.
+    if before is not None and not report.before_first:
+        before = replace(before, by=by, series=_series(transaction, before, spellings, by, before.span))
+    return replace(report, by=by, series=_series(transaction, report, spellings, by, span), previous=before)
+
+
+def _series(
+    transaction: Transaction, report: Report, spellings: Mapping[str, list[str]], by: Unit, span: Span
+) -> tuple[Point, ...]:
     steps = list(report.calendar.steps(span, by))
     if len(steps) == 1:
         figures = (report.hours_loaded, report.hours_with_sales, report.books_sold, report.sale_value, report.buyers[0])
-        return replace(report, by=by, series=(Point(steps[0], *figures),))
+        return (Point(steps[0], *figures),)
     language, names = next(iter(spellings.items()))
     bounds = _bounds(span) | {"starts": [step.span.since.start for step in steps]}
     sold = {row.step: row for row in transaction.rows("reports/sales_by_step", **bounds)}
@@ -336,7 +347,7 @@ def _with_series(transaction: Transaction, report: Report, spellings: Mapping[st
                 buyers=Buyers(language.strip(), users.buyers if users else 0, users.users if users else 0, bool(names)),
             )
         )
-    return replace(report, by=by, series=tuple(points))
+    return tuple(points)
 
 
 def _bounds(span: Span) -> dict[str, Any]:

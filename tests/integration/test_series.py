@@ -104,11 +104,16 @@ def test_the_series_of_a_span_is_what_plain_python_counts_by_local_time(
     bookstore.fill(empty)
     load(empty)
     sold[empty] = []
+    bookstore.fill(first + hours)
+    load(first + hours)
     for by in STEPS:
         made = printed(database, span, series=True, by=by, calendar=Calendar.of(zone))
         assert (made["by"], made["timezone"]) == (by, zone)
         assert made["series"] == recounted(sold, span, by, zone)
         assert sum(point["books_sold"] or 0 for point in made["series"]) == made["total"]["books_sold"]
+        later = Span(span.until, span.until + hours)
+        made = printed(database, later, previous=span, series=True, by=by, calendar=Calendar.of(zone))
+        assert made["previous"]["series"] == recounted(sold, span, by, zone)
 
 
 def test_a_series_that_nobody_asked_for_is_not_made(sell: Sell, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

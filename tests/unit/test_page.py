@@ -80,7 +80,7 @@ REPORT = Report(
     series=(point(HOUR, "10.5"), point(HOUR + 1, None), point(HOUR + 2, "30")),
     by=Unit.HOUR,
 )
-PREVIOUS = replace(REPORT, span=Span(HOUR + -3, HOUR), missing=(), sales=REPORT.sales[:1])
+PREVIOUS = replace(REPORT, span=Span(HOUR + -3, HOUR), missing=(), sales=REPORT.sales[:1], by=None, series=())
 COMPLETE = replace(REPORT, missing=(), previous=PREVIOUS)
 
 
@@ -252,6 +252,24 @@ def test_a_day_that_is_loaded_in_part_is_a_hollow_point_and_no_part_of_the_line(
     assert len(re.findall("<path", charts(text, "part")[0])) == 1
     assert "Day by day" in text
     assert ["Sat 4 May", "20 of 24", "7", "5.00", "2", "9", "22.22%"] in list(rows(list(parsed(text).iter("table"))[-1]))
+
+
+def test_a_line_has_that_of_the_preceding_span_beside_it_in_the_same_places() -> None:
+    now, before = (
+        tuple(point(HOUR + number, value) for number, value in enumerate(values))
+        for values in (("1", "2", "3", "4", "5"), ("100", None, "300"))
+    )
+    span = Span(HOUR + -3, HOUR)
+    text = page.report_page(replace(COMPLETE, series=now, previous=replace(PREVIOUS, span=span, by=Unit.HOUR, series=before)))
+    xs = [
+        re.findall(r"[ML]([\d.]+),", path) for path in re.findall(r'(?:before|line)_marks"[^>]*><path[^>]* d="([^"]*)"', text)
+    ]
+    assert xs[0] == [xs[1][0], xs[1][2]]
+    assert "Dashed: the 3 hours before." in text
+    table = list(rows(list(parsed(text).iter("table"))[-1]))
+    assert [row[-1] for row in table] == ["Value, the 3 hours before", "100.00", "n/a", "300.00", "n/a", "n/a"]
+    # The scale has room for both.
+    assert ">300</text>" in text
 
 
 def test_a_single_hour_has_no_line() -> None:

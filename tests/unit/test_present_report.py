@@ -170,6 +170,19 @@ def test_the_csv_has_the_series_in_longer_rows_under_the_same_columns() -> None:
     assert last[8:] == ["2024-05-04", "2024-05-04T00:00:00Z", "2024-05-04T05:00:00Z", "false", "5", "5"]
 
 
+def test_a_series_has_that_of_the_preceding_span_beside_it_step_by_step() -> None:
+    made, span = in_series(), Span(HOUR + -24, HOUR)
+    before = replace(made, span=span, series=(*made.series[2:], *made.series[:1]))
+    compared = replace(made, previous=before, sums_kept=())
+    rows = [line.split() for line in report_table(compared).splitlines() if line.startswith(("2024-", "Day"))]
+    assert rows[0] == ["Day", "Hours", "loaded", "Books", "Value", "Value", "before", "Buyers", "Users", "Percent"]
+    assert [row[-4] for row in rows[1:]] == ["n/a", "4.50", "4.50", "n/a"]
+    document = documents.read(words.as_json(report_json(compared)))
+    assert [point["step"] for point in document["previous"]["series"]] == ["2024-05-03", "2024-05-04", "2024-05-01"]
+    sections = [row["section"] for row in csv.DictReader(io.StringIO(report_csv(compared)))]
+    assert sections[-7:] == ["series"] * 4 + ["previous_series"] * 3
+
+
 @pytest.mark.parametrize("printed", [report_table, report_markdown])
 def test_in_another_time_zone_text_has_local_times_and_says_that_named_hours_are_utc(printed: Callable[[Report], str]) -> None:
     text = printed(replace(REPORT, calendar=Calendar.of("Europe/Madrid")))

@@ -129,13 +129,15 @@ def _label(name: str | None) -> str:
     return next(f"{whole[:end]}…" for end in range(len(whole), -1, -1) if _width(f"{whole[:end]}…") <= LABEL_ROOM)
 
 
-def line(values: Sequence[Value], by: Unit, calendar: Calendar) -> dict[str, Any]:
+def line(values: Sequence[Value], before: Sequence[Value | None], by: Unit, calendar: Calendar) -> dict[str, Any]:
     """Return the Vega-Lite specification of a line that breaks at missing hours, and of bands that mark them.
 
-    A partial step is a hollow point, and not part of the line.
+    A partial step is a hollow point, and not part of the line. `before` has the values of the preceding span in the same
+    places: a dashed line, of whole steps alone.
     """
-    rows = [_row(value) for value in values]
-    figures = _round_numbers(max((value.figure for value in values if value.figure is not None), default=Decimal(0)))
+    rows = [_row(value, compared) for value, compared in zip(values, before, strict=True)]
+    known = [value.figure for value in [*values, *before] if value is not None and value.figure is not None]
+    figures = _round_numbers(max(known, default=Decimal(0)))
     numbers = {float(figure): f"{figure:,f}" for figure in figures}
     dates = _dates(values, by, calendar)
     widest = max(map(_width, dates.values()), default=0)
@@ -165,6 +167,11 @@ def line(values: Sequence[Value], by: Unit, calendar: Calendar) -> dict[str, Any
                 "mark": {"type": "rect", "color": GAP},
                 "encoding": {"x": time | {"field": "since"}, "x2": {"field": "until"}},
             },
+            {
+                "name": "before",
+                "mark": broken | {"color": MUTED, "strokeWidth": 1.5, "strokeDash": [4, 3]},
+                "encoding": {"x": time | {"field": "middle"}, "y": height | {"field": "before"}},
+            },
             {"name": "line", "mark": broken, "encoding": whole},
             {"name": "dot", "mark": dot | {"filled": True, "color": BAR}, "encoding": whole},
             {"name": "part", "mark": dot | {"filled": False, "color": BAR, "size": 30}, "encoding": part},
@@ -173,7 +180,7 @@ def line(values: Sequence[Value], by: Unit, calendar: Calendar) -> dict[str, Any
     }
 
 
-def _row(value: Value) -> dict[str, Any]:
+def _row(value: Value, before: Value | None) -> dict[str, Any]:
     """Return a step as a row of the line's data."""
     since, until = _milliseconds(value.step.span.since), _milliseconds(value.step.span.until)
     figure = None if value.figure is None else float(value.figure)
@@ -183,6 +190,7 @@ def _row(value: Value) -> dict[str, Any]:
         "middle": (since + until) / 2,
         "whole": figure if value.is_whole else None,
         "part": None if value.is_whole else figure,
+        "before": None if before is None or before.figure is None or not before.is_whole else float(before.figure),
         "gap": value.has_gap,
     }
 

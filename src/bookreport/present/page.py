@@ -15,11 +15,20 @@ from bookreport.calendars import Calendar, Period, Step, Unit
 from bookreport.errors import Configuration
 from bookreport.hours import Span
 from bookreport.present.charts import Value, bars, line, svg
-from bookreport.present.report import catalogue_line, coverage_line, given_up_lines, not_comparable, of_users, report_json
+from bookreport.present.report import (
+    catalogue_line,
+    coverage_line,
+    given_up_lines,
+    not_comparable,
+    of_users,
+    report_json,
+    value_before,
+    with_before,
+)
 from bookreport.present.words import counted, named, signed, thousands, unusual_in_words
 
 if TYPE_CHECKING:
-    from bookreport.reports import Report, Sale
+    from bookreport.reports import Point, Report, Sale
 
 MOST_PANELS, MOST_BARS = 30, 8
 """Formats with their own chart, and languages with a bar in it; the table has the rest."""
@@ -87,6 +96,9 @@ def report_page(report: Report) -> str:
         formats_left_out=max(0, len({sale.format for sale in report.sales}) - MOST_PANELS),
         lines=list(_lines(report)),
         by=report.by,
+        series=with_before(report),
+        series_before=_preceding(report.previous) if report.previous and report.previous.by else "",
+        value_before=value_before,
         time_of=lambda point: _time(point.step, report),
         document=report_json(report),
         version=__version__,
@@ -194,11 +206,10 @@ def _lines(report: Report) -> Iterator[Chart]:
     if report.by is None or len(report.series) < 2:
         return
     by, language = report.by, _name(report.buyers[0].language)
-    values = [
-        Value(point.step, point.hours_with_sales, point.sale_value if point.hours_with_sales else None)
-        for point in report.series
-    ]
-    percents = [Value(point.step, point.hours_loaded, point.buyers.percent) for point in report.series]
+    pairs = with_before(report)
+    values, percents = [_sale_value(point) for point in report.series], [_percent(point) for point in report.series]
+    values_before = [None if before is None else _sale_value(before) for _, before in pairs]
+    percents_before = [None if before is None else _percent(before) for _, before in pairs]
 
     def told(subject: str, values: Sequence[Value], state: str, show: Callable[[Any], str]) -> str:
         words = f"Line: {subject} by {by}."
@@ -212,7 +223,7 @@ def _lines(report: Report) -> Iterator[Chart]:
 
     yield Chart(
         f"Sale value by {by}",
-        svg(line(values, by, report.calendar)),
+        svg(line(values, values_before, by, report.calendar)),
         told("sale value", values, "not loaded", thousands),
     )
     if not report.buyers[0].in_catalogue:
@@ -220,9 +231,17 @@ def _lines(report: Report) -> Iterator[Chart]:
     state = "without users" if report.sums_kept else "not loaded"
     yield Chart(
         f"Users who bought in {language}, as a percentage of the {by}'s users",
-        svg(line(percents, by, report.calendar)),
+        svg(line(percents, percents_before, by, report.calendar)),
         told(f"percentage of users who bought in {language}", percents, state, str),
     )
+
+
+def _sale_value(point: Point) -> Value:
+    return Value(point.step, point.hours_with_sales, point.sale_value if point.hours_with_sales else None)
+
+
+def _percent(point: Point) -> Value:
+    return Value(point.step, point.hours_loaded, point.buyers.percent)
 
 
 def _time(step: Step, report: Report) -> str:

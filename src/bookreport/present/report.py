@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
 
 from bookreport.hours import hours_in_words
 from bookreport.messages import json_text, plain
@@ -24,7 +25,6 @@ from bookreport.present.words import (
 )
 
 if TYPE_CHECKING:
-    from bookreport.calendars import Step
     from bookreport.reports import Buyers, Change, Point, Report, Sale
 
 
@@ -33,7 +33,7 @@ _SALES = ("Format", "Language", "Books", "Value", "Share")
 
 def report_json(report: Report) -> dict[str, object]:
     """Return the report as `bookreport.report/1`, with the preceding span and the series if the report has them."""
-    document: dict[str, object] = {
+    document: dict[str, Any] = {
         "schema": "bookreport.report/1",
         "generated_at": instant(report.generated_at),
         **_span_json(report),
@@ -53,6 +53,8 @@ def report_json(report: Report) -> dict[str, object]:
     if report.previous:
         change = report.change and _change_json(report.change)
         document["previous"] = {**_span_json(report.previous), **_headline_json(report.previous), "change": change}
+        if report.previous.by:
+            document["previous"]["series"] = [_point_json(point) for point in report.previous.series]
     if report.by:
         document["by"] = report.by
         document["timezone"] = report.calendar.name
@@ -76,7 +78,8 @@ def report_csv(report: Report, *, excel: bool = False) -> str:
     if report.by:
         header += ["step", "since", "until", "whole", "hours_loaded", "hours_with_sales"]
         rows = [(*row, "", "", "", "", "", "") for row in rows]
-        rows += [_point_row(point) for point in report.series]
+        rows += [_point_row(point, "series") for point in report.series]
+        rows += [_point_row(point, "previous_series") for point in (report.previous.series if report.previous else ())]
     return as_csv(header, rows, texts=(1, 2), excel=excel)
 
 
@@ -197,14 +200,14 @@ def _point_json(point: Point) -> dict[str, object]:
     }
 
 
-def _point_row(point: Point) -> tuple[object, ...]:
+def _point_row(point: Point, section: str) -> tuple[object, ...]:
     sales = (point.books_sold, money(point.sale_value)) if point.hours_with_sales else (None, None)
     buyers = point.buyers
     users = (buyers.users, buyers.buyers if buyers.in_catalogue else None) if point.hours_loaded else (None, None)
     span = point.step.span
     hours = (point.hours_loaded, point.hours_with_sales)
     return (
-        *("series", None, buyers.language, *sales, *users, buyers.percent),
+        *(section, None, buyers.language, *sales, *users, buyers.percent),
         *(point.step.name, span.since.instant, span.until.instant, json_text(point.step.is_whole), *hours),
     )
 
@@ -216,25 +219,33 @@ def _series_title(report: Report) -> str:
 
 def _series_names(report: Report) -> tuple[str, ...]:
     hours = ("Hours with sales", "With users") if report.sums_kept else ("Hours loaded",)
-    return (str(report.by).capitalize(), *hours, "Books", "Value", "Buyers", "Users", "Percent")
+    before = ("Value before",) if report.previous and report.previous.by else ()
+    return (str(report.by).capitalize(), *hours, "Books", "Value", *before, "Buyers", "Users", "Percent")
 
 
 def _series_rows(report: Report) -> Iterator[tuple[str, ...]]:
-    for point in report.series:
+    for point, before in with_before(report):
         step, buyers = point.step, point.buyers
         known = [point.hours_with_sales, point.hours_loaded] if report.sums_kept else [point.hours_loaded]
         yield (
-            step_in_words(step),
+            step.name if step.is_whole else f"{step.name} (part)",
             *(f"{hours} of {len(step.span)}" for hours in known),
             *((f"{point.books_sold:,}", thousands(point.sale_value)) if point.hours_with_sales else ("n/a", "n/a")),
+            *([value_before(before)] if report.previous and report.previous.by else []),
             *((f"{buyers.buyers:,}", f"{buyers.users:,}") if point.hours_loaded else ("n/a", "n/a")),
             "n/a" if buyers.percent is None else f"{buyers.percent}%",
         )
 
 
-def step_in_words(step: Step) -> str:
-    """Return which step it is, and whether it is one in part."""
-    return step.name if step.is_whole else f"{step.name} (part)"
+def with_before(report: Report) -> list[tuple[Point, Point | None]]:
+    """Return each point of the series with the one that has the same place in the preceding span; None if that has none."""
+    before = report.previous.series if report.previous else ()
+    return list(zip_longest(report.series, before[: len(report.series)]))
+
+
+def value_before(point: Point | None) -> str:
+    """Return the sale value of a point of the preceding span."""
+    return thousands(point.sale_value) if point and point.hours_with_sales else "n/a"
 
 
 def _headline_rows(report: Report, of: str) -> list[tuple[object, ...]]:
