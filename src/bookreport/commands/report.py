@@ -180,7 +180,7 @@ def _newest(
         return reports.newest_days(database, number, calendar, earliest)
     newest = reports.newest_span(database, number, earliest)
     if since is not None and since >= newest.until:
-        raise NotReady(f"no hour since {since} is loaded", hint="load them: bookreport ingest")
+        raise NotReady(f"no hour since {since} is loaded", hint="the newest loaded hour: bookreport report")
     return newest if since is None else Span(since, newest.until)
 
 
