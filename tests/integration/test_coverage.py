@@ -224,5 +224,5 @@ def render_series(tree: Any, words: Callable[[Any], str]) -> list[str]:
         place = [words(cell) for cell in table.iter("th")].index("Books")
         for row in table.find("tbody"):
             cells = [words(cell) for cell in row]
-            found += cells[place : place + 1] if cells[-1] != "not loaded" else []
+            found += cells[place : place + 1] if "not loaded" not in cells else []
     return found
