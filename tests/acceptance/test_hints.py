@@ -234,6 +234,7 @@ CASES = [
     Case("load it again", ONE, steps(LOADED, run(f"prune --before {HOUR + 1}"))),
     Case("all that are complete", SOME, fill()),
     Case("the newest loaded one", f"report --hour {Hour.last() + 2}", LOADED, "Books sold"),
+    Case("the newest loaded hour", f"report --since {HOUR + 1}", LOADED, "Books sold"),
 ]
 ELSEWHERE = {
     "{}: bookreport run-hour --hour {}": "verify's, which is followed above as it is printed: reload it",
