@@ -97,7 +97,12 @@ def _take_over(database: Database, listed: IO[bytes], as_of: datetime) -> Refres
         transaction.run("catalogue/make_listed")
         transaction.copy_in("listed", listed)
         transaction.run("catalogue/forget_changes")
-        return Refresh(**transaction.one("catalogue/refresh")._asdict())
+        transaction.run("catalogue/make_regrouped")
+        transaction.run("catalogue/hold")
+        done = Refresh(**transaction.one("catalogue/refresh")._asdict())
+        transaction.run("catalogue/regroup")
+        transaction.run("catalogue/delete_empty_groups")
+        return done
 
 
 @contextmanager

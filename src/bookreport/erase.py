@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bookreport import purchases
+from bookreport import days, purchases
 from bookreport.database import Database
 from bookreport.hours import Hour
 from bookreport.rows import BLANKS
@@ -61,7 +61,7 @@ def erase(database: Database, hours: Mapping[str, Sequence[Hour]]) -> list[Trace
     if not any(hours.values()):
         return changed
     with database.transaction() as transaction:
-        transaction.lock(*{hour.instant for each in hours.values() for hour in each})
+        transaction.lock(days.LOCK, *{hour.instant for each in hours.values() for hour in each})
         for user, of_user in hours.items():
             other = f"erased-{secrets.token_hex(16)}"
             renamed = transaction.rows(
@@ -74,6 +74,7 @@ def erase(database: Database, hours: Mapping[str, Sequence[Hour]]) -> list[Trace
                 with_quotes=rf"\1{other}\1",
                 **_patterns(user),
             )
+            transaction.run("erase/rename_user", user=user, other=other)
             changed += [Trace(Hour(row.hour), row.rows, row.rejects, row.errors) for row in renamed]
     made = by_hour(changed)
     for table in sorted({purchases.tables_of(trace.hour)[0] for trace in made if trace.rows}):

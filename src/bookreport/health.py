@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice, pairwise
 
-from bookreport import ledger, unusual
+from bookreport import days, ledger, unusual
 from bookreport.bucket import Bucket
 from bookreport.database import Database, Transaction
 from bookreport.discovery import Discovery, come_after_all, discover
@@ -64,11 +64,20 @@ def verify(
         with database.transaction(snapshot=True) as transaction:
             recorded = recorded_files(transaction, day.since, day.until)
             accounts = transaction.rows("health/accounts", since=day.since.start, until=day.until.start)
+            regrouped = transaction.rows("health/regrouped", since=day.since.start, until=day.until.start)
+            of_day = list(days.differences(transaction, day.since, day.until))
         hours += len(recorded)
         found += [
             Difference(Hour(row.hour), row.kind, None, f"{row.what}: {row.expected} in the ledger, {row.found} in the tables")
             for row in accounts
         ]
+        unlike = {row.hour for row in accounts if row.kind == "sums"}
+        found += [
+            Difference(Hour(row.hour), "sums", None, "the sums by format and language are not those of the catalogue")
+            for row in regrouped
+            if row.hour not in unlike
+        ]
+        found += [Difference(each, "sums", None, told) for each, told in of_day]
         for hour, files in recorded.items():
             found += _compared(bucket, hour, files)
     return Verification(hours, tuple(sorted(found, key=lambda difference: difference.hour)), part)

@@ -15,7 +15,7 @@ from bookreport.database import Database, Transaction
 from bookreport.errors import BookreportError, Configuration, Locked, TooManyRejects, Usage
 from bookreport.files import File, Source, fingerprint
 from bookreport.hours import EARLIEST, FIRST, Hour, Span, believable
-from bookreport.outcomes import Ending, Entry, HourState
+from bookreport.outcomes import Ending, Entry, HourState, Total
 from bookreport.purchases import Sums
 
 AT_ONCE = 0.1
@@ -233,7 +233,7 @@ def record_load(
     source: Source,
     marker_at: datetime,
     files: Sequence[FileLoad],
-    before: Sums | None,
+    before: Total | None,
     after: Sums,
 ) -> Entry:
     """Record that the hour is loaded, in the transaction that loads it; `before` is None unless it was a reload.

@@ -26,7 +26,7 @@ from bookreport.files import File
 from bookreport.gzipped import most_bytes
 from bookreport.hours import Hour
 from bookreport.ledger import Attempt, FileLoad
-from bookreport.outcomes import Ending, Entry, HourState, Outcome, Stopwatch
+from bookreport.outcomes import Ending, Entry, HourState, Outcome, Stopwatch, Total
 from bookreport.rejects import HourRejects, RejectLimit
 from bookreport.rows import Body, RowStream, only_plain, opened
 
@@ -124,9 +124,12 @@ class Loader:
                     loads = [self._copy_file(transaction, hour, file, rejects) for file in files]
                 rejects.require_within_limit()
                 with watch.phase("sums"):
-                    after = purchases.add_up(transaction, hour)
+                    purchases.add_up(transaction, hour)
                 with watch.phase("list"):
                     self._require_no_change(hour, files)
+                # Last, since no other run can refresh the catalogue from here to the commit.
+                with watch.phase("sums"):
+                    after = purchases.group(transaction, hour)
                 self._account(hour, loads, after, known)
                 attempt = Attempt(self._run_id, hour, watch.started_at, watch.seconds | {"total": watch.total})
                 entry = ledger.record_load(
@@ -146,7 +149,7 @@ class Loader:
 
     def _clear(
         self, transaction: Transaction, hour: Hour, known: Entry | None, files: tuple[File, ...], *, emptied: bool
-    ) -> purchases.Sums | None:
+    ) -> Total | None:
         """Delete what an earlier load left; return its sums, or None if the hour was not loaded.
 
         Looking for rows costs as much as adding them up, so an hour unknown to the ledger is `emptied` only after rows were

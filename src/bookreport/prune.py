@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bookreport import purchases
+from bookreport import days, purchases
 from bookreport.database import Database
 from bookreport.errors import Usage
 from bookreport.hours import EARLIEST, Hour, Span, believable
@@ -14,9 +14,10 @@ from bookreport.outcomes import HourState
 from bookreport.quoting import quoted
 
 log = logging.getLogger(__name__)
+_SUMS = ("prune/delete_sums", "prune/delete_groups", "prune/delete_unmatched")
 _FORGETTING = (
     "prune/delete_rows",
-    "prune/delete_sums",
+    *_SUMS,
     "prune/delete_all_rejects",
     "prune/delete_written",
     "prune/delete_files",
@@ -54,14 +55,17 @@ def prune(database: Database, month: PrunedMonth, *, keep_sums: bool) -> None:
     bounds = {"since": month.span.since.start, "until": month.span.until.start}
     rows_table, sums_table = purchases.tables_of(month.span.since)
     with database.transaction() as transaction:
-        transaction.lock(*(hour.instant for hour in month.span))
+        transaction.lock(days.LOCK, *(hour.instant for hour in month.span))
         if month.whole:
             transaction.script(f"drop table if exists {quoted(rows_table)}")
         else:
             transaction.run("prune/delete_rows", **bounds)
-        if not keep_sums:
-            transaction.run("prune/delete_sums", **bounds)
         transaction.run("prune/delete_rejects", **bounds)
+        days.forget(transaction, month.span)
+        if not keep_sums:
+            purchases.hold_catalogue(transaction)
+            for statement in _SUMS:
+                transaction.run(statement, **bounds)
         transaction.run("prune/record_pruned", **bounds, keep_sums=keep_sums)
     for table in ("rejects", *(() if month.whole else (rows_table,)), *(() if keep_sums else (sums_table,))):
         database.vacuum(table)
@@ -128,7 +132,9 @@ def forget(database: Database, span: Span) -> None:
     """
     bounds = {"since": span.since.start, "until": span.until.start}
     with database.transaction() as transaction:
-        transaction.lock(*(hour.instant for hour in span))
+        transaction.lock(days.LOCK, *(hour.instant for hour in span))
+        days.forget(transaction, span)
+        purchases.hold_catalogue(transaction)
         for statement in _FORGETTING:
             transaction.run(statement, **bounds)
 

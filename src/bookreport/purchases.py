@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import IO
+from datetime import datetime
+from typing import IO, cast
 
 from bookreport.columns import MOST_COLUMNS, NAMES, Columns, Reading, shown
 from bookreport.database import Stream, Transaction
@@ -25,9 +26,9 @@ _SOON_DELETED = 1 << 18
 
 @dataclass(frozen=True)
 class Sums(Total):
-    """The sums of one hour.
+    """The sums of one hour that were compared with the catalogue.
 
-    `rows_unmatched` were sold under an ISBN that is not in the catalogue, `rows_without_isbn` under something that is no ISBN.
+    `rows_unmatched` were sold under an ISBN that is not in it, `rows_without_isbn` under something that is no ISBN.
     """
 
     rows_unmatched: int
@@ -51,7 +52,7 @@ def begin_hour(transaction: Transaction, hour: Hour) -> None:
 
 
 def remove(transaction: Transaction, hour: Hour) -> None:
-    """Delete the hour's rows and sums, for the load that replaces them."""
+    """Delete the hour's rows and sums by ISBN, for the load that replaces them; `group` replaces the others."""
     transaction.run("purchases/delete_rows", hour=hour.start)
     transaction.run("purchases/delete_sums", hour=hour.start)
 
@@ -136,16 +137,32 @@ def set_aside(transaction: Transaction, rejects: IO[bytes]) -> None:
     transaction.copy("rejects", ("key", "line_number", "reason", "raw"), stream, "")
 
 
-def add_up(transaction: Transaction, hour: Hour) -> Sums:
-    """Store the sums of the hour's rows, from which reports are made, and return their total."""
+def add_up(transaction: Transaction, hour: Hour) -> None:
+    """Store the sums of the hour's rows by ISBN."""
     transaction.run("purchases/new_sums", hour=hour.start)
     transaction.run("purchases/insert_sums", hour=hour.start)
-    return sums(transaction, hour)
 
 
-def sums(transaction: Transaction, hour: Hour) -> Sums:
+def hold_catalogue(transaction: Transaction) -> datetime:
+    """Keep the catalogue as it is until the transaction ends, and return when its books were read.
+
+    Whoever writes sums by format and language holds it from before he reads the catalogue or deletes such sums: a refresh
+    moves the sums that it sees. It may have to wait for that refresh; raises Locked after LOCK_SECONDS.
+    """
+    return cast(datetime, transaction.one("purchases/hold_catalogue").as_of)
+
+
+def group(transaction: Transaction, hour: Hour) -> Sums:
+    """Store the hour's sums by format and language, from which reports are made, and return their total."""
+    hold_catalogue(transaction)
+    transaction.run("purchases/delete_groups", hours=[hour.start])
+    transaction.run("purchases/delete_unmatched", hours=[hour.start])
+    return Sums(**transaction.one("purchases/insert_groups", hour=hour.start)._asdict())
+
+
+def sums(transaction: Transaction, hour: Hour) -> Total:
     """Return the total of the hour's stored sums."""
-    return Sums(**transaction.one("purchases/hour_total", hour=hour.start)._asdict())
+    return Total(**transaction.one("purchases/hour_total", hour=hour.start)._asdict())
 
 
 def summarise(transaction: Transaction, hour: Hour) -> None:

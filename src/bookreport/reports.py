@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
-from bookreport import catalogue, ledger, unusual
+from bookreport import catalogue, days, ledger, unusual
 from bookreport.calendars import UTC_CALENDAR, Calendar, Period, Step, Unit
 from bookreport.catalogue import State
 from bookreport.database import Database, Transaction
@@ -333,10 +333,10 @@ def _series(
     language, names = next(iter(spellings.items()))
     bounds = _bounds(span) | {"starts": [step.span.since.start for step in steps]}
     sold = {row.step: row for row in transaction.rows("reports/sales_by_step", **bounds)}
-    bought = {row.step: row for row in transaction.rows("reports/buyers_by_step", **bounds, spellings=names)}
+    bought = days.count(transaction, [step.span for step in steps], names)
     points = []
-    for number, step in enumerate(steps, start=1):
-        sales, users = sold.get(number), bought.get(number)
+    for number, (step, users) in enumerate(zip(steps, bought, strict=True), start=1):
+        sales = sold.get(number)
         points.append(
             Point(
                 step,
@@ -344,7 +344,7 @@ def _series(
                 hours_with_sales=sales.hours_with_sales if sales else 0,
                 books_sold=sales.books_sold if sales else 0,
                 sale_value=sales.sale_value if sales else Decimal(0),
-                buyers=Buyers(language.strip(), users.buyers if users else 0, users.users if users else 0, bool(names)),
+                buyers=Buyers(language.strip(), users.buyers, users.users, bool(names)),
             )
         )
     return tuple(points)
@@ -381,9 +381,9 @@ def _percent_change(before: Decimal | int, now: Decimal | int) -> Decimal | None
 
 def _buyers(transaction: Transaction, span: Span, spellings: Mapping[str, list[str]]) -> tuple[Buyers, ...]:
     return tuple(
-        Buyers(language.strip(), row.buyers, row.users, bool(names))
+        Buyers(language.strip(), bought.buyers, bought.users, bool(names))
         for language, names in spellings.items()
-        for row in transaction.rows("reports/buyers", **_bounds(span), spellings=names)
+        for bought in days.count(transaction, [span], names)
     )
 
 

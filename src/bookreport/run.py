@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from bookreport import catalogue, drift, ledger
+from bookreport import catalogue, days, drift, ledger
 from bookreport.bucket import Bucket
 from bookreport.columns import Columns
 from bookreport.database import Database
 from bookreport.discovery import Discovery, discover, require_believable, require_span_believable, time_of
-from bookreport.errors import BookreportError, Interrupted, Temporary
+from bookreport.errors import BookreportError, Interrupted, Locked, Temporary
 from bookreport.health import Status, status
 from bookreport.hours import EARLIEST, EXAMPLE, FIRST, LOOKBACK, Hour
 from bookreport.loader import Loader
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 
 STUCK_AFTER = timedelta(hours=2)
 """How long a run may load no hour while it holds one: cron starts a run each hour, and each hour is committed by itself."""
+
+BUILD_SECONDS = 60.0
+"""How long a run builds days that are not built yet; it finishes the one that it has begun."""
 
 LAST_WORDS_SECONDS = 5.0
 """How long an interrupted run waits for its threads; the server rolls back what they leave unfinished."""
@@ -286,6 +290,24 @@ class Run:
             self.take_source()
         catalogue.refresh(self.database)
         yield from self.load_hours(choice.hours, again=choice.again, named=choice.named, jobs=self._jobs)
+
+    def build_days(self, after: Ended) -> None:
+        """Build the closed days that are not built, oldest first, for about BUILD_SECONDS; the next run carries on.
+
+        None after a run that `Ended` early. A failure is only a warning: the hours are loaded regardless, and reports count
+        what is not built from its rows.
+        """
+        if after.failure is not None:
+            return
+        begun = time.monotonic()
+        try:
+            for _ in days.build(self.database, days.missing(self.database, earliest=self._earliest)):
+                if time.monotonic() - begun > BUILD_SECONDS:
+                    break
+        except Locked as error:
+            log.debug("no days were built: %s", error.message)
+        except BookreportError as error:
+            log.warning("days could not be built, so reports of them take longer; the next run tries again: %s", error.message)
 
     def is_stuck(self) -> bool:
         """Return whether no hour was loaded for so long that whoever holds one can't be at work on it."""

@@ -15,7 +15,7 @@ from bookreport.quoting import literal, quoted
 
 log = logging.getLogger(__name__)
 
-REPEATABLE = ("0004_catalogue.sql", "0005_states.sql", "0006_roles.sql")
+REPEATABLE = ("0004_catalogue.sql", "0005_states.sql", "0006_roles.sql", "0007_days.sql")
 """The migrations that restore dropped views, functions and derived tables."""
 
 

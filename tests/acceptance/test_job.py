@@ -89,6 +89,24 @@ def test_six_hours_of_differing_files_one_open_and_one_empty(bookreport: Run, bo
     assert figures(at_last.json["reports"][0]) == truth.report(purchases_of(5), BOOKS)
 
 
+def test_a_run_builds_the_day_that_closed_and_refresh_those_of_an_upgrade(
+    bookreport: Run, bookstore: Bookstore, sql: Sql
+) -> None:
+    for hour in (HOUR, HOUR + 24):
+        bookstore.fill(hour, csv_file(purchases_of(1)))
+    assert bookreport("ingest").code == 0
+    assert sql("select count(*) from built_days") == [(1,)]
+    sql("truncate group_sums, unmatched_sums, user_numbers, built_days, day_users")
+    since, until = str(HOUR), str(HOUR + 24)
+    assert bookreport("refresh", "--json").json["days_built"] == 0
+    assert bookreport("refresh", "--since", until, "--json").json["days_built"] == 0
+    built = bookreport("refresh", "--since", str(HOUR.month), "--until", until)
+    assert (built.code, built.err.count("1 day built")) == (0, 1)
+    report = bookreport("report", "--since", since, "--until", until, "--json", "-v")
+    assert figures(report.json) == truth.report(purchases_of(1), BOOKS)
+    assert "1 days as built, 0 hours from their rows" in report.err
+
+
 def test_an_hour_whose_files_changed_is_replaced_by_name(bookreport: Run, bookstore: Bookstore, sql: Sql) -> None:
     first, corrected, other = purchases_of(1), purchases_of(1, quantity=5), purchases_of(2)
     bookstore.fill(HOUR, csv_file(first))

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from bookreport import catalogue, purchases, schema, unusual
+from bookreport import catalogue, days, purchases, schema, unusual
 from bookreport.columns import Columns
 from bookreport.database import Database, Transaction, query
-from bookreport.hours import Hour
+from bookreport.hours import Hour, Span
 from bookreport.rows import RowStream
 from connection import Sql
 
@@ -23,28 +23,46 @@ HOURS, ROWS, ISBNS = 4, 10_000, 2_500
 MULTIPLE = 5
 """How often a statement may touch each row, sum, reject and book that is there; those of today do so up to twice."""
 
-READ = re.compile(r"\b(purchase_rows|purchases|hour_sums|books|read_books|books_state|catalogue|sales|rejects)\b")
+READ = re.compile(
+    r"\b(purchase_rows|purchases|hour_sums|group_sums|unmatched_sums|user_numbers|day_users|books|read_books|books_state|catalogue"
+    r"|sales|rejects)\b"
+)
 NO_SQL = re.compile(r"--.*|'[^']*'")
 
 NEWEST = OLDEST + (HOURS - 1)
 SPAN = {"since": NEWEST.start, "until": (NEWEST + 1).start}
 HOUR = {"hour": NEWEST.start}
+DAY = {"since": OLDEST.start, "until": (OLDEST + 24).start}
 BEFORE = {"before": (NEWEST + 1).start}
 PATH = "/srv/reports/{hour}.json"
 PATTERNS = {"is_number": True, "whole": "^1", "in_place": "^1", "anywhere": "1", "quoted": "'1'"}
 PLANNED: dict[str, dict[str, Any]] = {
+    "catalogue/delete_empty_groups": {},
     "catalogue/refresh": {},
+    "catalogue/regroup": {},
     "catalogue/fingerprint": {},
     "catalogue/list_books": {},
     "catalogue/state": {"books": 1, "digest": 1},
     "check/books": {},
     "check/isbns_matched": {"newest": NEWEST.start},
+    "days/delete_bits": DAY,
+    "days/forget_users": {},
+    "days/insert_bits": {"day": DAY["since"]},
+    "days/make_bought": DAY,
+    "days/number_users": {},
+    "days/recount": DAY,
+    "days/rows": {"since": [NEWEST.start], "until": [(NEWEST + 1).start], "spellings": ["Spanish", "spanish"]},
+    "days/ungrouped": SPAN,
+    "days/users": {"spellings": ["Spanish", "spanish"], "steps": [1], "days": [DAY["since"]]}
+    | {"since": [NEWEST.start], "until": [(NEWEST + 1).start], "hours": [NEWEST.start], "hour_steps": [1]},
     "erase/mentions": PATTERNS,
     "erase/purchases": {"users": ["u1", "u2"]},
+    "erase/rename_user": {"user": "u1", "other": "u"},
     "erase/rename": PATTERNS
     | {"user": "1", "other": "u", "hours": [NEWEST.start], "blanks": " "}
     | dict.fromkeys(("with_before", "with_quotes"), "u"),
     "health/accounts": SPAN,
+    "health/regrouped": SPAN,
     "health/unmatched": SPAN,
     "hourly/files_touched": {
         "path": PATH,
@@ -58,7 +76,9 @@ PLANNED: dict[str, dict[str, Any]] = {
     "prune/delete_all_rejects": SPAN,
     "prune/delete_rejects": SPAN,
     "prune/delete_rows": SPAN,
+    "prune/delete_groups": SPAN,
     "prune/delete_sums": SPAN,
+    "prune/delete_unmatched": SPAN,
     "prune/known": {"hours": [NEWEST.start]},
     "prune/rejects_with_text": BEFORE,
     "prune/remove_reject_text": BEFORE,
@@ -66,13 +86,14 @@ PLANNED: dict[str, dict[str, Any]] = {
     "purchases/delete_rejects": HOUR,
     "purchases/delete_rows": HOUR,
     "purchases/delete_sums": HOUR,
+    "purchases/delete_groups": {"hours": [NEWEST.start]},
+    "purchases/delete_unmatched": {"hours": [NEWEST.start]},
     "purchases/hour_total": HOUR,
+    "purchases/insert_groups": HOUR,
     "purchases/insert_sums": HOUR,
     "purchases/make_incoming": {},
     "purchases/new_sums": HOUR,
     "purchases/priced_isbns": {},
-    "reports/buyers": SPAN | {"spellings": ["Spanish", "spanish"]},
-    "reports/buyers_by_step": SPAN | {"spellings": ["Spanish", "spanish"], "starts": [NEWEST.start]},
     "reports/sales": SPAN,
     "reports/sales_by_step": SPAN | {"starts": [NEWEST.start]},
     "schema/books_readable": {},
@@ -125,8 +146,10 @@ def fill(sql: Sql, database: Database) -> Fill:
         sql("insert into reports_written values ('host', %s, %s, 'json', 'Spanish', 1, 1, '-infinity')", PATH, hour.start)
         with database.transaction() as transaction:
             purchases.add_up(transaction, hour)
+            purchases.group(transaction, hour)
 
-    for table in ("hour_sums", "rejects", "ledger", "ledger_files", "catalogue", "public.books"):
+    of_days = ("group_sums", "unmatched_sums", "user_numbers", "built_days", "day_users")
+    for table in ("hour_sums", *of_days, "rejects", "ledger", "ledger_files", "catalogue", "public.books"):
         sql(f"alter table {table} set (autovacuum_enabled = off)")
     return run
 
@@ -177,7 +200,8 @@ def test_no_statement_does_more_than_in_proportion(
     state(sql, database, fill, books)
     # As if each book had changed since the files were written.
     sql("insert into catalogue_changes select isbn10, now() from catalogue on conflict do nothing")
-    tables = ("purchase_rows", "hour_sums", "rejects", "catalogue", "public.books")
+    list(days.build(database, [Span(OLDEST, OLDEST + 24)]))
+    tables = ("purchase_rows", "hour_sums", "unmatched_sums", "user_numbers", "rejects", "catalogue", "public.books")
     there = sum(sql(f"select count(*) from {table}")[0][0] for table in tables)
     done = {name: work_of(database, name) for name in PLANNED}
     assert {name: work for name, work in done.items() if work > MULTIPLE * there} == {}
@@ -253,6 +277,44 @@ def test_the_history_takes_the_attempts_that_are_asked_for_and_none_of_the_years
     assert (24 < done[0] <= MULTIPLE * 48, 3 < done[1] <= MULTIPLE * 3) == (True, True), done
 
 
+def list_books(transaction: Transaction) -> None:
+    transaction.run("catalogue/make_listed")
+    transaction.run("catalogue/make_regrouped")
+    transaction.script("insert into listed select * from read_books()")
+
+
+def regroup_all(transaction: Transaction) -> None:
+    transaction.run("catalogue/make_regrouped")
+    transaction.script("insert into regrouped select isbn10, true, format, language, true, 'Audio', 'Latin' from catalogue")
+
+
+def ungroup(transaction: Transaction) -> None:
+    transaction.run("purchases/delete_groups", hours=[NEWEST.start])
+    transaction.run("purchases/delete_unmatched", hours=[NEWEST.start])
+
+
+def sell(transaction: Transaction) -> None:
+    transaction.run("days/make_bought", **DAY)
+    transaction.run("days/delete_bits", **DAY)
+
+
+def sell_to_others(transaction: Transaction) -> None:
+    sell(transaction)
+    transaction.script("update bought set user_id = user_id || '!'; delete from user_numbers where number % 2 = 0")
+
+
+PREPARED: dict[str, Callable[[Transaction], object]] = {
+    "catalogue/refresh": list_books,
+    "catalogue/regroup": regroup_all,
+    "days/insert_bits": sell,
+    "days/number_users": sell_to_others,
+    "purchases/insert_groups": ungroup,
+    "reports/sales": ungroup,
+    "purchases/insert_sums": lambda transaction: transaction.run("purchases/new_sums", **HOUR),
+}
+"""What makes the temporary tables that a statement reads."""
+
+
 class RolledBack(Exception):
     """Ends a transaction so that nothing of it stays."""
 
@@ -262,11 +324,8 @@ def work_of(database: Database, name: str) -> int:
     found = 0
     try:
         with database.transaction() as transaction:
-            if name == "purchases/insert_sums":
-                transaction.run("purchases/new_sums", **HOUR)
-            if name == "catalogue/refresh":
-                transaction.run("catalogue/make_listed")
-                transaction.script("insert into listed select * from read_books()")
+            if name in PREPARED:
+                PREPARED[name](transaction)
             found = work_done(transaction, query(name), **PLANNED[name])
             raise RolledBack
     except RolledBack:

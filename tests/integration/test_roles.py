@@ -9,7 +9,7 @@ import pytest
 
 import documents
 import truth
-from bookreport import catalogue, check, examples, reports, roles, schema
+from bookreport import catalogue, check, days, examples, reports, roles, schema
 from bookreport.bucket import Bucket
 from bookreport.columns import Columns
 from bookreport.database import Database
@@ -100,9 +100,11 @@ def settled(request: pytest.FixtureRequest, shop: Shop, bookstore: Bookstore, bu
 def test_the_loader_loads_and_the_reader_reports(settled: Shop, bookstore: Bookstore, bucket: Bucket) -> None:
     loader, reader = settled.as_(ROLES.loader), settled.as_(ROLES.reader)
     assert figures(reader) == figures(loader) == truth.report(SOLD, BOOKS)
-    # Another month, a reload, books that have changed.
+    # Another month, the day that it closes, a reload, books that have changed.
     bookstore.fill(HOUR.next_month, csv_file(SOLD))
     assert loaded(loader, bucket, HOUR.next_month) == [("loaded", None)]
+    assert len(list(days.build(loader, days.missing(loader)))) == 1
+    assert figures(reader) == figures(loader) == truth.report(SOLD, BOOKS)
     bookstore.fill(HOUR, csv_file(SOLD[1:]))
     assert loaded(loader, bucket, HOUR, again=True) == [("reloaded", None)]
     settled.sql("update shelves.books set \"Language\" = 'Spanish'")

@@ -6,7 +6,7 @@ from itertools import chain
 
 import click
 
-from bookreport import catalogue, ledger, schema
+from bookreport import catalogue, days, ledger, schema
 from bookreport import erase as erasing
 from bookreport import prune as pruning
 from bookreport import roles as duties
@@ -100,19 +100,27 @@ def roles(options: CommonOptions, *, owner: str, loader: str, reader: str, books
 
 
 @click.command()
+@span_options
 @output_options("table", "json")
 @click.pass_obj
-def refresh(options: CommonOptions, *, result: Result) -> int:
+def refresh(options: CommonOptions, *, since: Hour | None, until: Hour | None, result: Result) -> int:
     """Update the catalogue from the books table if the books have changed.
 
-    Loads do this by themselves, and so do reports if the role has the privileges.
+    Loads do this by themselves, and so do reports if the role has the privileges. With --since or --until, also build the
+    closed days that begin in that span and are not built, such as those loaded before an upgrade; every run builds some.
     """
+    span_of(since, until)
     result.require_writable()
-    with Session(options).migrated() as database:
+    session = Session(options)
+    built = 0
+    with session.migrated() as database:
         done = catalogue.refresh(database)
+        if since or until:
+            missing = days.missing(database, since, until, session.settings.earliest)
+            built = sum(1 for _ in session.progress(days.build(database, missing), len(missing), "Building days"))
     if result.is_json:
-        result.write_json(refresh_json(done))
-    result.say(f"the catalogue is as of {instant(done.as_of)}")
+        result.write_json(refresh_json(done, built))
+    result.say(f"the catalogue is as of {instant(done.as_of)}" + (f"; {counted(built, 'day')} built" if since or until else ""))
     return 0
 
 

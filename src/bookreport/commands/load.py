@@ -132,6 +132,7 @@ def ingest(
         metrics.add_outcomes(figures, ended.outcomes)
         if not _is_silent(session, result):
             _write_run(run, ended, None, session, result)
+        run.build_days(after=ended)
         return telling.end(ended, _left_behind(choice), run.is_stuck)
 
 
@@ -194,6 +195,7 @@ def run_hour(
         except (BookreportError, Interrupted) as error:
             # Of the hours that failed, not all is told yet.
             ended.failure = ended.failure or error
+        run.build_days(after=ended)
         return telling.end(ended, None, run.is_stuck)
 
 

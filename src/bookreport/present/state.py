@@ -175,14 +175,15 @@ def _hours_json(span: Span) -> dict[str, object]:
     return {"since": span.since.instant, "until": span.until.instant, "hours": len(span)}
 
 
-def refresh_json(done: Refresh) -> dict[str, object]:
-    """Return what a refresh of the catalogue did as `bookreport.refresh/1`."""
+def refresh_json(done: Refresh, days_built: int) -> dict[str, object]:
+    """Return what a refresh of the catalogue did, and how many days were built, as `bookreport.refresh/1`."""
     return {
         "schema": "bookreport.refresh/1",
         "catalogue_as_of": instant(done.as_of),
         "added": done.added,
         "changed": done.changed,
         "removed": done.removed,
+        "days_built": days_built,
     }
 
 

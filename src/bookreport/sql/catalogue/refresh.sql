@@ -12,9 +12,11 @@ with known as (
     where is_isbn(isbn10)
     order by isbn10, format collate "C", language collate "C", price
 ), removed as (
-    delete from catalogue c where not exists (select from wanted w where w.isbn10 = c.isbn10) returning c.isbn10
+    delete from catalogue c where not exists (select from wanted w where w.isbn10 = c.isbn10)
+    returning c.isbn10, c.format, c.language
 ), differing as materialized (
     select w.isbn10, w.format, w.language, w.price, c.isbn10 is null as is_new,
+        c.format as old_format, c.language as old_language,
         c.isbn10 is null or (c.format, c.language) is distinct from (w.format, w.language) as is_regrouped
     from wanted w left join catalogue c on c.isbn10 = w.isbn10
     where c.isbn10 is null or (c.format, c.language, c.price) is distinct from (w.format, w.language, w.price)
@@ -23,6 +25,11 @@ with known as (
     select isbn10, format, language, price from differing order by isbn10
     on conflict (isbn10) do update
     set format = excluded.format, language = excluded.language, price = excluded.price
+), moved as (
+    insert into regrouped (isbn10, was_matched, old_format, old_language, is_matched, format, language)
+    select isbn10, not is_new, old_format, old_language, true, format, language from differing where is_regrouped
+    union all
+    select isbn10, true, format, language, false, null, null from removed
 ), moment as materialized (
     -- Always later than the previous one, whatever the clock does, since files are compared with it.
     select greatest(statement_timestamp(), as_of + interval '1 microsecond') as as_of,

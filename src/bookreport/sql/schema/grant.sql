@@ -48,8 +48,8 @@ begin
     end if;
 
     execute format('grant usage on schema %I to %I', here, reader);
-    execute format('grant select on purchases, sales, purchase_rows, hour_sums, ledger, ledger_files, loads,'
-        ' catalogue, catalogue_state, alembic_version to %I', reader);
+    execute format('grant select on purchases, sales, purchase_rows, hour_sums, group_sums, unmatched_sums,'
+        ' user_numbers, built_days, day_users, ledger, ledger_files, loads, catalogue, catalogue_state, alembic_version to %I', reader);
     -- Not the text of rejects, nor where the bucket is.
     execute format('grant select (hour, key, line_number, reason) on rejects to %I', reader);
     execute format('grant select (looked_through_at, oldest_open) on source to %I', reader);

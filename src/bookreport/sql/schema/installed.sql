@@ -9,5 +9,7 @@ select version_num as revision, obj_description(to_regprocedure('books_rows()'),
         and to_regprocedure('ensure_month(timestamptz)') is not null
         and to_regprocedure('summarise_month(timestamptz)') is not null
         and to_regclass('locks') is not null and to_regclass('loader_rights') is not null
+        and to_regclass('group_sums') is not null and to_regclass('unmatched_sums') is not null
+        and to_regclass('user_numbers') is not null and to_regclass('built_days') is not null and to_regclass('day_users') is not null
         and to_regclass('sales') is not null as is_whole
 from alembic_version

@@ -13,6 +13,7 @@ from (values
     ('book_digest', false), ('books', false), ('books_rows', false), ('books_state', false), ('canonical_isbn', false),
     ('catalogue', false), ('catalogue_changes', false), ('catalogue_state', false), ('ensure_month', false), ('is_isbn', false),
     ('loader_rights', false), ('locks', false), ('purchases', false), ('read_books', false), ('reports_written', false),
-    ('sales', false), ('summarise_month', false), ('tidied_isbn', false)
+    ('sales', false), ('summarise_month', false), ('tidied_isbn', false), ('built_days', false),
+    ('day_users', false), ('group_sums', false), ('unmatched_sums', false), ('user_numbers', false)
 ) as own (name, kept)
 order by own.name

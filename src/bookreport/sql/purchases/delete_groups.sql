@@ -1,0 +1,2 @@
+-- Deletes hours from group_sums.
+delete from group_sums where hour = any(cast(:hours as timestamptz[]))
