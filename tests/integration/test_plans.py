@@ -310,6 +310,7 @@ PREPARED: dict[str, Callable[[Transaction], object]] = {
     "days/number_users": sell_to_others,
     "purchases/insert_groups": ungroup,
     "reports/sales": ungroup,
+    "reports/sales_by_step": ungroup,
     "purchases/insert_sums": lambda transaction: transaction.run("purchases/new_sums", **HOUR),
 }
 """What makes the temporary tables that a statement reads."""
