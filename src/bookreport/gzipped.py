@@ -11,6 +11,8 @@ from bookreport.errors import BadData
 MAGIC = b"\x1f\x8b"
 """The bytes that gzip data starts with."""
 
+AGAIN = "have whoever writes it upload the whole file again"
+
 CHUNK = 1 << 20
 """Maximum number of bytes unpacked at once."""
 
@@ -84,9 +86,9 @@ def unpack(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
                     _refuse_bomb(taken, given)
                 packed, member = (member.unused_data, None) if member.eof else (member.unconsumed_tail, member)
     except zlib.error as error:
-        raise BadData(f"its gzip data is corrupt: {error}", hint="write the file again") from error
+        raise BadData(f"its gzip data is corrupt: {error}", hint=AGAIN) from error
     if member is not None:
-        raise BadData("its gzip data is truncated", hint="write the file again")
+        raise BadData("its gzip data is truncated", hint=AGAIN)
     if ready:
         yield bytes(ready)
 

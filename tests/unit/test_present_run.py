@@ -91,7 +91,7 @@ LOADED, FAILED = Outcome(HOUR, Ending.LOADED, 1, 3, 50, 2000), Outcome(HOUR, End
 @pytest.mark.parametrize(
     ("outcomes", "untried", "line"),
     [
-        ([FAILED], 0, "Every run retries what failed to load"),
+        ([FAILED], 0, "No other hour is affected; every run retries what failed to load"),
         ([LOADED, FAILED], 0, "1 other hour is loaded; every run retries what failed to load"),
         (
             [LOADED, LOADED, Outcome(HOUR, Ending.FAILED, error=Temporary("down"))],

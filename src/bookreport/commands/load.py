@@ -192,9 +192,13 @@ def run_hour(
                 _write_files(run, ended, language, session, result, only_these=hour is not None)
             elif not _is_silent(session, result):
                 _report_run(run, ended, language, session, result)
-        except (BookreportError, Interrupted) as error:
+        except Interrupted as error:
             # Of the hours that failed, not all is told yet.
             ended.failure = ended.failure or error
+        except BookreportError as error:
+            # What stopped the loads most likely keeps the reports from being written too, and is told already.
+            if not any(outcome.stops_run for outcome in ended.outcomes):
+                ended.failure = ended.failure or error
         run.build_days(after=ended)
         return telling.end(ended, None, run.is_stuck)
 

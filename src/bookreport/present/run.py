@@ -180,6 +180,7 @@ def others_line(outcomes: Sequence[Outcome], untried: int) -> str:
         [f"the run stopped, and {counted(untried, 'hour')} {'was' if untried == 1 else 'were'} not tried"] if untried else []
     )
     again = any(outcome.outcome == Ending.FAILED and not outcome.still_loaded for outcome in outcomes)
+    told += ["no other hour is affected"] if again and not told else []
     told += ["every run retries what failed to load"] if again else []
     line = "; ".join(told)
     return f"{line[:1].upper()}{line[1:]}"
