@@ -249,7 +249,7 @@ def test_check_says_what_to_do_and_fails_by_3_for_age_and_by_6_for_the_rest(book
     bookreport("ingest")
     failed = bookreport("-q", "check", "--max-gap", "1h")
     assert (failed.code, failed.err, failed.out.count("FAILED")) == (3, "", 1)
-    assert failed.out.startswith(f"failed      FAILED  1 hour failed: {HOUR}; ")
+    assert failed.out.startswith(f"failed      FAILED  1 hour failed: {HOUR}: s3://")
     wrong = bookreport("check", DATABASE_URL="mysql://me@here/shop")
     assert (wrong.code, wrong.out.split()[:2]) == (6, ["settings", "FAILED"])
     nothing = bookreport("check", "--json", DATABASE_URL=None)

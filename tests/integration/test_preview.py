@@ -1,6 +1,7 @@
 """A dry run tells of each file what the load does with it, unless it was asked to read only the head."""
 
 import gzip
+import re
 from collections.abc import Iterator
 
 from bookreport.bucket import Bucket
@@ -73,7 +74,9 @@ def looked_at(
 def gist(outcome: Outcome) -> tuple[object, ...]:
     """Return what a dry run must foresee."""
     ending = outcome.outcome.replace("would-load", "loaded")
-    error = outcome.error and (outcome.error.exit_code, outcome.error.message, outcome.error.hint)
+    # A dry run keeps no rejects that could be looked at.
+    hint = re.sub("; to see the records: [^;]*", "", (outcome.error and outcome.error.hint) or "")
+    error = outcome.error and (outcome.error.exit_code, outcome.error.message, hint)
     return (ending, outcome.files, outcome.bytes, outcome.rows_loaded, outcome.rows_rejected, error)
 
 

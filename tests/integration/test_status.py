@@ -197,7 +197,8 @@ def test_a_loaded_hour_whose_reload_failed_is_told_until_one_succeeds(
     (failure,) = found.failed_reloads
     assert (failure.hour, failure.attempts) == (HOUR, 2)
     assert status_json(found)["failed_reloads"] == [{"hour": HOUR.instant, "attempts": 2, "error": failure.error}]
-    assert f"{HOUR}, but its last reload failed; the earlier load counts: purchases-1.csv" in status_text(found)
+    url = f"s3://bookstore/{HOUR.partition}purchases-1.csv"
+    assert f"{HOUR}, but its last reload failed; the earlier load counts: {url}: line 1" in status_text(found)
     assert see(HOUR + 1, HOUR + 2).failed_reloads == ()
     bookstore.fill(HOUR, GOOD)
     load(HOUR, again=True)
