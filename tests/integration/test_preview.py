@@ -93,7 +93,7 @@ def test_a_dry_run_foresees_what_the_load_does(bookstore: Bookstore, bucket: Buc
         assert outcome.outcome in ("loaded", "failed")
         if "cut" in name:
             assert outcome.error is not None
-            assert outcome.error.message == f"{name}: its gzip data is truncated"
+            assert outcome.error.message.endswith(f"/{name}: its gzip data is truncated")
     assert by_name["of two members.csv.gz"].rows_loaded == 600
     assert by_name["a field of 140000.csv.gz"].rows_loaded == 301
     assert by_name["CR, bare.csv"].rows_rejected == 1
