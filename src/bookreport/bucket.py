@@ -357,7 +357,10 @@ class Bucket:
         code = str(answer.get("Error", {}).get("Code", ""))
         status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         if code == "NoSuchBucket":
-            return Configuration(f"there is no bucket {self.name!r}", hint=f"check {self._place}")
+            return Configuration(
+                f"there is no bucket {self.name!r}",
+                hint=f"check {self._place}; if it has moved, set that, then run once: bookreport run-hour --new-source",
+            )
         if code in ("NoSuchKey", "404") or status == 404:
             return _Missing(str(error))
         if code in ("PreconditionFailed", "412", "InvalidRange") or status == 412:

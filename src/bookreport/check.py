@@ -283,7 +283,8 @@ def _failed(database: Database) -> tuple[str, str | None]:
     told = newest.error if len(newest.error) <= MOST_OF_AN_ERROR else f"{newest.error[:MOST_OF_AN_ERROR]} …"
     raise NotReady(
         f"{_counted(len(hours))} failed: {hours_in_words(hours)}{'; the newest' if len(hours) > 1 else ''}: {told}",
-        hint=f"put it right in the bucket; every run tries it again. If that can't be done: {_skip(Span.of_hour(newest.hour))}",
+        hint=f"ask whoever writes its files to put it right; every run tries it again."
+        f" To give it up, so that reports lack its sales: {_skip(Span.of_hour(newest.hour))}",
         hour=newest.hour.instant,
     )
 
@@ -313,8 +314,9 @@ def _overdue(bucket: Bucket, found: Status, until: Hour, max_gap: timedelta) -> 
         raise NotReady(
             f"{_counted(len(late))} with files, but no marker, though over for more than {_in_hours(max_gap)}:"
             f" {hours_in_words(late)}",
-            hint=f"whoever writes them must write {bucket.marker_url(late[-1])}; the next run then loads it."
-            f" If that never comes: {_skip(Span.runs(late)[-1])}",
+            hint=f"ask whoever writes them: once all files are there, they must write the empty object"
+            f" {bucket.marker_url(late[-1])}; the next run then loads it."
+            f" To give it up, so that reports lack its sales: {_skip(Span.runs(late)[-1])}",
             hour=late[-1].instant,
         )
     if found.overdue:
@@ -334,7 +336,7 @@ def _missing(bucket: Bucket, found: Status, until: Hour, max_gap: timedelta) -> 
             f"{_counted(sum(map(len, late)))} neither loaded nor in the bucket{known}, though over for more than"
             f" {_in_hours(max_gap)}: {spans_in_words(late)}",
             hint=f"whoever writes them must write their files, if anything was sold, and {bucket.marker_url(late[-1].since)};"
-            f" the next run then loads it{come}. If they never come: {_skip(late[-1])}",
+            f" the next run then loads it{come}. To give it up, so that reports lack its sales: {_skip(late[-1])}",
             hour=late[-1].since.instant,
         )
     if found.gaps:
@@ -418,7 +420,7 @@ def _unusual(database: Database, earliest: Hour) -> tuple[str, str | None]:
         found = unusual.find(transaction, since, newest + 1) if since and newest else ()
         now = transaction.now()
     if not found:
-        return "no hour of the last week has far fewer or more rows than usual", None
+        return "no hour of the last week that has 4 weeks of history has far fewer or more rows than usual", None
     news = [each for each in unusual.first_of_episodes(found) if now - each.loaded_at < NEWS]
     last = (news or found)[-1]
     message = f"{last.hour} has {last.rows:,} rows, usually {last.usual:,}"

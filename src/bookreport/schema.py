@@ -132,7 +132,7 @@ def require_books(database: Database) -> str:
     except WrongSchema as error:
         raise Configuration(
             f"can't read the books from {table} any more: {error.message.removeprefix('Postgres: ')}",
-            hint=f"restore it, or, if it was changed or replaced: bookreport migrate --books {named}",
+            hint=f"restore it; or, if it was changed or replaced, this says what to do: bookreport migrate --books {named}",
         ) from error
     return table
 

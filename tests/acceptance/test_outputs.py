@@ -98,7 +98,7 @@ def test_an_output_that_can_not_be_written_is_told_before_anything_is_done(
         (["run-hour"], "nothing to load"),
         (["rejects"], "no rejects"),
         (["history", "--hour", "2020-01-01T00"], "no attempts"),
-        (["verify"], "1 loaded hours are unchanged"),
+        (["verify"], "1 loaded hour compared; nothing differs"),
         (["prune", "--before", "2020-01-01T00"], "nothing to prune"),
         (["prune", "--rejects-before", "2020-01-01T00"], "0 raw texts of rejects were deleted"),
         (["skip", "--hour", "2020-01-01T00", "--reason", "lost", "--far"], "2020-01-01T00 is skipped"),
@@ -130,7 +130,7 @@ def test_drift_that_is_mended_goes_from_the_file_that_told_it(bookreport: Run, b
     assert str(HOUR) in (tmp_path / "drift.txt").read_text()
     assert bookreport(*ended.err.rpartition("bookreport ")[2].split()).code == 0
     assert bookreport("verify", "-o", "drift.txt").code == 0
-    assert (tmp_path / "drift.txt").read_text() == "3 loaded hours are unchanged\n"
+    assert (tmp_path / "drift.txt").read_text() == "3 loaded hours compared; nothing differs\n"
 
 
 @pytest.mark.usefixtures("loaded")

@@ -116,7 +116,7 @@ def test_holes_fail_once_they_are_old_and_what_is_said_fills_or_ends_them(
         found["overdue"].message
         == f"2 hours with files, but no marker, though over for more than 5.5 h: {since} to {since + 2}"
     )
-    assert str(found["overdue"].hint).startswith(f"whoever writes them must write {bucket}{(since + 1).partition}FULL; ")
+    assert f"must write the empty object {bucket}{(since + 1).partition}FULL; " in str(found["overdue"].hint)
     assert f"{LAST + -39} to {since}, {since + 2} to {LAST + -8}, {LAST + -7}" in found["missing"].message
     assert not {str(LAST + -1), str(LAST + -2)} & set(found["missing"].message.split())
     while names := [name for name in ("overdue", "missing") if not found[name].ok]:

@@ -28,7 +28,7 @@ from loading import Load
 from truth import Purchase
 
 WEEK = 7 * 24
-SILENT = "no hour of the last week has far fewer or more rows than usual"
+SILENT = "no hour of the last week that has 4 weeks of history has far fewer or more rows than usual"
 
 Find = Callable[[Hour, Hour], list[tuple[Hour, int, int]]]
 

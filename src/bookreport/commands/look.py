@@ -26,6 +26,7 @@ from bookreport.present.state import (
     verification_remedy,
     verification_table,
 )
+from bookreport.present.words import counted
 from bookreport.reports import SPANISH
 from bookreport.settings import Settings
 
@@ -66,11 +67,12 @@ def verify(options: CommonOptions, *, since: Hour | None, until: Hour | None, pa
     if found.differences:
         hours = len({difference.hour for difference in found.differences})
         raise BadData(
-            f"{hours} hours differ from the bucket or the tables; {found.hours} were compared",
+            f"{counted(hours, 'hour')} {'differs' if hours == 1 else 'differ'} from the bucket or the tables;"
+            f" {found.hours:,} were compared",
             hint=verification_remedy(found),
             hour=found.differences[0].hour.instant,
         )
-    result.say(f"{found.hours} loaded hours are unchanged")
+    result.say(f"{counted(found.hours, 'loaded hour')} compared; nothing differs")
     return 0
 
 
