@@ -202,7 +202,7 @@ def test_a_file_replaced_between_list_and_read_fails_the_hour_and_the_next_run_h
     assert (ended.code, ended.error["kind"]) == (4, "bad-data")
     hour, said = failed_hour(ended)
     assert hour == "2022-12-08T00:00:00Z"
-    assert "purchases-0001.csv changed" in said
+    assert "purchases-0001.csv: it changed" in said
     assert not inspect(lab.url(database), before, complete=False).told
     assert not lab.finish(database, hours=after, S3_BUCKET=bucket).told
 
