@@ -329,8 +329,9 @@ class Loader:
         try:
             return ledger.record_failure(self._database, self._bucket.identity, attempt, error, settled_as)
         except BookreportError as second:
-            # An unreachable database records nothing; the user must see the first failure.
+            # An unreachable or full database records nothing; the user must see the first failure, which stands nowhere else.
             error.__context__ = second
+            error.hint = f"{error.hint or 'run it again'}; status and history don't know of it, since it could not be recorded"
             return 0
 
 

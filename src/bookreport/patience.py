@@ -35,6 +35,7 @@ class Patience:
         if outage is not None and not self._is_told:
             log.info("%s; trying again, as --wait says", outage.message)
         self._is_told = outage is not None
+        # S3 and Postgres tell nobody that they are back, nor S3 that a marker has come: only asking again shows it.
         time.sleep(max(0.0, min(POLL_SECONDS, self._deadline - time.monotonic())))
 
     def outlast(self, attempt: Callable[[], Found]) -> Found:

@@ -86,6 +86,8 @@ def test_a_failure_that_was_not_recorded_leaves_the_whole_bucket_to_the_next_run
         run = make_run()
         ended = run.follow(run.load(run.choose()), lambda _: None)
     assert [(outcome.outcome, outcome.attempt) for outcome in ended.outcomes] == [("failed", 0), ("loaded", 1)]
+    assert ended.outcomes[0].error is not None
+    assert "status and history don't know of it" in str(ended.outcomes[0].error.hint)
     assert sql("select looked_through_at from source") == [(None,)]
     assert make_run().pending() == [HOUR]
 
