@@ -12,6 +12,7 @@ import pytest
 import documents
 from bookreport.hours import Hour
 from bookstore import ENGLISH, HOUR, Bookstore, csv_file
+from connection import Sql
 from running import Run
 from truth import Purchase
 
@@ -57,6 +58,24 @@ def test_a_mail_says_which_object_is_bad_what_is_loaded_and_what_to_do_each_once
         last = "No other hour is affected; every run retries what failed to load\n"
         assert (again.code, again.out, again.err) == (4, "", mails + last)
     assert documents.read((tmp_path / "run.json").read_text())["failed"] == 2
+
+
+def test_what_stopped_the_loads_and_keeps_reports_from_being_written_is_told_once(
+    bookreport: Run, bookstore: Bookstore, sql: Sql
+) -> None:
+    bookstore.fill(HOUR, FILE)
+    assert bookreport("-q", "ingest").code == 0
+    bookstore.fill(HOUR + 1, FILE)
+    full = "begin raise 'full' using errcode = 'disk_full'; end"
+    sql(f"create function full_disk() returns trigger language plpgsql as $${full}$$")
+    for table in ("purchase_rows", "reports_written"):
+        sql(f"create trigger full_disk before insert on {table} for each statement execute function full_disk()")
+    failed = bookreport("-q", "run-hour", "--json", "-o", "{hour}.json")
+    assert (failed.code, failed.out) == (5, "")
+    first, hint, *others = failed.err.splitlines()
+    assert first.startswith(f"Error: {HOUR + 1} failed: Postgres is out of space")
+    assert hint.startswith("Hint: free space")
+    assert others == ["No other hour is affected; every run retries what failed to load"]
 
 
 def test_a_hint_on_rejects_leads_to_them_and_loads_the_hour(bookreport: Run, two_bad_of_four: dict[Hour, str]) -> None:

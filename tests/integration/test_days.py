@@ -14,7 +14,7 @@ from sqlalchemy import text
 from bookreport import catalogue, days, erase, health, ledger, prune, purchases, reports
 from bookreport.bucket import Bucket
 from bookreport.database import Database, Transaction
-from bookreport.errors import BookreportError, Locked
+from bookreport.errors import BookreportError, Locked, Temporary
 from bookreport.files import Source
 from bookreport.hours import Hour, Span
 from bookreport.ledger import Attempt
@@ -315,6 +315,8 @@ def test_a_run_builds_days_and_fails_for_none(
     make_run(new_source=True).build_days(Ended())
     assert (filled.built, len(warnings())) == ([], 1)
     sql("alter table gone rename to day_users")
+    make_run(new_source=True).build_days(Ended(failure=Temporary("the disk is full")))
+    assert filled.built == []
     monkeypatch.setattr("bookreport.run.BUILD_SECONDS", 0)
     make_run(new_source=True).build_days(Ended())
     assert filled.built == [DAY]

@@ -11,11 +11,12 @@ import pytest
 import documents
 import truth
 from bookreport import reports
-from bookreport.calendars import STEPS, Calendar
+from bookreport.calendars import STEPS, Calendar, Unit
 from bookreport.database import Database, Transaction
 from bookreport.hours import Hour, Span
 from bookreport.present.report import report_json, report_table
 from bookstore import BOOKS, ENGLISH, HOUR, SPANISH, UNKNOWN, Bookstore, csv_file
+from connection import Sql
 from loading import Load
 from truth import Purchase
 
@@ -114,6 +115,14 @@ def test_the_series_of_a_span_is_what_plain_python_counts_by_local_time(
         later = Span(span.until, span.until + hours)
         made = printed(database, later, previous=span, series=True, by=by, calendar=Calendar.of(zone))
         assert made["previous"]["series"] == recounted(sold, span, by, zone)
+
+
+def test_hours_from_before_the_sums_by_format_are_in_a_series_too(sell: Sell, database: Database, sql: Sql) -> None:
+    sold = sell(HOUR, 6)
+    for table in ("group_sums", "unmatched_sums"):
+        sql(f"delete from {table} where hour <> %s", (HOUR + 2).start)
+    made = printed(database, Span(HOUR, HOUR + 6), series=True, by=Unit.HOUR)
+    assert made["series"] == recounted(sold, Span(HOUR, HOUR + 6), "hour")
 
 
 def test_a_series_that_nobody_asked_for_is_not_made(sell: Sell, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
